@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_COMMON_CONFIG_H
+#define LB_COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/level.h"
+
+/*
+ * The configuration: one immutable snapshot per load. Loaded by whoever may
+ * touch the disk (start-up, then the card side), handed to the other threads
+ * by pointer, freed when the last of them has moved on to the next one.
+ *
+ * Durations are milliseconds, sizes bytes, rates per second unless the name
+ * says otherwise. LB_OFF is what `off` reads as.
+ */
+#define LB_OFF            UINT64_MAX
+#define LB_SINKS_MAX      1 /* until routing exists exactly one [sink] is allowed (design.md, ship) */
+#define LB_SERVICES_MAX   256
+#define LB_NAME_MAX       128
+#define LB_VALUE_MAX      4096 /* bytes of one value (design.md 4) */
+#define LB_CONFIG_FAULTS_MAX 100
+
+enum lb_overload { LB_OVERLOAD_SHED = 0, LB_OVERLOAD_WAIT };
+enum lb_compression { LB_COMPRESSION_NONE = 0, LB_COMPRESSION_GZIP, LB_COMPRESSION_ZSTD };
+enum lb_sequence { LB_SEQUENCE_OFF = 0, LB_SEQUENCE_BATCH, LB_SEQUENCE_ALL };
+
+/* The keys of [capture] that a service may set for itself. */
+struct lb_capture_config {
+    uint64_t max_line_bytes;
+    uint64_t max_stall_ms; /* LB_OFF: no bound, as overload = wait */
+    enum lb_overload overload;
+    enum lb_level stdout_level;
+    enum lb_level stderr_level;
+};
+
+/* One [service NAME]: its own keys over those of [capture]. */
+struct lb_service_config {
+    char name[LB_NAME_MAX + 1];
+    char *tags;   /* "k:v,k:v" expanded, without those of [agent]; "" when none */
+    char *source; /* ddsource */
+    struct lb_capture_config capture;
+};
+
+struct lb_sink_config {
+    char name[LB_NAME_MAX + 1];
+    char *type; /* "datadog" or "file"; agent/ship/sinks/registry.c decides what exists */
+    char *url;  /* "" when not set */
+    char *site;
+    char *api_key_file; /* "" when not set */
+    enum lb_compression compression;
+    int level;
+    enum lb_sequence sequence; /* resolved: batch for network sinks, all for file, unless set */
+    uint64_t body_bytes;
+    uint64_t body_lines;
+    uint64_t wait_ms;
+    uint64_t urgent_wait_ms;
+    uint64_t concurrency;
+    uint64_t timeout_ms;
+    uint64_t retry_min_ms;
+    uint64_t retry_max_ms;
+    char *tls_ca; /* "" when not set: the system's */
+    char *path;   /* file sink; "" when not set */
+};
+
+struct lb_config {
+    char *file; /* the main file this was read from */
+    /* [agent] */
+    char *hostname; /* expanded */
+    char *tags;     /* expanded, "" when none */
+    char *runtime_dir;
+    uint64_t stop_timeout_ms;
+    /* [log] */
+    enum lb_level log_level;
+    /* [capture] */
+    struct lb_capture_config capture;
+    uint64_t max_streams;
+    uint64_t staging_bytes;
+    uint64_t pipe_size_bytes; /* 0: leave pipes as they are (off) */
+    /* [ring] */
+    uint64_t ring_bytes;
+    bool ring_lock;
+    enum lb_level ring_urgent;
+    /* [service NAME], [sink NAME] in the order of the files */
+    struct lb_service_config *services;
+    size_t service_count;
+    struct lb_service_config default_service; /* for a service with no section: name "", [capture], tags "", source python */
+    struct lb_sink_config sinks[LB_SINKS_MAX];
+    size_t sink_count;
+};
+
+/* Everything found wrong in one load, each "FILE:LINE: text" (or "FILE: text" where no line is to blame). */
+struct lb_config_faults {
+    char *text[LB_CONFIG_FAULTS_MAX];
+    size_t count;
+    size_t more; /* faults past the table's room, only counted */
+    char *warnings[LB_CONFIG_FAULTS_MAX];
+    size_t warning_count;
+};
+
+/* What lb_config_load() may do beyond reading the INI files. */
+enum lb_config_mode {
+    LB_CONFIG_RUN = 0,  /* expand %hostname $ENV @FILE; an @FILE that cannot be read is a fault */
+    LB_CONFIG_CHECK = 1 /* as `-t`: needs no readable key file; the same otherwise */
+};
+
+/*
+ * Read FILE and then conf.d/\*.ini beside it in byte order of their names,
+ * check everything, and give a snapshot. All faults are collected, not only
+ * the first. A missing FILE is a fault; a missing conf.d is not.
+ *   path       the main file; NULL: /etc/logboom/logboom.ini
+ *   ret_config set on success; free with lb_config_free()
+ *   faults     emptied first; owned by the caller, free with lb_config_faults_free()
+ *   returns    0 | -EINVAL faults->count > 0 | -ENOMEM
+ *   calls      may block on the disk: start-up, card side, offline modes
+ */
+int lb_config_load(const char *path, enum lb_config_mode mode, struct lb_config **ret_config,
+                   struct lb_config_faults *faults);
+
+/*
+ * Free a snapshot, or do nothing with NULL.
+ *   calls    whoever holds the last reference
+ */
+void lb_config_free(struct lb_config *config);
+
+/*
+ * Free the texts of a fault list and empty it.
+ *   calls    the list's owner
+ */
+void lb_config_faults_free(struct lb_config_faults *faults);
+
+/*
+ * The settings of one service: its own section, or the defaults.
+ *   name     len bytes
+ *   returns  never NULL; lives as long as config
+ *   calls    any thread
+ */
+const struct lb_service_config *lb_config_service(const struct lb_config *config, const char *name, size_t len);
+
+/*
+ * Compare two snapshots for a reload: which keys changed that only the next
+ * start can bring into effect (sizes, runtime_dir, lock: design.md 4)?
+ *   names    filled with pointers to static "section.key" texts, at most names_max
+ *   returns  how many
+ *   calls    any thread
+ */
+size_t lb_config_restart_keys(const struct lb_config *old_config, const struct lb_config *new_config,
+                              const char **names, size_t names_max);
+
+/*
+ * Print the sample file (conf/logboom.ini) from the key table.
+ *   errors   those of stdio, seen by ferror(out)
+ *   calls    main thread of an offline mode
+ */
+void lb_config_print_sample(FILE *out);
+
+/*
+ * Read a sink's secret: api_key_file, else $CREDENTIALS_DIRECTORY/api_key,
+ * else $DD_API_KEY. Blanks at both ends are cut.
+ *   buf       room for size bytes with NUL; wiped by the caller after use
+ *   ret_where static or config-owned text that says where it came from (never the secret)
+ *   returns   0 | -ENOENT none of the three is there | -E2BIG longer than size
+ *             | -EINVAL empty or with control characters inside | negative errno of open/read
+ *   calls     may block on the disk: start-up, card side, offline modes
+ */
+int lb_config_read_secret(const struct lb_sink_config *sink, char *buf, size_t size, const char **ret_where);
+
+#endif

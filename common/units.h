@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_COMMON_UNITS_H
+#define LB_COMMON_UNITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Numbers with units, as the INI and the command line have them (design.md 4).
+ * All take the whole text: anything left over, a sign, or an overflow is an
+ * error. `off` is the callers' word, not read here.
+ *   text     NUL-terminated
+ *   returns  0 | -EINVAL not of the form | -ERANGE too large for 64 bits
+ *   calls    any thread
+ */
+
+/* Plain decimal: "12". */
+int lb_units_number(const char *text, uint64_t *ret_number);
+/* Bytes: "123", "64K", "8M", "1G" (binary multiples; also Ki, KiB, KB for K, and so on). */
+int lb_units_size(const char *text, uint64_t *ret_bytes);
+/* Milliseconds: "500ms", "30s", "5m", "2h", "18h", "7d", "5y"; a bare "0" too. */
+int lb_units_duration(const char *text, uint64_t *ret_ms);
+/* "yes" or "no". */
+int lb_units_bool(const char *text, bool *ret_value);
+
+/*
+ * Write a size or a duration in its shortest exact form with units ("64K",
+ * "1500ms", "90s"), as the sample file prints defaults.
+ *   buf      size bytes, cut if too small
+ *   returns  buf
+ */
+char *lb_units_print_size(uint64_t bytes, char *buf, size_t size);
+char *lb_units_print_duration(uint64_t ms, char *buf, size_t size);
+
+#endif
