@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_STORE_RING_H
+#define LB_STORE_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "agent/store/commit.h"
+#include "agent/store/mapfile.h"
+#include "agent/store/record.h"
+
+/*
+ * The queue ring: a file in tmpfs, one writer (fast side), one reader (slow
+ * side), first in first out. Positions are byte counts since the ring was
+ * made; position modulo size is the place in the file.
+ *
+ *      oldest            tail                         head
+ *        |  still there,  |  pending, in flight,       |
+ *        |  for `tail`    |  delivered out of order    |  free
+ *   -----+----------------+----------------------------+-------
+ *
+ * Invariants: oldest <= tail <= head; head - oldest <= size; all between tail
+ * and head are whole records; the writer never writes where tail has not
+ * passed; numbers are dense per lane. head and the next numbers belong to the
+ * fast side's commit, tail to the slow side's.
+ */
+#define LB_RING_HEADER_BYTES LB_MAP_ALIGN
+#define LB_RING_FORMAT       1
+
+/* Words of the fast side in the header. */
+enum { LB_RING_HEAD = 0, LB_RING_NEXT_URGENT, LB_RING_NEXT_ROUTINE, LB_RING_FAST_WORDS = 8 };
+/* Words of the slow side in the header. */
+enum { LB_RING_TAIL = 0, LB_RING_SLOW_WORDS = 8 };
+
+struct lb_ring_header {
+    char magic[8]; /* "LBRING" */
+    uint32_t format;
+    uint32_t header_bytes;
+    uint64_t data_bytes;
+    uint64_t ring_id; /* random, never 0 */
+    uint64_t check;   /* XXH3 of the five fields before */
+    uint64_t spare[3];
+    uint64_t fast[LB_RING_FAST_WORDS];
+    uint64_t slow[LB_RING_SLOW_WORDS];
+    uint64_t oldest; /* outside the commits: stored by the writer before it overwrites */
+};
+
+struct lb_ring {
+    struct lb_mapfile map;
+    struct lb_ring_header *header;
+    uint64_t size;
+    uint64_t id;
+    struct lb_commit *fast; /* commit and region of each side; set by lb_ring_attach() */
+    struct lb_commit *slow;
+    unsigned fast_region;
+    unsigned slow_region;
+};
+
+/* How a damaged ring was mended at start. */
+struct lb_ring_repair {
+    uint64_t holes;        /* damaged stretches between whole records */
+    uint64_t lost_bytes;   /* of the ring, in those stretches */
+    bool cursors_were_bad; /* head or tail made no sense: records were found by searching */
+    struct lb_receipt lost; /* numbers that are missing; lines = 0: none. Bytes are unknown. */
+};
+
+/*
+ * Open the ring of a directory, or make one.
+ *   size       wanted data bytes, rounded up to LB_MAP_ALIGN; an existing ring keeps its own size
+ *   returns    0 | -ENOENT there is none and size is 0 | -EBADMSG the file is no ring, or its identity is damaged
+ *              | -EPROTO a format that this program does not read
+ *              | -ENOSPC no room in the file system | other negative errno
+ *   calls      before the threads start
+ */
+int lb_ring_open(int dir_fd, const char *name, size_t size, bool lock, struct lb_ring *ret_ring);
+
+/*
+ * Tell the ring its commits: adds its words to them as regions. Call
+ * lb_commit_recover() on both, then lb_ring_recover().
+ *   fast, slow  fast may be NULL for a ring that is only drained
+ *   returns     0 | -ENOMEM
+ *   calls       before the threads start
+ */
+int lb_ring_attach(struct lb_ring *ring, struct lb_commit *fast, unsigned fast_region, struct lb_commit *slow,
+                   unsigned slow_region);
+
+/*
+ * Walk from tail to head and mend: in-flight records become pending, damaged
+ * stretches become holes, cursors that make no sense are found anew.
+ * Idempotent: killed half-way, it does the rest at the next start.
+ *   ret_repair  what was found
+ *   calls       before the threads start, after both commits recovered
+ */
+void lb_ring_recover(struct lb_ring *ring, struct lb_ring_repair *ret_repair);
+
+/*
+ * Close; the file stays.
+ *   calls       when both sides have stopped
+ */
+void lb_ring_close(struct lb_ring *ring);
+
+/*
+ * Append one record: number, check and padding are put in here. It becomes
+ * visible with the fast side's next publish. Never blocks, never allocates.
+ *   head      lane severity kind flags boot_ns stream_id stream_off raw_len pid uid service_ix lines are read,
+ *             the rest is filled in
+ *   service   service_len bytes, tags tags_len bytes, body pieces: copied, stay the caller's
+ *   returns   0 | -EMSGSIZE longer than an eighth of the ring | -ENOSPC no room;
+ *             on error nothing changed
+ *   calls     fast side only
+ */
+int lb_ring_put(struct lb_ring *ring, const struct lb_record *head, const char *service, size_t service_len,
+                const char *tags, size_t tags_len, const struct iovec *body, unsigned pieces);
+
+/*
+ * The largest record that fits, in bytes with its head.
+ *   calls     any thread
+ */
+size_t lb_ring_record_max(const struct lb_ring *ring);
+
+/*
+ * Free room in bytes, as the writer sees it.
+ *   calls     fast side only
+ */
+uint64_t lb_ring_room(const struct lb_ring *ring);
+
+/*
+ * Cursors as other threads may see them at any time.
+ *   calls     any thread
+ */
+uint64_t lb_ring_head(const struct lb_ring *ring);
+uint64_t lb_ring_tail(const struct lb_ring *ring);
+uint64_t lb_ring_oldest(const struct lb_ring *ring);
+
+/*
+ * The record at a position.
+ *   pos       a record's first byte, tail <= pos < head
+ *   returns   it, or NULL when its length makes no sense (damage that came after the start)
+ *   calls     slow side; offline readers through lb_ring_copy()
+ */
+const struct lb_record *lb_ring_at(const struct lb_ring *ring, uint64_t pos, uint64_t head);
+
+/*
+ * Set a record's state.
+ *   calls     slow side only
+ */
+void lb_ring_set_state(struct lb_ring *ring, uint64_t pos, enum lb_record_state state);
+
+/*
+ * With the slow side's next publish: all records of [from, to) that are
+ * pending or in flight get this state, and the tail moves over all that are
+ * final by then.
+ *   returns   0 | -ENOBUFS publish first
+ *   calls     slow side only
+ */
+int lb_ring_finish(struct lb_ring *ring, uint64_t from, uint64_t to, enum lb_record_state state);
+
+/*
+ * Do what lb_ring_finish() promised for one range; the slow commit calls it.
+ *   calls     slow side, or recovery
+ */
+void lb_ring_apply_range(struct lb_ring *ring, uint64_t from, uint64_t to, unsigned state);
+
+/*
+ * Copy the record at a position while the writer may overwrite it.
+ *   buf       lb_ring_record_max() bytes
+ *   returns   its length | -EAGAIN overwritten meanwhile: go on at lb_ring_oldest() | -EBADMSG damaged
+ *   calls     any thread or process that maps the ring
+ */
+int64_t lb_ring_copy(const struct lb_ring *ring, uint64_t pos, void *buf, size_t size);
+
+/*
+ * Is this a whole record: do length, parts and check agree?
+ *   room      bytes that may be read at record
+ *   calls     any thread, for memory that does not change
+ */
+bool lb_record_is_whole(const struct lb_record *record, uint64_t room, uint64_t record_max);
+
+/*
+ * Check an identity as read from a header.
+ *   returns   0 | -EBADMSG | -EPROTO as lb_ring_open()
+ *   calls     any thread
+ */
+int lb_ring_check_identity(const struct lb_ring_header *header, size_t data_bytes);
+
+#endif
