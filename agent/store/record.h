@@ -108,6 +108,6 @@ struct lb_receipt {
 
 #define LB_RECEIPT_WORDS (sizeof(struct lb_receipt) / sizeof(uint64_t))
 
-_Static_assert(sizeof(struct lb_record) == 80, "the ring's format");
+_Static_assert(sizeof(struct lb_record) == 72, "the ring's format");
 
 #endif
