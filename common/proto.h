@@ -30,9 +30,11 @@
 #define LB_PROTO_MAGIC       0x314d4f42u /* "BOM1" */
 #define LB_PROTO_VERSION     1
 #define LB_PROTO_SERVICE_MAX 128
-#define LB_PROTO_TAGS_MAX    1024
+#define LB_PROTO_TAGS_MAX    256
 #define LB_PROTO_DATA_MAX    16384 /* payload bytes of one DATA */
 #define LB_PROTO_REASON_MAX  200
+/* DATA payload that may be under way beyond the last TAKEN. The agent tells TAKEN as it commits, not only at the end. */
+#define LB_PROTO_DATA_WINDOW 65536
 /* A handshake must reach READING within this time, or the agent hangs up. DATA restarts it. */
 #define LB_PROTO_HANDSHAKE_MS 5000
 
@@ -131,7 +133,7 @@ int lb_tags_are_legal(const char *tags, size_t len);
  * line, a verb and its arguments parted by single blanks, ended by LF; the
  * agent answers with text and closes. The answer's first line is "ok" or
  * "error TEXT"; the rest is the answer's body. Verbs:
- *   status               body: one JSON object (documented in agent/control/status.h)
+ *   status json|text     body: one JSON object (documented in agent/control/status.h), or the same for a person
  *   flush MS             ship all; answers when delivered or after MS: "ok", or "error N lines left"
  *   flush-context NAME   (reserved for the flight recorder)
  *   ping [SINK]          body: a line for each step of reaching the sink

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Untold losses of the slow side: rows in tmpfs that become receipts. In: lost records. Out: rows for the fast side.
+ * Always true: a lost line is in exactly one of a row that is not told, or a committed receipt.
+ */
+#include "agent/store/loss.h"
+
+#include <string.h>
+
+#include "agent/store/killpoint.h"
+
+static uint64_t get(const struct lb_state *state, unsigned row, unsigned word)
+{
+    return lb_commit_get(&state->slow, LB_SLOW_LOSS, row * LB_LOSS_WORDS + word);
+}
+
+static void set(struct lb_state *state, unsigned row, unsigned word, uint64_t value)
+{
+    lb_commit_set(&state->slow, LB_SLOW_LOSS, row * LB_LOSS_WORDS + word, value);
+}
+
+static void read_row(const struct lb_state *state, unsigned row, struct lb_receipt *ret_receipt)
+{
+    memcpy(ret_receipt, &state->slow.region[LB_SLOW_LOSS].work[row * LB_LOSS_WORDS + LB_LOSS_RECEIPT],
+           sizeof *ret_receipt);
+}
+
+static void write_row(struct lb_state *state, unsigned row, const struct lb_receipt *receipt)
+{
+    uint64_t words[LB_RECEIPT_WORDS];
+
+    memcpy(words, receipt, sizeof words);
+    for (unsigned i = 0; i < LB_RECEIPT_WORDS; i++)
+        if (get(state, row, LB_LOSS_RECEIPT + i) != words[i])
+            set(state, row, LB_LOSS_RECEIPT + i, words[i]);
+}
+
+static bool is_same_name(const struct lb_receipt *a, const struct lb_receipt *b)
+{
+    return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0;
+}
+
+static void merge(struct lb_receipt *into, const struct lb_receipt *lost)
+{
+    into->lines += lost->lines;
+    into->bytes += lost->bytes;
+    if (into->first_ns == 0 || (lost->first_ns && lost->first_ns < into->first_ns))
+        into->first_ns = lost->first_ns;
+    if (lost->last_ns > into->last_ns)
+        into->last_ns = lost->last_ns;
+    for (unsigned level = 0; level < 8; level++)
+        into->by_severity[level] += lost->by_severity[level];
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
+        if (lost->range[lane][0] == 0)
+            continue;
+        if (into->range[lane][0] == 0 || lost->range[lane][0] < into->range[lane][0])
+            into->range[lane][0] = lost->range[lane][0];
+        if (lost->range[lane][1] > into->range[lane][1])
+            into->range[lane][1] = lost->range[lane][1];
+    }
+}
+
+/* What the open rows of a reason have lost together, lane by lane. */
+static void open_range(const struct lb_state *state, uint64_t reason, struct lb_receipt *ret_sum)
+{
+    memset(ret_sum, 0, sizeof *ret_sum);
+    for (unsigned row = 0; row < LB_LOSS_SLOTS; row++) {
+        struct lb_receipt receipt;
+
+        if (get(state, row, LB_LOSS_STATE) != LB_LOSS_OPEN)
+            continue;
+        read_row(state, row, &receipt);
+        if (receipt.reason == reason)
+            merge(ret_sum, &receipt);
+    }
+}
+
+/* The open rows of a reason become a closed group: each tells the whole group's range. */
+static void close_group(struct lb_state *state, uint64_t reason)
+{
+    struct lb_receipt sum;
+
+    open_range(state, reason, &sum);
+    for (unsigned row = 0; row < LB_LOSS_SLOTS; row++) {
+        struct lb_receipt receipt;
+
+        if (get(state, row, LB_LOSS_STATE) != LB_LOSS_OPEN)
+            continue;
+        read_row(state, row, &receipt);
+        if (receipt.reason != reason)
+            continue;
+        memcpy(receipt.range, sum.range, sizeof receipt.range);
+        write_row(state, row, &receipt);
+        set(state, row, LB_LOSS_STATE, LB_LOSS_CLOSED);
+    }
+}
+
+/* Would adding this leave a number between that was not lost? */
+static bool leaves_gap(const struct lb_state *state, const struct lb_receipt *lost)
+{
+    struct lb_receipt sum;
+
+    open_range(state, lost->reason, &sum);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        if (sum.range[lane][0] && lost->range[lane][0] && lost->range[lane][0] > sum.range[lane][1] + 1)
+            return true;
+    return false;
+}
+
+static int free_row(const struct lb_state *state)
+{
+    for (unsigned row = 0; row < LB_LOSS_SLOTS; row++)
+        if (get(state, row, LB_LOSS_STATE) == LB_LOSS_FREE)
+            return (int)row;
+    return -1;
+}
+
+/* The open row for this name and reason, else -1; ret_last is the newest open row of the reason, or else a closed one. */
+static int open_row(const struct lb_state *state, const struct lb_receipt *lost, int *ret_last)
+{
+    int last_open = -1, last_closed = -1;
+
+    for (unsigned row = 0; row < LB_LOSS_SLOTS; row++) {
+        uint64_t row_state = get(state, row, LB_LOSS_STATE);
+        struct lb_receipt receipt;
+
+        if (row_state != LB_LOSS_OPEN && row_state != LB_LOSS_CLOSED)
+            continue;
+        read_row(state, row, &receipt);
+        if (receipt.reason != lost->reason)
+            continue;
+        if (row_state == LB_LOSS_OPEN && is_same_name(&receipt, lost))
+            return (int)row;
+        *(row_state == LB_LOSS_OPEN ? &last_open : &last_closed) = (int)row;
+    }
+    *ret_last = last_open >= 0 ? last_open : last_closed;
+    return -1;
+}
+
+void lb_loss_add(struct lb_state *state, const struct lb_receipt *lost)
+{
+    struct lb_receipt receipt;
+    int row, last = -1;
+
+    if (leaves_gap(state, lost))
+        close_group(state, lost->reason);
+    row = open_row(state, lost, &last);
+    if (row < 0) {
+        row = free_row(state);
+        if (row >= 0) {
+            write_row(state, (unsigned)row, lost);
+            set(state, (unsigned)row, LB_LOSS_STATE, LB_LOSS_OPEN);
+            return;
+        }
+        row = last >= 0 ? last : 0; /* 0: every row waits for the fast side; better a joint receipt than none */
+    }
+    read_row(state, (unsigned)row, &receipt);
+    if (!is_same_name(&receipt, lost)) {
+        receipt.name_len = 0;
+        memset(receipt.name, 0, sizeof receipt.name);
+    }
+    merge(&receipt, lost);
+    write_row(state, (unsigned)row, &receipt);
+    if (get(state, (unsigned)row, LB_LOSS_STATE) == LB_LOSS_TELLING)
+        set(state, (unsigned)row, LB_LOSS_STATE, LB_LOSS_CLOSED); /* its next telling number tells it with this */
+}
+
+void lb_loss_return(struct lb_state *state, const struct lb_receipt *told)
+{
+    int row = free_row(state);
+
+    if (row < 0) {
+        lb_loss_add(state, told);
+        return;
+    }
+    write_row(state, (unsigned)row, told);
+    set(state, (unsigned)row, LB_LOSS_STATE, LB_LOSS_CLOSED);
+}
+
+unsigned lb_loss_release(struct lb_state *state)
+{
+    unsigned waiting = 0;
+
+    for (unsigned reason = 0; reason < LB_REASON_COUNT; reason++)
+        close_group(state, reason);
+    for (unsigned row = 0; row < LB_LOSS_SLOTS; row++) {
+        uint64_t row_state = get(state, row, LB_LOSS_STATE);
+
+        if (row_state == LB_LOSS_CLOSED) {
+            set(state, row, LB_LOSS_TELL, get(state, row, LB_LOSS_TELL) + 1);
+            set(state, row, LB_LOSS_STATE, LB_LOSS_TELLING);
+        }
+        if (row_state == LB_LOSS_CLOSED || row_state == LB_LOSS_TELLING)
+            waiting++;
+    }
+    return waiting;
+}
+
+void lb_loss_sweep(struct lb_state *state)
+{
+    for (unsigned row = 0; row < LB_LOSS_SLOTS; row++)
+        if (get(state, row, LB_LOSS_STATE) == LB_LOSS_TELLING &&
+            lb_load(&state->file->told[row]) == get(state, row, LB_LOSS_TELL))
+            set(state, row, LB_LOSS_STATE, LB_LOSS_FREE);
+}
+
+bool lb_loss_next(const struct lb_state *state, unsigned *row, struct lb_receipt *ret_receipt)
+{
+    for (; *row < LB_LOSS_SLOTS; ++*row) {
+        uint64_t words[LB_LOSS_WORDS];
+
+        lb_commit_snapshot(&state->slow, LB_SLOW_LOSS, *row * LB_LOSS_WORDS, LB_LOSS_WORDS, words);
+        if (words[LB_LOSS_STATE] != LB_LOSS_TELLING ||
+            words[LB_LOSS_TELL] == lb_commit_get(&state->fast, LB_FAST_TOLD, *row))
+            continue;
+        memcpy(ret_receipt, &words[LB_LOSS_RECEIPT], sizeof *ret_receipt);
+        return true;
+    }
+    return false;
+}
+
+void lb_loss_told(struct lb_state *state, unsigned row)
+{
+    uint64_t tell = lb_load(&state->file->loss[row * LB_LOSS_WORDS + LB_LOSS_TELL]);
+
+    lb_commit_set(&state->fast, LB_FAST_TOLD, row, tell);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state file: redo blocks, books, untold losses. In: a directory. Out: two commits ready for more regions.
+ * Always true: a row's name is complete before its length says that the row is taken.
+ */
+#include "agent/store/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/store/killpoint.h"
+
+static const char magic[8] = "LBSTATE";
+static const char others[] = "(others)";
+
+static bool is_ours(const struct lb_mapfile *map)
+{
+    const struct lb_state_file *file = (const struct lb_state_file *)(void *)map->header;
+
+    return memcmp(file->magic, magic, sizeof magic) == 0 && file->format == LB_STATE_FORMAT &&
+           file->bytes == sizeof *file;
+}
+
+static int make(int dir_fd, size_t bytes, unsigned flags, struct lb_mapfile *ret_map)
+{
+    struct lb_state_file *file;
+    int rc = lb_mapfile_create(dir_fd, "state", bytes, 0, flags, ret_map);
+
+    if (rc < 0)
+        return rc;
+    file = (struct lb_state_file *)(void *)ret_map->header;
+    memcpy(file->magic, magic, sizeof magic);
+    file->format = LB_STATE_FORMAT;
+    file->bytes = sizeof *file;
+    rc = lb_mapfile_publish(dir_fd, "state");
+    if (rc < 0)
+        lb_mapfile_close(ret_map);
+    return rc;
+}
+
+static int open_file(int dir_fd, unsigned flags, struct lb_state *state)
+{
+    size_t bytes = lb_mapfile_round(sizeof(struct lb_state_file));
+    int rc = lb_mapfile_open(dir_fd, "state", bytes, flags, &state->map);
+
+    if (rc == 0 && is_ours(&state->map))
+        return 0;
+    if (rc == 0)
+        lb_mapfile_close(&state->map);
+    if (rc == 0 || rc == -EINVAL) {
+        state->was_damaged = true;
+        if (renameat(dir_fd, "state", dir_fd, "state.damaged") != 0)
+            return -errno;
+    } else if (rc != -ENOENT) {
+        return rc;
+    }
+    state->is_new = true;
+    return make(dir_fd, bytes, flags, &state->map);
+}
+
+static int add_regions(struct lb_state *state)
+{
+    struct lb_state_file *file = state->file;
+    int rc = lb_commit_region(&state->fast, LB_FAST_BOOKS, file->books_fast, LB_SERVICES_BOOKS * LB_BOOK_FAST_WORDS);
+
+    if (rc == 0)
+        rc = lb_commit_region(&state->fast, LB_FAST_TOLD, file->told, LB_LOSS_SLOTS);
+    if (rc == 0)
+        rc = lb_commit_region(&state->slow, LB_SLOW_BOOKS, file->books_slow, LB_SERVICES_BOOKS * LB_BOOK_SLOW_WORDS);
+    if (rc == 0)
+        rc = lb_commit_region(&state->slow, LB_SLOW_LOSS, file->loss, LB_LOSS_SLOTS * LB_LOSS_WORDS);
+    return rc;
+}
+
+int lb_state_open(int dir_fd, bool lock, lb_commit_apply_range apply_range, void *ctx, struct lb_state *state)
+{
+    int rc;
+
+    memset(state, 0, sizeof *state);
+    rc = open_file(dir_fd, lock ? LB_MAP_LOCK : 0, state);
+    if (rc < 0)
+        return rc;
+    state->file = (struct lb_state_file *)(void *)state->map.header;
+    lb_commit_init(&state->fast, &state->file->fast_block, NULL, NULL);
+    lb_commit_init(&state->slow, &state->file->slow_block, apply_range, ctx);
+    rc = add_regions(state);
+    if (rc < 0)
+        lb_state_close(state);
+    return rc;
+}
+
+void lb_state_close(struct lb_state *state)
+{
+    lb_commit_close(&state->fast);
+    lb_commit_close(&state->slow);
+    lb_mapfile_close(&state->map);
+    state->file = NULL;
+}
+
+static bool is_named(const struct lb_state_name *row, const char *name, size_t len)
+{
+    return lb_load(&row->len) == len && memcmp(row->text, name, len) == 0;
+}
+
+uint32_t lb_state_find_service(const struct lb_state *state, const char *name, size_t len, uint32_t hint)
+{
+    const struct lb_state_name *row = state->file->name;
+
+    if (hint < LB_SERVICES_BOOKS && is_named(&row[hint], name, len))
+        return hint;
+    for (uint32_t i = 0; i < LB_SERVICES_BOOKS; i++)
+        if (is_named(&row[i], name, len))
+            return i;
+    return LB_SERVICES_BOOKS - 1;
+}
+
+uint32_t lb_state_service(struct lb_state *state, const char *name, size_t len)
+{
+    struct lb_state_name *row = state->file->name;
+    uint32_t i;
+
+    if (len > sizeof row->text)
+        len = sizeof row->text;
+    for (i = 0; i < LB_SERVICES_BOOKS && row[i].len != 0; i++)
+        if (is_named(&row[i], name, len))
+            return i;
+    if (i >= LB_SERVICES_BOOKS - 1) {
+        i = LB_SERVICES_BOOKS - 1;
+        name = others;
+        len = sizeof others - 1;
+    }
+    if (row[i].len == 0) {
+        memcpy(row[i].text, name, len);
+        lb_killpoint();
+        lb_store(&row[i].len, len);
+    }
+    return i;
+}
