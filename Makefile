@@ -1,4 +1,6 @@
+# SPDX-License-Identifier: MIT
 # logboom: `make help` lists the targets. Objects go under B (default: build/), never beside the sources.
+# What a target does beyond compiling stands in a script under tests/ or packaging/.
 
 SHELL      = /bin/bash
 B         ?= build
@@ -34,7 +36,7 @@ objects      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 all: $(B)/logboomd $(B)/logboom ## build both programs (the default)
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 $(B)/obj/%.o: %.c | $(B)/deps-ok
 	$(call say,CC)
@@ -62,12 +64,105 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(B)/libage
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
 
-$(B)/deps-ok:
+$(B)/tests/support/%: tests/support/%.c | $(B)/deps-ok
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $<
+
+$(B)/deps-ok: # names the Debian packages that the compiler misses; installs nothing
+	$(Q)CPPFLAGS='$(CPPFLAGS)' packaging/deps.sh --headers '$(CC)'
 	@mkdir -p $(B) && touch $@
+
+deps: ## install the Debian packages that building and testing need (root or sudo)
+	$(Q)packaging/deps.sh build check lint deb
+
+# --- tests. A check with other flags is the same check in another B.
+
+again    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+ASAN     = B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+TSAN     = B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread -fno-omit-frame-pointer'
+SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/*.c))
+
+check-build: all unit support kp
+unit: $(UNIT_BIN)
+support: $(SUPPORT_BIN)
+kp: # the programs with kill points, for the tests that need them
+	$(Q)$(MAKE) --no-print-directory B=$(B)/kp CPPFLAGS='$(CPPFLAGS) -DLB_KILLPOINTS' all
+
+check: ## build and run all tests but the long ones (installs what is missing)
+	$(Q)packaging/deps.sh build check
+	$(Q)$(again) check-build
+	$(Q)tests/check.sh $(B) unit ini e2e
+
+check-unit: unit ## the unit tests alone
+	$(Q)tests/check.sh $(B) unit
+
+check-ini: all ## is conf/logboom.ini what the key table says?
+	$(Q)tests/check.sh $(B) ini
+
+check-e2e: check-build ## the end-to-end tests alone (ARGS goes to pytest: make check-e2e ARGS='-k pipe')
+	$(Q)tests/check.sh $(B) e2e
+
+check-long: check-build ## the end-to-end tests that take minutes
+	$(Q)tests/check.sh $(B) long
+
+asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(Q)packaging/deps.sh build check
+	$(Q)$(again) $(ASAN) check-build
+	$(Q)tests/check.sh $(B)/asan unit e2e
+
+tsan: ## the unit tests under ThreadSanitizer
+	$(Q)packaging/deps.sh build check
+	$(Q)$(again) $(TSAN) unit
+	$(Q)LB_RUN='setarch -R' tests/check.sh $(B)/tsan unit
+
+fuzz: ## run every fuzzer for FUZZ_SECONDS (30)
+	$(Q)packaging/deps.sh build check lint
+	$(Q)tests/fuzz.sh $(B)/fuzz
+
+cover: ## run the tests and tell which share of the lines they reach
+	$(Q)packaging/deps.sh build check
+	$(Q)tests/cover.sh $(B)/cover
+
+bench: ## what logboom costs, beside the floor
+	$(Q)packaging/deps.sh build check
+	$(Q)$(again) all support
+	$(Q)tests/bench/run.sh $(B)
+
+lint: ## warnings, format, layering, contracts, scripts, manuals
+	$(Q)packaging/deps.sh build check lint
+	$(Q)tests/lint.sh $(B)
+
+fmt: ## format the C sources
+	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
+
+ini: all ## write conf/logboom.ini anew from the key table
+	$(Q)$(B)/logboomd --help-config >$(B)/logboom.ini && mv $(B)/logboom.ini conf/logboom.ini
+
+demo: ## see it work: a service, an agent, an intake, ten seconds (installs what is missing)
+	$(Q)packaging/deps.sh build demo
+	$(Q)$(again) all
+	$(Q)tests/support/demo.sh $(B)
+
+# --- packages
+
+export DESTDIR PREFIX SYSCONFDIR UNITDIR
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+install: all ## install under DESTDIR and PREFIX (/usr/local); keeps an existing configuration
+	$(Q)packaging/install.sh $(B)
+
+uninstall: ## remove what install put there, but the configuration
+	$(Q)packaging/install.sh --remove
+
+deb: ## build the Debian package, in B
+	$(Q)packaging/deps.sh --missing build deb
+	$(Q)packaging/deb.sh $(B) $(VERSION)
 
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all help clean
+.PHONY: all help deps check-build unit support kp check check-unit check-ini check-e2e check-long asan tsan fuzz \
+        cover bench lint fmt ini demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Debian packages that building and testing need, by purpose.
+#
+#   deps.sh GROUP...             install what is missing, quietly when nothing is (root or sudo)
+#   deps.sh --missing GROUP...   only name what is missing; exit 1 when something is
+#   deps.sh --headers CC         ask the compiler for the headers of the build; works without dpkg and
+#                                for cross builds, so this is what plain `make` uses
+set -euo pipefail
+
+group() {
+    case $1 in
+    build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev ;;
+    check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-zstandard openssl valgrind \
+        e2fsprogs util-linux curl ;;
+    demo) echo python3 python3-zstandard ;;
+    lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
+    deb) echo debhelper dpkg-dev fakeroot lintian ;;
+    *)
+        echo "deps.sh: no group '$1' (build check demo lint deb)" >&2
+        exit 2
+        ;;
+    esac
+}
+
+missing_packages() {
+    local name
+    for name in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || echo "$name"
+    done
+}
+
+# Prints the packages whose headers the compiler does not find.
+missing_headers() {
+    local cc=$1 row
+    if ! command -v "${cc%% *}" >/dev/null; then
+        echo gcc
+        return
+    fi
+    for row in curl/curl.h:libcurl4-openssl-dev zstd.h:libzstd-dev zlib.h:zlib1g-dev ini.h:libinih-dev \
+        xxhash.h:libxxhash-dev; do
+        # $cc may carry options ("gcc -m32"), so it is split on purpose.
+        # shellcheck disable=SC2086
+        echo "#include <${row%%:*}>" | $cc ${CPPFLAGS:-} -E -x c -o /dev/null - 2>/dev/null || echo "${row##*:}"
+    done
+}
+
+install_packages() {
+    local sudo=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "deps.sh: to install $* this needs root or sudo" >&2
+            exit 1
+        }
+        sudo=(sudo)
+    fi
+    echo "installing: $*"
+    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    # A source that has nothing to do with us may be out of reach; whether ours is, the install tells.
+    "${apt[@]}" update || true
+    "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null
+}
+
+mode=install
+case ${1:-} in
+--missing)
+    mode=missing
+    shift
+    ;;
+--headers)
+    mapfile -t names < <(missing_headers "${2:-gcc}")
+    [ ${#names[@]} = 0 ] && exit 0
+    echo "missing Debian packages: ${names[*]}" >&2
+    echo "\`make deps\` installs them (root or sudo)." >&2
+    exit 1
+    ;;
+esac
+
+wanted=()
+for name in "$@"; do
+    list=$(group "$name")
+    read -ra names <<<"$list"
+    wanted+=("${names[@]}")
+done
+mapfile -t names < <(missing_packages "${wanted[@]}")
+[ ${#names[@]} = 0 ] && exit 0
+if [ $mode = missing ]; then
+    echo "missing Debian packages: ${names[*]} (\`make deps\` installs them)" >&2
+    exit 1
+fi
+install_packages "${names[@]}"

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""What the end-to-end tests share: a private runtime directory, an intake, agents, and the client.
+
+Nothing here sleeps for correctness: waits poll a claim and have a ceiling. A test that cannot run is
+skipped, and where CI is set a skip is a failure.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from intake import Intake  # noqa: E402
+
+BUILD = Path(os.environ.get("LB_BUILD", ROOT / "build")).resolve()
+BUILD_KP = Path(os.environ.get("LB_BUILD_KP", BUILD / "kp")).resolve()
+SUPPORT = BUILD / "tests" / "support"
+API_KEY = "0123456789abcdef0123456789abcdef"
+
+
+def wait_until(claim, seconds=10.0, what=None):
+    """Poll until claim() is true, and return what it returned. Fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        value = claim()
+        if value:
+            return value
+        if time.monotonic() > end:
+            pytest.fail(f"not within {seconds} s: {what or getattr(claim, '__doc__', None) or claim}")
+        time.sleep(0.01)
+
+
+def ini_text(sections):
+    """{"agent": {"hostname": "h"}, "sink out": {...}} as INI."""
+    lines = []
+    for section, keys in sections.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {value}" for key, value in keys.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+class Agent:
+    """One logboomd and its configuration; may be killed and started again on the same directory."""
+
+    def __init__(self, runtime, sections, program=None, env=None):
+        self.runtime = Path(runtime)
+        self.program = program or BUILD / "logboomd"
+        self.ini = self.runtime.parent / "logboom.ini"
+        self.log_path = self.runtime.parent / "logboomd.log"
+        self.env = {**os.environ, "LOGBOOM_RUNTIME_DIR": str(self.runtime), **(env or {})}
+        self.process = None
+        self.sections = {"agent": {}}
+        for section, keys in sections.items():
+            self.sections.setdefault(section, {}).update(keys)
+        self.sections["agent"].setdefault("runtime_dir", str(self.runtime))
+        self.sections["agent"].setdefault("hostname", "testhost")
+        self.write_ini()
+
+    def write_ini(self):
+        self.ini.write_text(ini_text(self.sections))
+
+    @property
+    def log(self):
+        """What it wrote to stderr, over all its starts."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def start(self, seconds=10, env=None):
+        """Start it and wait until it answers."""
+        self.spawn(env)
+        wait_until(self._is_ready, seconds, "logboomd is ready")
+        return self
+
+    def spawn(self, env=None):
+        """Start it and do not wait."""
+        assert self.process is None or self.process.poll() is not None, "it runs already"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([self.program, "-c", self.ini], stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, env={**self.env, **(env or {})})
+        return self
+
+    def _is_ready(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"logboomd ended with {self.process.returncode} before it was ready")
+        # A socket file outlives a killed agent; only an answer counts.
+        return self.client("status", "--json").returncode == 0
+
+    def kill9(self):
+        """Kill it at once, and wait until it is gone."""
+        self.process.kill()
+        return self.process.wait()
+
+    def term(self, seconds=20):
+        """Ask it to stop. Returns its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def hup(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def restart(self, seconds=10):
+        """Stop it in good order and start it anew."""
+        assert self.term() == 0
+        return self.start(seconds)
+
+    def client(self, *args, seconds=30, **kwargs):
+        """Run one `logboom` to its end; CompletedProcess with text."""
+        return subprocess.run([self.program.parent / "logboom", *map(str, args)], env=self.env, text=True,
+                              capture_output=True, timeout=seconds, **kwargs)
+
+    def popen(self, *args, **kwargs):
+        """Start `logboom ARGS...` and return it; the caller waits for it."""
+        return subprocess.Popen([self.program.parent / "logboom", *map(str, args)], env=self.env, **kwargs)
+
+    def pipe(self, *args, **kwargs):
+        """Start `logboom pipe ARGS...`; write to its .stdin."""
+        return self.popen("pipe", *args, stdin=subprocess.PIPE, **kwargs)
+
+    def run(self, *command, service=None, **kwargs):
+        """Run `logboom run [-s SERVICE] -- COMMAND...` to its end."""
+        return self.client("run", *(["-s", service] if service else []), "--", *command, **kwargs)
+
+    def status(self):
+        """`logboom status --json` as a dict."""
+        answer = self.client("status", "--json")
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    def flush(self, seconds=10):
+        """Ship all there is now."""
+        answer = self.client("flush", "-w", f"{seconds}s", seconds=seconds + 20)
+        assert answer.returncode == 0, answer.stderr
+
+    def stop(self):
+        """End of the test: stop it, whatever its state."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def runtime():
+    """A private directory on tmpfs, for a runtime directory `run` and what goes with it."""
+    if not os.path.isdir("/dev/shm"):
+        pytest.skip("no /dev/shm")
+    path = Path(tempfile.mkdtemp(prefix="logboom-test-", dir="/dev/shm"))
+    yield path / "run"
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def intake():
+    with Intake(api_key=API_KEY) as server:
+        yield server
+
+
+@pytest.fixture
+def sink(intake, runtime):
+    """Sections that send to `intake` quickly: agent({**sink, "ring": {...}})."""
+    key = runtime.parent / "api_key"
+    key.write_text(API_KEY + "\n")
+    key.chmod(0o600)
+    return {"sink datadog": {"type": "datadog", "url": intake.url, "api_key_file": key, "wait": "200ms",
+                             "urgent_wait": "100ms", "retry_min": "100ms", "retry_max": "500ms"}}
+
+
+@pytest.fixture
+def agent(runtime, request):
+    """Factory: agent(sections, program=..., env=..., start=True) -> Agent. Their log is shown when a test fails."""
+    made = []
+
+    def make(sections, program=None, env=None, start=True):
+        made.append(Agent(runtime, sections, program, env))
+        return made[-1].start() if start else made[-1]
+
+    if not (BUILD / "logboomd").exists():
+        pytest.fail(f"{BUILD}/logboomd is not built")
+    yield make
+    for one in made:
+        one.stop()
+    with contextlib.suppress(OSError):
+        if made and getattr(request.node, "failed", False):
+            sys.stderr.write(f"--- logboomd.log\n{made[-1].log}")
+
+
+@pytest.fixture(scope="session")
+def kp_program():
+    """A logboomd with kill points (LB_KILLPOINTS)."""
+    program = BUILD_KP / "logboomd"
+    if not program.exists():
+        pytest.fail(f"{program} is not built (make kp)")
+    return program
+
+
+@pytest.fixture(scope="session")
+def feeder():
+    """Path of the feeder (tests/support/feeder.c)."""
+    return SUPPORT / "feeder"
+
+
+@pytest.fixture(scope="session")
+def corpus():
+    """Path of the corpus generator (tests/support/corpus.c)."""
+    return SUPPORT / "corpus"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.failed = True
+
+
+def pytest_sessionfinish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped") and session.exitstatus == 0:
+        reporter.write_line("\nskipped tests are failures where CI is set", red=True)
+        session.exitstatus = 1
