@@ -32,5 +32,7 @@ int lb_units_bool(const char *text, bool *ret_value);
  */
 char *lb_units_print_size(uint64_t bytes, char *buf, size_t size);
 char *lb_units_print_duration(uint64_t ms, char *buf, size_t size);
+/* A size for people, rounded to one decimal: "912 B", "2.0 MiB". Not read back by lb_units_size(). */
+char *lb_units_print_human(uint64_t bytes, char *buf, size_t size);
 
 #endif
