@@ -5,7 +5,6 @@ Nothing here sleeps for correctness: waits poll a claim and have a ceiling. A te
 skipped, and where CI is set a skip is a failure.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -183,7 +182,7 @@ def sink(intake, runtime):
 @pytest.fixture
 def agent(runtime, request):
     """Factory: agent(sections, program=..., env=..., start=True) -> Agent. Their log is shown when a test fails."""
-    made = []
+    made = request.node.agents = []
 
     def make(sections, program=None, env=None, start=True):
         made.append(Agent(runtime, sections, program, env))
@@ -194,9 +193,6 @@ def agent(runtime, request):
     yield make
     for one in made:
         one.stop()
-    with contextlib.suppress(OSError):
-        if made and getattr(request.node, "failed", False):
-            sys.stderr.write(f"--- logboomd.log\n{made[-1].log}")
 
 
 @pytest.fixture(scope="session")
@@ -222,9 +218,10 @@ def corpus():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    outcome = yield
-    if outcome.get_result().failed:
-        item.failed = True
+    report = (yield).get_result()
+    agents = getattr(item, "agents", None)
+    if report.failed and agents:
+        report.sections.append(("logboomd's own log", agents[-1].log))
 
 
 def pytest_sessionfinish(session):
