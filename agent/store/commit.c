@@ -42,6 +42,8 @@ int lb_commit_region(struct lb_commit *commit, unsigned id, uint64_t *shared, ui
 {
     struct lb_commit_region *region = &commit->region[id];
 
+    free(region->work); /* a table that moved is added again */
+    free(region->is_dirty);
     region->work = calloc(words, sizeof *region->work);
     region->is_dirty = calloc(words, 1);
     if (!region->work || !region->is_dirty) {
