@@ -264,6 +264,8 @@ int lb_staging_recover(struct lb_staging *staging)
     if (rc < 0)
         return rc;
     for (uint32_t slot = 0; slot < staging->max_streams; slot++) {
+        if (!lb_commit_has_room(staging->commit, 16))
+            lb_commit_publish(staging->commit);
         if (lb_staging_get(staging, slot, LB_STREAM_ID) == 0)
             lb_staging_set(staging, slot, LB_STREAM_FIRST, 0);
         else
