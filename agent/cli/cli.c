@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 #define DEFAULT_RUNTIME_DIR "/run/logboom"
 #define SAY_MAX             512 /* bytes of one message: below PIPE_BUF, so that a ready pipe takes it whole */
 
-static void say(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static void say(const char *format, va_list args)
 {
     char line[SAY_MAX];
     struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
@@ -91,6 +92,20 @@ const char *lb_cli_reach_hint(int error)
     default:
         return "";
     }
+}
+
+int lb_cli_signal_fd(const int *signals, sigset_t *ret_before)
+{
+    sigset_t mask;
+    int fd;
+
+    sigemptyset(&mask);
+    for (; *signals != 0; signals++)
+        sigaddset(&mask, *signals);
+    if (sigprocmask(SIG_BLOCK, &mask, ret_before) != 0)
+        return -errno;
+    fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
 }
 
 int lb_cli_write_all(int fd, const char *bytes, size_t len)

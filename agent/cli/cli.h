@@ -2,6 +2,7 @@
 #ifndef LB_CLI_CLI_H
 #define LB_CLI_CLI_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,6 +70,15 @@ int lb_cli_socket_address(const char *name, struct sockaddr_un *ret_address);
  *   returns  a static text to go behind the error's, "" where there is nothing to say
  */
 const char *lb_cli_reach_hint(int error);
+
+/*
+ * From now on these signals are read, not delivered. A child that is to have them
+ * delivered needs *ret_before back.
+ *   signals     the numbers, ended by 0
+ *   ret_before  the mask as it was
+ *   returns     a signalfd, non-blocking, the caller's | -errno
+ */
+int lb_cli_signal_fd(const int *signals, sigset_t *ret_before);
 
 /*
  * Write all of it, waiting as long as it takes.

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -169,7 +170,7 @@ static uint64_t jittered(uint64_t backoff_ns)
 
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
         random = UINT32_MAX / 2;
-    return backoff_ns / 2 + (uint64_t)((double)backoff_ns / 2 * random / UINT32_MAX);
+    return backoff_ns / 2 + backoff_ns / 2 * random / UINT32_MAX;
 }
 
 /* There is no agent (any more): wait for the next one. */
@@ -256,17 +257,13 @@ static void on_welcome(struct lb_intake *intake, const struct lb_intake_answer *
 
 static void on_taken(struct lb_intake *intake, const struct lb_intake_answer *answer, uint64_t now_ns)
 {
-    struct lb_drain_count kept, lost;
-
     lb_drain_taken(intake->drain, answer->taken_bytes);
-    if (intake->phase == LB_INTAKE_SENDING) {
-        intake->deadline_ns = now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
-        send_on(intake, now_ns);
-        return;
-    }
-    lb_drain_count(intake->drain, &kept, &lost);
-    if (kept.bytes == 0)
+    if (lb_drain_is_empty(intake->drain))
         malloc_trim(0); /* back to the size of a client that never drained */
+    if (intake->phase != LB_INTAKE_SENDING)
+        return;
+    intake->deadline_ns = now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
+    send_on(intake, now_ns);
 }
 
 static void on_reading(struct lb_intake *intake, const struct lb_intake_answer *answer, uint64_t now_ns)
@@ -370,6 +367,15 @@ static uint64_t watch(const struct lb_intake *intake, struct pollfd *socket, str
     return wake_ns;
 }
 
+/* Rounded up, so that it is time when poll comes back; far off is cut, which costs a wake-up in three weeks.
+ */
+static int ms_until(uint64_t until_ns, uint64_t now_ns)
+{
+    uint64_t ms = until_ns <= now_ns ? 0 : (until_ns - now_ns + LB_NS_PER_MS - 1) / LB_NS_PER_MS;
+
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
 bool lb_intake_wait(struct lb_intake *const *intakes, size_t count, int signal_fd, uint64_t until_ns)
 {
     struct pollfd fds[1 + 2 * 2] = { { .fd = signal_fd, .events = POLLIN } };
@@ -382,7 +388,7 @@ bool lb_intake_wait(struct lb_intake *const *intakes, size_t count, int signal_f
         until_ns = wake_ns < until_ns ? wake_ns : until_ns;
     }
     if (until_ns != LB_NEVER_NS)
-        timeout_ms = until_ns <= now_ns ? 0 : (int)((until_ns - now_ns + LB_NS_PER_MS - 1) / LB_NS_PER_MS);
+        timeout_ms = ms_until(until_ns, now_ns);
     if (poll(fds, (nfds_t)(1 + 2 * count), timeout_ms) < 0)
         return false;
     now_ns = lb_clock_boot_ns();
