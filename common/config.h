@@ -17,11 +17,11 @@
  * Durations are milliseconds, sizes bytes, rates per second unless the name
  * says otherwise. LB_OFF is what `off` reads as.
  */
-#define LB_OFF            UINT64_MAX
-#define LB_SINKS_MAX      1 /* until routing exists exactly one [sink] is allowed (design.md, ship) */
-#define LB_SERVICES_MAX   256
-#define LB_NAME_MAX       128
-#define LB_VALUE_MAX      4096 /* bytes of one value (design.md 4) */
+#define LB_OFF               UINT64_MAX
+#define LB_SINKS_MAX         1 /* until routing exists exactly one [sink] is allowed (design.md, ship) */
+#define LB_SERVICES_MAX      256
+#define LB_NAME_MAX          128
+#define LB_VALUE_MAX         4096 /* bytes of one value (design.md 4) */
 #define LB_CONFIG_FAULTS_MAX 100
 
 enum lb_overload { LB_OVERLOAD_SHED = 0, LB_OVERLOAD_WAIT };
@@ -57,7 +57,7 @@ struct lb_sink_config {
     uint64_t body_bytes;
     uint64_t body_lines;
     uint64_t wait_ms;
-    uint64_t urgent_wait_ms;
+    uint64_t urgent_wait_ms; /* off is resolved: as wait_ms */
     uint64_t concurrency;
     uint64_t timeout_ms;
     uint64_t retry_min_ms;
@@ -87,7 +87,8 @@ struct lb_config {
     /* [service NAME], [sink NAME] in the order of the files */
     struct lb_service_config *services;
     size_t service_count;
-    struct lb_service_config default_service; /* for a service with no section: name "", [capture], tags "", source python */
+    struct lb_service_config
+        default_service; /* for a service with no section: name "", [capture], tags "", source python */
     struct lb_sink_config sinks[LB_SINKS_MAX];
     size_t sink_count;
 };
@@ -101,9 +102,9 @@ struct lb_config_faults {
     size_t warning_count;
 };
 
-/* What lb_config_load() may do beyond reading the INI files. */
+/* What lb_config_load() checks beyond the INI files (%words and @FILEs it expands always). */
 enum lb_config_mode {
-    LB_CONFIG_RUN = 0,  /* expand %hostname $ENV @FILE; an @FILE that cannot be read is a fault */
+    LB_CONFIG_RUN = 0,  /* a datadog sink without a usable key (lb_config_read_secret()) is a fault */
     LB_CONFIG_CHECK = 1 /* as `-t`: needs no readable key file; the same otherwise */
 };
 
@@ -138,7 +139,8 @@ void lb_config_faults_free(struct lb_config_faults *faults);
  *   returns  never NULL; lives as long as config
  *   calls    any thread
  */
-const struct lb_service_config *lb_config_service(const struct lb_config *config, const char *name, size_t len);
+const struct lb_service_config *lb_config_service(const struct lb_config *config, const char *name,
+                                                  size_t len);
 
 /*
  * Compare two snapshots for a reload: which keys changed that only the next
@@ -149,6 +151,24 @@ const struct lb_service_config *lb_config_service(const struct lb_config *config
  */
 size_t lb_config_restart_keys(const struct lb_config *old_config, const struct lb_config *new_config,
                               const char **names, size_t names_max);
+
+/* One line of the memory ceiling. */
+struct lb_memory_part {
+    const char *name; /* static */
+    uint64_t bytes;
+};
+#define LB_MEMORY_PARTS 7
+
+/*
+ * The most memory that the agent takes for lines and for shipping them, known
+ * at start (design.md 5.4): what it allocates itself is exact, what zstd and
+ * curl take is a measured bound. Program text and thread stacks are beside it.
+ *   parts    filled, in the order of a line's way; a part may be 0
+ *   returns  their sum in bytes
+ *   calls    any thread
+ */
+uint64_t lb_config_memory_ceiling(const struct lb_config *config,
+                                  struct lb_memory_part parts[LB_MEMORY_PARTS]);
 
 /*
  * Print the sample file (conf/logboom.ini) from the key table.
@@ -161,7 +181,8 @@ void lb_config_print_sample(FILE *out);
  * Read a sink's secret: api_key_file, else $CREDENTIALS_DIRECTORY/api_key,
  * else $DD_API_KEY. Blanks at both ends are cut.
  *   buf       room for size bytes with NUL; wiped by the caller after use
- *   ret_where static or config-owned text that says where it came from (never the secret)
+ *   ret_where static or config-owned text that says where it came from, or on an error other than
+ *             -ENOENT where it failed (never the secret)
  *   returns   0 | -ENOENT none of the three is there | -E2BIG longer than size
  *             | -EINVAL empty or with control characters inside | negative errno of open/read
  *   calls     may block on the disk: start-up, card side, offline modes

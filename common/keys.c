@@ -51,7 +51,7 @@ static const struct lb_key keys[] = {
       .off_never = "a line is held in RAM while it grows", .help = "A longer line is cut here and marked." },
     { KEY(CAPTURE, "capture", "max_stall"), LB_KEY_DURATION, FIELD(lb_capture_config, max_stall_ms),
       .dflt = "25ms", .max = 60 * SECOND_MS, .is_per_service = true,
-      .off_means = "no bound: as overload = wait", .off_value = LB_OFF,
+      .off_means = "no bound, as overload = wait", .off_value = LB_OFF,
       .help = "With overload = shed: the longest that one write() of the app waits while nothing moves." },
     { KEY(CAPTURE, "capture", "overload"), LB_KEY_CHOICE, FIELD(lb_capture_config, overload), .dflt = "shed",
       .choices = "shed|wait", .is_per_service = true,
@@ -144,7 +144,7 @@ static const struct lb_key keys[] = {
     { KEY(SINK, "sink", "tls_ca"), LB_KEY_PATH, FIELD(lb_sink_config, tls_ca), .dflt = "",
       .sink_type = "datadog", .help = "File of CA certificates to trust. Without it: those of the system." },
     { KEY(SINK, "sink", "path"), LB_KEY_PATH, FIELD(lb_sink_config, path), .dflt = "", .sink_type = "file",
-      .help = "The file to append to, one JSON object a line. A file sink needs it." },
+      .help = "The file that a sink of type file appends to, one JSON object a line. It needs one." },
 };
 
 static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {

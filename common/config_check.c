@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The snapshot as a whole. In: all keys of all files. Out: the same, completed
+ * (what one key takes from another, %words expanded), and faults where keys do
+ * not go together. Always true: each fault names a line of the keys that
+ * disagree, or the section that lacks something.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config_load.h"
+#include "common/expand.h"
+#include "common/proto.h"
+#include "common/units.h"
+
+/*
+ * A line may lie in staging as its first part, as its growing end, and once
+ * more while its record is written; the fourth keeps other streams moving.
+ */
+#define STAGING_LINES_MIN 4
+/* One record in flight, one that waits, one that is being written. */
+#define RING_LINES_MIN  3
+#define RECORD_HEAD_MAX 1024
+#define GZIP_LEVEL_MAX  9
+#define SECRET_MAX      512
+
+static uint64_t longest_line_bytes(const struct lb_config *config)
+{
+    uint64_t longest = config->capture.max_line_bytes;
+
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].capture.max_line_bytes > longest)
+            longest = config->services[i].capture.max_line_bytes;
+    return longest;
+}
+
+/* A service has [capture]'s value of every key that it does not set itself. */
+static void inherit_capture(struct lb_loader *loader)
+{
+    struct lb_config *config = loader->config;
+    size_t count;
+    const struct lb_key *keys = lb_keys(&count);
+
+    config->default_service.capture = config->capture;
+    for (size_t s = 0; s < config->service_count; s++)
+        for (size_t i = 0; i < count; i++)
+            if (keys[i].is_per_service && loader->services[s].set[i].line == 0)
+                memcpy(lb_config_field(&keys[i], config, &config->services[s], NULL),
+                       lb_config_field(&keys[i], config, NULL, NULL), keys[i].size);
+}
+
+/* Replace a template by what it stands for. 0 | -EINVAL, told | -ENOMEM. */
+static int expand(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at)
+{
+    char buf[LB_VALUE_MAX + 1], why[512];
+    char *copy;
+
+    if (lb_expand(*text, NULL, buf, sizeof buf, why, sizeof why) != 0) {
+        lb_config_fault(loader->faults, at, "%s: %s", key, why);
+        return -EINVAL;
+    }
+    copy = strdup(buf);
+    if (!copy)
+        return -ENOMEM;
+    free(*text);
+    *text = copy;
+    return 0;
+}
+
+static int expand_tags(struct lb_loader *loader, char **tags, const struct lb_section_seen *seen,
+                       enum lb_key_section section)
+{
+    struct lb_origin at = lb_config_origin(loader, seen, section, "tags");
+    int rc = expand(loader, tags, "tags", &at);
+
+    if (rc == 0 && !lb_tags_are_legal(*tags, strlen(*tags)))
+        lb_config_fault(loader->faults, &at,
+                        "tags must be k:v,k:v without blanks, quotes and backslashes, at most %d bytes",
+                        LB_PROTO_TAGS_MAX);
+    return rc == -ENOMEM ? rc : 0;
+}
+
+static int expand_hostname(struct lb_loader *loader)
+{
+    static const char image_name[] = "raspberrypi";
+    char **name = &loader->config->hostname;
+    struct lb_origin at =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_AGENT], LB_SECTION_AGENT, "hostname");
+    int rc = expand(loader, name, "hostname", &at);
+
+    if (rc != 0)
+        return rc == -ENOMEM ? rc : 0;
+    if (strlen(*name) > lb_key_find(LB_SECTION_AGENT, "hostname")->max ||
+        (*name)[strcspn(*name, " \"\\,")] != '\0')
+        lb_config_fault(loader->faults, &at,
+                        "hostname must be at most 255 bytes without blanks, commas, quotes and backslashes");
+    else if (strcmp(*name, image_name) == 0)
+        lb_config_warn(
+            loader->faults, &at,
+            "hostname is %s, as on every device of that image: in [agent] set hostname = %%serial, "
+            "%%machine_id or @/path to tell them apart",
+            image_name);
+    return 0;
+}
+
+static int expand_all(struct lb_loader *loader)
+{
+    struct lb_config *config = loader->config;
+    int rc = expand_hostname(loader);
+
+    if (rc == 0)
+        rc = expand_tags(loader, &config->tags, &loader->fixed[LB_SECTION_AGENT], LB_SECTION_AGENT);
+    for (size_t i = 0; rc == 0 && i < config->service_count; i++)
+        rc = expand_tags(loader, &config->services[i].tags, &loader->services[i], LB_SECTION_SERVICE);
+    return rc;
+}
+
+/* Staging and ring must have room for several of the longest lines. */
+static void check_room(struct lb_loader *loader)
+{
+    const struct lb_config *config = loader->config;
+    uint64_t line_bytes = longest_line_bytes(config);
+    struct lb_origin staging =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_CAPTURE], LB_SECTION_CAPTURE, "staging");
+    struct lb_origin ring =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_RING], LB_SECTION_RING, "size");
+    char text[32];
+
+    lb_units_print_size(line_bytes, text, sizeof text);
+    if (config->staging_bytes < STAGING_LINES_MIN * line_bytes)
+        lb_config_fault(loader->faults, &staging,
+                        "staging must be at least %d times the longest max_line, which is %s",
+                        STAGING_LINES_MIN, text);
+    if (config->ring_bytes < RING_LINES_MIN * (line_bytes + RECORD_HEAD_MAX))
+        lb_config_fault(
+            loader->faults, &ring,
+            "size must be more than %d times the longest max_line, which is %s (%d bytes more for each)",
+            RING_LINES_MIN, text, RECORD_HEAD_MAX);
+}
+
+/* Settings that a sink of this type does not look at are most likely meant for another. */
+static void warn_of_idle_keys(struct lb_loader *loader)
+{
+    const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
+    const struct lb_sink_config *sink = &loader->config->sinks[0];
+    size_t count;
+    const struct lb_key *keys = lb_keys(&count);
+
+    for (size_t i = 0; i < count; i++)
+        if (keys[i].section == LB_SECTION_SINK && keys[i].sink_type && seen->set[i].line > 0 &&
+            strcmp(keys[i].sink_type, sink->type) != 0)
+            lb_config_warn(loader->faults, &seen->set[i], "%s has no effect in a sink of type %s",
+                           keys[i].name, sink->type);
+}
+
+static void check_key_file(struct lb_loader *loader)
+{
+    const struct lb_sink_config *sink = &loader->config->sinks[0];
+    struct lb_origin at =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "api_key_file");
+    const char *where = "";
+    char secret[SECRET_MAX];
+    int rc = lb_config_read_secret(sink, secret, sizeof secret, &where);
+
+    explicit_bzero(secret, sizeof secret);
+    if (rc == -ENOENT)
+        lb_config_fault(
+            loader->faults, &at,
+            "no API key: neither %s, nor api_key in $CREDENTIALS_DIRECTORY, nor $DD_API_KEY is there",
+            sink->api_key_file[0] ? sink->api_key_file : "an api_key_file");
+    else if (rc != 0)
+        lb_config_fault(loader->faults, &at, "no API key: %s: %s", where,
+                        rc == -EINVAL  ? "empty, or more than one line"
+                        : rc == -E2BIG ? "too long for a key"
+                                       : strerror(-rc));
+}
+
+static void check_sink(struct lb_loader *loader)
+{
+    const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
+    const struct lb_sink_config *sink = &loader->config->sinks[0];
+    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_SINK, "type");
+    bool is_file = strcmp(sink->type, "file") == 0;
+
+    if (sink->type[0] == '\0') {
+        lb_config_fault(loader->faults, &at, "[sink %s] needs a type: datadog or file", sink->name);
+        return;
+    }
+    warn_of_idle_keys(loader);
+    if (is_file && sink->path[0] == '\0')
+        lb_config_fault(loader->faults, &at, "[sink %s] is of type file and needs a path", sink->name);
+    if (sink->retry_max_ms < sink->retry_min_ms) {
+        at = lb_config_origin(loader, seen, LB_SECTION_SINK, "retry_max");
+        lb_config_fault(loader->faults, &at, "retry_max is below retry_min");
+    }
+    if (sink->compression == LB_COMPRESSION_GZIP && sink->level > GZIP_LEVEL_MAX) {
+        at = lb_config_origin(loader, seen, LB_SECTION_SINK, "level");
+        lb_config_fault(loader->faults, &at, "level is out of range: gzip has 1 to %d", GZIP_LEVEL_MAX);
+    }
+    at = lb_config_origin(loader, seen, LB_SECTION_SINK, "site");
+    if (sink->url[0] != '\0' && lb_config_is_set(seen, LB_SECTION_SINK, "site"))
+        lb_config_warn(loader->faults, &at, "site has no effect: url is set");
+    if (!is_file && loader->mode == LB_CONFIG_RUN)
+        check_key_file(loader);
+}
+
+int lb_config_complete(struct lb_loader *loader)
+{
+    struct lb_config *config = loader->config;
+    struct lb_sink_config *sink = config->sink_count > 0 ? &config->sinks[0] : NULL;
+    struct lb_origin whole = { config->file, 0 };
+    int rc;
+
+    inherit_capture(loader);
+    rc = expand_all(loader);
+    if (rc != 0)
+        return rc;
+    if (sink && !lb_config_is_set(&loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "sequence") &&
+        strcmp(sink->type, "file") == 0)
+        sink->sequence = LB_SEQUENCE_ALL;
+    if (sink && sink->urgent_wait_ms == LB_OFF)
+        sink->urgent_wait_ms = sink->wait_ms;
+
+    /* A refused value or an unreadable line leaves defaults behind, and they prove nothing. */
+    if (loader->is_broken)
+        return 0;
+    if (!sink)
+        lb_config_fault(loader->faults, &whole, "no [sink NAME] section: the lines would have nowhere to go");
+    if (loader->refused_count > 0)
+        return 0;
+    check_room(loader);
+    if (sink)
+        check_sink(loader);
+    return 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_COMMON_CONFIG_LOAD_H
+#define LB_COMMON_CONFIG_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/config.h"
+#include "common/keys.h"
+
+/*
+ * The parts of lb_config_load(), which nobody else includes: files become
+ * settings (config_file.c), settings become a snapshot (config.c), and the
+ * snapshot is completed and checked as a whole (config_check.c).
+ */
+#define LB_CONFIG_FILE_MAX  (1u << 20) /* bytes of one INI file */
+#define LB_CONFIG_FILES_MAX 128        /* the main file and conf.d */
+#define LB_CONFIG_KEYS_MAX  64         /* rows of the key table */
+
+/* Where something was set. line 0: nowhere. */
+struct lb_origin {
+    const char *file;
+    int line;
+};
+
+/* One line of one file. key NULL: the section's own line. */
+struct lb_setting {
+    char *section;
+    char *key;
+    char *value;
+    int line;
+};
+
+struct lb_config_file {
+    const char *path;
+    struct lb_setting *settings;
+    size_t count;
+    bool is_broken; /* it has faults of syntax: what is missing from it cannot be told */
+};
+
+/* A section as met in the files: where, and which of its keys were set where. */
+struct lb_section_seen {
+    struct lb_origin first;
+    struct lb_origin set[LB_CONFIG_KEYS_MAX]; /* by place in the key table */
+};
+
+struct lb_loader {
+    struct lb_config *config;
+    struct lb_config_faults *faults;
+    enum lb_config_mode mode;
+    char *paths[LB_CONFIG_FILES_MAX];
+    size_t path_count;
+    bool is_broken;       /* some file has faults of syntax */
+    size_t refused_count; /* values that were refused: their keys hold something else */
+    struct lb_section_seen fixed[LB_SECTION_COUNT]; /* those without a name, and the sink */
+    struct lb_section_seen *services;               /* one for each of config->services */
+};
+
+/*
+ * Add a fault or a warning to the list: "FILE:LINE: text", without the line
+ * where it is 0. Bytes that a terminal would act on become '?'.
+ *   calls    the thread that loads
+ */
+void lb_config_fault(struct lb_config_faults *faults, const struct lb_origin *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for a warning; the text begins "warning: ". */
+void lb_config_warn(struct lb_config_faults *faults, const struct lb_origin *at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Read one file into settings. Faults of reading and of syntax go to faults.
+ *   path     kept by pointer
+ *   file     filled; free with lb_config_file_free() whatever is returned
+ *   returns  0 | -ENOMEM
+ *   calls    may block on the disk
+ */
+int lb_config_file_read(const char *path, struct lb_config_file *file, struct lb_config_faults *faults);
+
+/*
+ * Free what lb_config_file_read() gave.
+ *   calls    its caller
+ */
+void lb_config_file_free(struct lb_config_file *file);
+
+/*
+ * Where does a row's field live in this snapshot?
+ *   service, sink  those of the section at hand; NULL where the section is another
+ *   calls          any thread
+ */
+void *lb_config_field(const struct lb_key *key, struct lb_config *config, struct lb_service_config *service,
+                      struct lb_sink_config *sink);
+
+/*
+ * Where was this key set, or, if it was not, what may stand for it: the main
+ * file without a line.
+ *   calls    the thread that loads
+ */
+struct lb_origin lb_config_origin(const struct lb_loader *loader, const struct lb_section_seen *seen,
+                                  enum lb_key_section section, const char *name);
+
+/*
+ * Was this key set in any file?
+ *   calls    the thread that loads
+ */
+bool lb_config_is_set(const struct lb_section_seen *seen, enum lb_key_section section, const char *name);
+
+/*
+ * Complete the snapshot when all files are in: what a key takes from another,
+ * %words, and the checks that need more than one key.
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    may block on the disk (@FILE, key file)
+ */
+int lb_config_complete(struct lb_loader *loader);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory ceiling. In: a snapshot. Out: a table of what takes memory, and
+ * the sum. Always true: a part that is not ours is a measured bound, said here
+ * with how it was measured.
+ */
+#include <string.h>
+
+#include "common/config.h"
+
+#define KIB 1024ull
+
+/* A byte of a line becomes at most six in JSON (\u00XX); a head and tags come with it. */
+#define JSON_GROWTH_MAX 6
+#define JSON_HEAD_BYTES 4096
+/* What cannot be packed grows a little: 1 % and 1 KiB are above ZSTD_compressBound() and compressBound(). */
+#define PACKED_EXTRA KIB
+/* deflate with a 32 KiB window: 256 KiB and a little. */
+#define GZIP_KIB 272
+/* One connection with TLS: libcurl 7.88 and OpenSSL 3.0, buffers, session and certificates. */
+#define CONNECTION_KIB 512
+/* Streams, services, books, pending receipts. */
+#define STATE_TABLES_KIB 256
+
+/* ZSTD_estimateCCtxSize(level) of zstd 1.5.4, rounded up, in KiB. */
+static const uint32_t zstd_kib[] = {
+    0,     600,   800,   1300,  2560,  3600,  3600,  6660,  6660,  12800,
+    25100, 25100, 49700, 49700, 49700, 66100, 66100, 66100, 66100, 83200,
+};
+
+static uint64_t compressor_bytes(const struct lb_sink_config *sink)
+{
+    size_t level = (size_t)sink->level;
+
+    if (sink->compression == LB_COMPRESSION_GZIP)
+        return GZIP_KIB * KIB;
+    if (sink->compression == LB_COMPRESSION_ZSTD && level < sizeof zstd_kib / sizeof zstd_kib[0])
+        return zstd_kib[level] * KIB;
+    return 0;
+}
+
+uint64_t lb_config_memory_ceiling(const struct lb_config *config,
+                                  struct lb_memory_part parts[LB_MEMORY_PARTS])
+{
+    const struct lb_sink_config *sink = &config->sinks[0];
+    bool is_network = strcmp(sink->type, "file") != 0;
+    uint64_t line_bytes = config->capture.max_line_bytes, encode_bytes, body_bytes, sum = 0;
+
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].capture.max_line_bytes > line_bytes)
+            line_bytes = config->services[i].capture.max_line_bytes;
+    encode_bytes = sink->body_bytes + JSON_GROWTH_MAX * line_bytes + JSON_HEAD_BYTES;
+    body_bytes = encode_bytes + encode_bytes / 100 + PACKED_EXTRA;
+
+    parts[0] = (struct lb_memory_part) { "staging", config->staging_bytes };
+    parts[1] = (struct lb_memory_part) { "ring", config->ring_bytes };
+    parts[2] = (struct lb_memory_part) { "encode buffer", encode_bytes };
+    parts[3] = (struct lb_memory_part) { "compressor", is_network ? compressor_bytes(sink) : 0 };
+    parts[4] = (struct lb_memory_part) { "bodies in flight", sink->concurrency * body_bytes };
+    parts[5] =
+        (struct lb_memory_part) { "connections", is_network ? sink->concurrency * CONNECTION_KIB * KIB : 0 };
+    parts[6] = (struct lb_memory_part) { "state tables", STATE_TABLES_KIB * KIB };
+    for (size_t i = 0; i < LB_MEMORY_PARTS; i++)
+        sum += parts[i].bytes;
+    return sum;
+}
