@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# make install, make uninstall: where each file goes. DESTDIR PREFIX SYSCONFDIR UNITDIR come from the Makefile.
+#
+#   install.sh B | --remove
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+: "${PREFIX:?}" "${SYSCONFDIR:?}" "${UNITDIR:?}"
+prefix=${DESTDIR:-}$PREFIX
+conf=${DESTDIR:-}$SYSCONFDIR/logboom/logboom.ini
+unit=${DESTDIR:-}$UNITDIR/logboomd.service
+
+manuals() {
+    local page
+    for page in packaging/man/*.[158]; do
+        [ ! -e "$page" ] || echo "$page $prefix/share/man/man${page##*.}/$(basename "$page")"
+    done
+}
+
+if [ "$1" = --remove ]; then
+    rm -f "$prefix/sbin/logboomd" "$prefix/bin/logboom" "$unit" "$prefix/lib/sysusers.d/logboom.conf"
+    manuals | while read -r _ to; do rm -f "$to"; done
+    exit
+fi
+
+install -D -m 755 "$1/logboomd" "$prefix/sbin/logboomd"
+install -D -m 755 "$1/logboom" "$prefix/bin/logboom"
+install -d "$(dirname "$conf")/conf.d"
+[ -e "$conf" ] || install -D -m 644 conf/logboom.ini "$conf"
+install -d "$(dirname "$unit")"
+sed "s|/usr/sbin/|$PREFIX/sbin/|; s|/etc/logboom/|$SYSCONFDIR/logboom/|" packaging/systemd/logboomd.service >"$unit"
+chmod 644 "$unit"
+install -D -m 644 packaging/systemd/logboom.sysusers "$prefix/lib/sysusers.d/logboom.conf"
+manuals | while read -r from to; do install -D -m 644 "$from" "$to"; done
