@@ -64,6 +64,11 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(B)/libage
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
 
+$(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/libagent.a $(B)/libcommon.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+
 $(B)/tests/support/%: tests/support/%.c | $(B)/deps-ok
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -81,6 +86,7 @@ deps: ## install the Debian packages that building and testing need (root or sud
 again    = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 ASAN     = B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 TSAN     = B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread -fno-omit-frame-pointer'
+BENCH_BIN   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
 SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/*.c))
 
 check-build: all unit support kp
@@ -126,8 +132,8 @@ cover: ## run the tests and tell which share of the lines they reach
 
 bench: ## what logboom costs, beside the floor
 	$(Q)packaging/deps.sh build check
-	$(Q)$(again) all support
-	$(Q)tests/bench/run.sh $(B)
+	$(Q)$(again) all support $(BENCH_BIN)
+	$(Q)tests/bench/bench.py $(B) $(ARGS)
 
 lint: ## warnings, format, layering, contracts, scripts, manuals
 	$(Q)packaging/deps.sh build check lint
