@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* logboom flush. In: how long to wait. Out: 0 all is delivered, 1 not in that time. */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -10,14 +11,28 @@
 #include "common/proto.h"
 #include "common/units.h"
 
-#define WAIT_DEFAULT_S 10
-#define WAIT_MAX_S     86400
-#define ANSWER_MS      5000 /* beyond the wait: the agent's own time to answer */
+#define WAIT_DEFAULT_MS 10000
+#define WAIT_MAX_MS     (24 * 3600 * 1000ull)
+#define ANSWER_MS       5000 /* beyond the wait: the agent's own time to answer */
 
 static const char help[] =
     "usage: logboom flush [-w SECONDS]\n\n"
     "Ships all that waits and comes back when it is delivered: 0 all of it, 1 not in time.\n\n"
     "  -w SECONDS    how long to wait at most (default 10)\n";
+
+/* Bare seconds, or with a unit as everywhere else. 0 | -EINVAL | -ERANGE */
+static int read_wait(const char *text, uint64_t *ret_ms)
+{
+    uint64_t seconds;
+
+    if (lb_units_number(text, &seconds) == 0) {
+        if (seconds > WAIT_MAX_MS / 1000)
+            return -ERANGE;
+        *ret_ms = seconds * 1000;
+        return 0;
+    }
+    return lb_units_duration(text, ret_ms) != 0 || *ret_ms > WAIT_MAX_MS ? -EINVAL : 0;
+}
 
 int lb_cmd_flush(int argc, char **argv)
 {
@@ -27,14 +42,14 @@ int lb_cmd_flush(int argc, char **argv)
         { 0 },
     };
     char request[LB_CONTROL_LINE_MAX];
-    uint64_t wait_s = WAIT_DEFAULT_S;
+    uint64_t wait_ms = WAIT_DEFAULT_MS;
     int option;
 
     while ((option = getopt_long(argc, argv, "+hw:s:", options, NULL)) != -1) {
         switch (option) {
         case 'w':
-            if (lb_units_number(optarg, &wait_s) != 0 || wait_s > WAIT_MAX_S)
-                return lb_cli_usage_error(argv[0], "-w takes whole seconds up to %d, not '%s'", WAIT_MAX_S,
+            if (read_wait(optarg, &wait_ms) != 0)
+                return lb_cli_usage_error(argv[0], "-w takes seconds (30) or a duration (5m), not '%s'",
                                           optarg);
             break;
         case 'c':
@@ -46,6 +61,6 @@ int lb_cmd_flush(int argc, char **argv)
     }
     if (optind < argc)
         return lb_cli_usage_error(argv[0], "'%s' is too much", argv[optind]);
-    snprintf(request, sizeof request, "flush %" PRIu64, wait_s * 1000);
-    return lb_control_ask(request, wait_s * 1000 + ANSWER_MS);
+    snprintf(request, sizeof request, "flush %" PRIu64, wait_ms);
+    return lb_control_ask(request, wait_ms + ANSWER_MS);
 }
