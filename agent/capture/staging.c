@@ -317,6 +317,7 @@ bool lb_staging_next_line(struct lb_staging *staging, uint32_t slot, uint32_t ma
     if (!has_end && staged->searched <= max_line && !(at_end && staged->searched == staged->bytes))
         return false;
     line->is_cut = was_cut;
+    line->has_end = has_end;
     if (!has_end && staged->searched > max_line) {
         gather(staging, staged, max_line, line);
         shorten(line, torn_character(line));

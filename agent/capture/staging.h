@@ -100,7 +100,8 @@ struct lb_line {
     unsigned pieces;
     uint32_t body_len; /* without line end */
     uint32_t raw_len;  /* with it: what lb_staging_consume() takes */
-    bool is_cut;
+    bool is_cut;  /* a piece of a longer line: the first, one between, or the last */
+    bool has_end; /* its line end was there */
 };
 
 /*

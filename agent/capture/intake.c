@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * intake.sock: handshakes. In: connections and packets (common/proto.h). Out: streams. A peer costs only itself: what it
+ * may hold is bounded in count by its uid, its handshake in time and bytes, and everything it sends is checked.
+ *
+ *   greeting ── HELLO ──▶ draining ── PIPE ──▶ reading ── END, or it hangs up
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/capture/parts.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+/* Room for the largest packet; one thread, one packet at a time. */
+union packet {
+    struct lb_proto_head head;
+    struct lb_proto_hello hello;
+    struct lb_proto_data data;
+    unsigned char bytes[sizeof(struct lb_proto_data) + LB_PROTO_DATA_MAX];
+};
+
+static void hang_up(struct lb_capture *capture, struct lb_peer *peer)
+{
+    if (peer->slot >= 0)
+        lb_streams_untie(capture, &capture->streams[peer->slot], peer->said_bye);
+    lb_loop_remove(capture->loop, &peer->watch);
+    close(peer->watch.fd);
+    for (uint32_t i = 0; i < capture->peer_count; i++) {
+        if (capture->peers[i] != peer)
+            continue;
+        capture->peers[i] = capture->peers[--capture->peer_count];
+        break;
+    }
+    free(peer);
+}
+
+/* A packet is small and the buffer of a fresh socket large: what cannot be sent at once is a peer that does not read. */
+static bool send_packet(const struct lb_peer *peer, const void *packet, size_t len)
+{
+    return send(peer->watch.fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static bool send_head(const struct lb_peer *peer, enum lb_proto_type type)
+{
+    struct lb_proto_head head;
+
+    lb_proto_head_init(&head, type, sizeof head);
+    return send_packet(peer, &head, sizeof head);
+}
+
+static bool send_taken(struct lb_capture *capture, const struct lb_peer *peer, enum lb_proto_type type)
+{
+    struct lb_proto_taken taken = { .taken_bytes = 0 };
+
+    lb_proto_head_init(&taken.head, type, sizeof taken);
+    if (peer->slot >= 0)
+        taken.taken_bytes = lb_staging_get(capture->staging, (uint32_t)peer->slot, LB_STREAM_TAKEN);
+    return send_packet(peer, &taken, sizeof taken);
+}
+
+static void refuse(struct lb_capture *capture, struct lb_peer *peer, const char *reason)
+{
+    struct {
+        struct lb_proto_head head;
+        char text[LB_PROTO_REASON_MAX];
+    } packet;
+    size_t len = strnlen(reason, sizeof packet.text);
+
+    lb_proto_head_init(&packet.head, LB_PROTO_REFUSED, sizeof packet.head + len);
+    memcpy(packet.text, reason, len);
+    send_packet(peer, &packet, packet.head.length);
+    capture->refused++;
+    lb_log(LB_LEVEL_NOTICE, "refused pid %d (uid %u): %s", (int)peer->pid, peer->uid, reason);
+    peer->said_bye = true; /* it was us */
+    hang_up(capture, peer);
+}
+
+/* A uid may hold as many streams as it leaves free; root and the agent's own user may have them all. */
+static bool has_share_left(struct lb_capture *capture, uid_t uid)
+{
+    uint32_t used = 0, mine = 0;
+
+    for (uint32_t i = 0; i < capture->peer_count; i++) {
+        used++;
+        if (capture->peers[i]->uid == uid)
+            mine++;
+    }
+    if (uid == 0 || uid == capture->own_uid)
+        return used <= capture->staging->max_streams;
+    return used < capture->staging->max_streams && mine <= capture->staging->max_streams - used;
+}
+
+/* ---- HELLO ---- */
+
+static const char *read_hello(struct lb_peer *peer, const struct lb_proto_hello *hello, size_t len)
+{
+    const char *service = (const char *)(hello + 1), *tags = service + hello->service_len;
+    pid_t speaker = hello->source_pid ? (pid_t)hello->source_pid : peer->pid;
+    struct lb_stream_name *name = &peer->name;
+
+    if (len < sizeof *hello || len != sizeof *hello + hello->service_len + hello->tags_len)
+        return "malformed greeting";
+    if (hello->stream_id == 0 || hello->kind >= LB_STREAM_KIND_COUNT)
+        return "malformed greeting: no stream id, or no such kind";
+    if (hello->service_len > 0 && !lb_service_name_is_legal(service, hello->service_len))
+        return "illegal service name: 1 to 128 of A-Z a-z 0-9 . _ / @ : - are allowed";
+    if (!lb_tags_are_legal(tags, hello->tags_len))
+        return "illegal tags: k:v, parted by commas, 256 bytes at most";
+    peer->stream_id = hello->stream_id;
+    peer->kind = (enum lb_stream_kind)hello->kind;
+    name->pid = (uint32_t)speaker;
+    name->service_len = hello->service_len;
+    memcpy(name->service, service, hello->service_len);
+    name->tags_len = hello->tags_len;
+    memcpy(name->tags, tags, hello->tags_len);
+    if (hello->service_len == 0) {
+        char buf[LB_PROTO_SERVICE_MAX + 1];
+
+        name->service_len = (uint16_t)lb_peer_service(speaker, buf, sizeof buf);
+        memcpy(name->service, buf, name->service_len);
+    } else if (!lb_peer_may_name(peer->pid, peer->uid, service, hello->service_len)) {
+        return "this service name belongs to a systemd unit: only that unit, its user or root may use it";
+    }
+    return NULL;
+}
+
+static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const struct lb_proto_hello *hello, size_t len)
+{
+    const char *fault = read_hello(peer, hello, len);
+    int64_t slot;
+
+    if (fault) {
+        refuse(capture, peer, fault);
+        return;
+    }
+    slot = lb_streams_find(capture, peer->stream_id, peer->uid);
+    if (slot >= 0 && capture->streams[slot].peer) {
+        refuse(capture, peer, "this stream has a client already");
+        return;
+    }
+    if (slot >= 0)
+        lb_streams_tie(capture, peer, (uint32_t)slot);
+    peer->state = LB_PEER_DRAINING;
+    if (!send_taken(capture, peer, LB_PROTO_WELCOME))
+        hang_up(capture, peer);
+}
+
+/* ---- DATA ---- */
+
+static void pause_peer(struct lb_capture *capture, struct lb_peer *peer, bool is_paused)
+{
+    peer->is_paused = is_paused;
+    lb_loop_change(capture->loop, &peer->watch, is_paused ? 0 : EPOLLIN);
+}
+
+static bool begin_draining(struct lb_capture *capture, struct lb_peer *peer, const struct lb_proto_data *data)
+{
+    uint64_t info;
+    uint32_t slot;
+
+    if (peer->slot < 0) {
+        if (lb_streams_new(capture, peer) < 0)
+            return false;
+        /* We know nothing of this stream: it was forgotten, or an agent before us lost its memory. Start where it is. */
+        lb_staging_set(capture->staging, (uint32_t)peer->slot, LB_STREAM_TAKEN, data->first_byte);
+    }
+    slot = (uint32_t)peer->slot;
+    info = lb_staging_get(capture->staging, slot, LB_STREAM_INFO);
+    if (!(info & LB_STREAM_DRAINING)) {
+        lb_staging_set(capture->staging, slot, LB_STREAM_INFO, info | LB_STREAM_DRAINING);
+        lb_turns_publish(capture, false); /* from here recovery must not look for spliced bytes */
+    }
+    return true;
+}
+
+/* Returns false when the packet must be offered again. */
+static bool on_data(struct lb_capture *capture, struct lb_peer *peer, const union packet *packet, size_t len)
+{
+    struct lb_stream *stream;
+
+    if (len < sizeof packet->data || len - sizeof packet->data > LB_PROTO_DATA_MAX) {
+        refuse(capture, peer, "malformed data packet");
+        return true;
+    }
+    if (!begin_draining(capture, peer, &packet->data)) {
+        refuse(capture, peer, "no free stream (max_streams)");
+        return true;
+    }
+    stream = &capture->streams[peer->slot];
+    if (stream->watch.fd >= 0) {
+        refuse(capture, peer, "data for a stream whose pipe is being read");
+        return true;
+    }
+    if (packet->data.first_byte > lb_staging_get(capture->staging, stream->slot, LB_STREAM_TAKEN)) {
+        refuse(capture, peer, "data packets leave a gap");
+        return true;
+    }
+    if (lb_feed_packet(capture, stream, &packet->data, packet->bytes + sizeof packet->data,
+                       len - sizeof packet->data) < 0)
+        return false;
+    peer->deadline_ns = capture->loop->now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
+    if (!send_taken(capture, peer, LB_PROTO_TAKEN))
+        hang_up(capture, peer);
+    return true;
+}
+
+/* ---- PIPE ---- */
+
+static void on_pipe(struct lb_capture *capture, struct lb_peer *peer, int fd)
+{
+    char reason[LB_PROTO_REASON_MAX];
+    int rc = fd < 0 ? -EBADF : lb_streams_attach(capture, peer, fd);
+
+    if (rc == 0) {
+        peer->state = LB_PEER_READING;
+        peer->deadline_ns = LB_NEVER;
+        if (!send_head(peer, LB_PROTO_READING))
+            hang_up(capture, peer);
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (rc == -EEXIST)
+        snprintf(reason, sizeof reason, "this pipe is being read already");
+    else if (rc == -EINVAL || rc == -EBADF)
+        snprintf(reason, sizeof reason, "not the read end of a pipe");
+    else if (rc == -ENOSPC)
+        snprintf(reason, sizeof reason, "no free stream (max_streams = %u)", capture->staging->max_streams);
+    else
+        snprintf(reason, sizeof reason, "cannot read this pipe: %s", strerror(-rc));
+    refuse(capture, peer, reason);
+}
+
+/* ---- packets ---- */
+
+/* Receive one packet and at most one descriptor; whatever else came along is closed. */
+static ssize_t receive(struct lb_peer *peer, union packet *packet, bool may_peek, int *ret_fd)
+{
+    char control[CMSG_SPACE(sizeof(int) * 8)];
+    struct iovec piece = { packet->bytes, sizeof packet->bytes };
+    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+    ssize_t got = recvmsg(peer->watch.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (may_peek ? MSG_PEEK : 0));
+
+    *ret_fd = -1;
+    if (got < 0)
+        return -errno;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        size_t count = c->cmsg_type == SCM_RIGHTS ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (*ret_fd < 0)
+                *ret_fd = fd;
+            else
+                close(fd);
+        }
+    }
+    return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
+}
+
+static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union packet *packet, size_t len, int fd)
+{
+    int type = lb_proto_check(packet, len);
+
+    if (fd >= 0 && (type != LB_PROTO_PIPE || peer->state != LB_PEER_DRAINING)) {
+        close(fd);
+        fd = -1;
+    }
+    if (type == LB_PROTO_HELLO && peer->state == LB_PEER_GREETING)
+        on_hello(capture, peer, &packet->hello, len);
+    else if (type == LB_PROTO_PIPE && peer->state == LB_PEER_DRAINING)
+        on_pipe(capture, peer, fd);
+    else if (type == LB_PROTO_BYE) {
+        peer->said_bye = true;
+        hang_up(capture, peer);
+    } else
+        refuse(capture, peer,
+               type == -EPROTONOSUPPORT ? "another version of the protocol: client and agent must match"
+                                        : "unexpected or malformed packet");
+}
+
+static void on_peer(void *arg, uint32_t events)
+{
+    static union packet packet; /* fast side only */
+    struct lb_peer *peer = arg;
+    struct lb_capture *capture = peer->capture;
+    bool may_be_data = peer->state == LB_PEER_DRAINING;
+    ssize_t got;
+    int fd;
+
+    (void)events;
+    /* A DATA packet is looked at first and taken from the socket only when it is committed. */
+    got = receive(peer, &packet, may_be_data, &fd);
+    if (got == -EAGAIN || got == -EINTR)
+        return;
+    if (got <= 0) {
+        hang_up(capture, peer);
+        return;
+    }
+    if (!may_be_data) {
+        dispatch(capture, peer, &packet, (size_t)got, fd);
+        return;
+    }
+    if (fd >= 0)
+        close(fd); /* a second copy that the look gave us */
+    if (lb_proto_check(&packet, (size_t)got) == LB_PROTO_DATA) {
+        unsigned char drop[8];
+
+        if (recv(peer->watch.fd, drop, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC) != got)
+            return;
+        if (!on_data(capture, peer, &packet, (size_t)got)) {
+            pause_peer(capture, peer, true);
+            return;
+        }
+        for (uint32_t i = 0; i < capture->peer_count; i++)
+            if (capture->peers[i] == peer && recv(peer->watch.fd, drop, sizeof drop, MSG_DONTWAIT) < 0)
+                hang_up(capture, peer);
+        return;
+    }
+    got = receive(peer, &packet, false, &fd);
+    if (got <= 0)
+        hang_up(capture, peer);
+    else
+        dispatch(capture, peer, &packet, (size_t)got, fd);
+}
+
+void lb_intake_resume(struct lb_capture *capture)
+{
+    for (uint32_t i = 0; i < capture->peer_count; i++)
+        if (capture->peers[i]->is_paused)
+            pause_peer(capture, capture->peers[i], false);
+}
+
+void lb_intake_end(struct lb_capture *capture, struct lb_peer *peer)
+{
+    send_head(peer, LB_PROTO_END);
+    peer->said_bye = true;
+    hang_up(capture, peer);
+}
+
+/* ---- connections ---- */
+
+static void on_handshake_timer(void *arg, uint64_t now_ns)
+{
+    struct lb_capture *capture = arg;
+    uint64_t next = LB_NEVER;
+
+    for (uint32_t i = capture->peer_count; i-- > 0;) {
+        struct lb_peer *peer = capture->peers[i];
+
+        if (peer->deadline_ns == LB_NEVER)
+            continue;
+        if (peer->is_paused) /* it waits for us, not we for it */
+            peer->deadline_ns = now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
+        if (peer->deadline_ns <= now_ns)
+            refuse(capture, peer, "the handshake took too long");
+        else if (peer->deadline_ns < next)
+            next = peer->deadline_ns;
+    }
+    capture->handshake_timer.due_ns = next;
+}
+
+static void welcome(struct lb_capture *capture, int fd)
+{
+    struct lb_peer *peer = calloc(1, sizeof *peer);
+    struct ucred who = { 0 };
+    socklen_t len = sizeof who;
+
+    if (!peer || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0) {
+        free(peer);
+        close(fd);
+        return;
+    }
+    peer->capture = capture;
+    peer->uid = who.uid;
+    peer->pid = who.pid;
+    peer->slot = -1;
+    peer->deadline_ns = capture->loop->now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
+    peer->watch = (struct lb_watch){ fd, on_peer, peer };
+    if (lb_loop_add(capture->loop, &peer->watch, EPOLLIN) < 0) {
+        free(peer);
+        close(fd);
+        return;
+    }
+    capture->peers[capture->peer_count++] = peer;
+    if (peer->deadline_ns < capture->handshake_timer.due_ns)
+        capture->handshake_timer.due_ns = peer->deadline_ns;
+    if (!has_share_left(capture, peer->uid))
+        refuse(capture, peer, "this user has its share of streams (max_streams)");
+}
+
+static void on_listener(void *arg, uint32_t events)
+{
+    struct lb_capture *capture = arg;
+    int fd;
+
+    (void)events;
+    for (unsigned i = 0; i < 16; i++) { /* then the streams have their turn */
+        fd = accept4(capture->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            return;
+        if (capture->peer_count == capture->peer_max || capture->is_stopping)
+            close(fd);
+        else
+            welcome(capture, fd);
+    }
+}
+
+int lb_intake_start(struct lb_capture *capture, int dir_fd)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    /* Through the directory's descriptor: its path may be longer than an address can hold. */
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/intake.sock", dir_fd);
+    unlinkat(dir_fd, "intake.sock", 0);
+    capture->listener = (struct lb_watch){ fd, on_listener, capture };
+    capture->handshake_timer = (struct lb_timer){ LB_NEVER, on_handshake_timer, capture, NULL };
+    lb_loop_add_timer(capture->loop, &capture->handshake_timer);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        fchmodat(dir_fd, "intake.sock", 0666, 0) != 0 || listen(fd, 128) != 0) {
+        int rc = -errno;
+
+        close(fd);
+        return rc;
+    }
+    return lb_loop_add(capture->loop, &capture->listener, EPOLLIN);
+}
+
+void lb_intake_stop(struct lb_capture *capture)
+{
+    while (capture->peer_count > 0) {
+        capture->peers[0]->said_bye = true;
+        hang_up(capture, capture->peers[0]);
+    }
+    if (capture->listener.fd >= 0) {
+        lb_loop_remove(capture->loop, &capture->listener);
+        close(capture->listener.fd);
+        capture->listener.fd = -1;
+    }
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams: who owns a slot of staging, which pipe feeds it, and how it ends. In: peers, descriptors, what recovery left.
+ * Always true: one pipe is read by one stream; a slot is free only when nothing is staged in it.
+ *
+ *   free ── new ──▶ open ── pipe ends ──▶ free
+ *    ▲               │ agent restarts
+ *    │               ▼
+ *    └── 60 s ── orphan ── its id, or its pipe under another id, comes back ──▶ open
+ *                   after 5 s what is staged goes out, marked cut
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/capture/parts.h"
+#include "common/log.h"
+
+static const struct lb_stream_name *name_of(const struct lb_capture *capture, const struct lb_stream *stream)
+{
+    return &capture->staging->names[stream->slot];
+}
+
+static void look_up_settings(struct lb_capture *capture, struct lb_stream *stream)
+{
+    const struct lb_stream_name *name = name_of(capture, stream);
+
+    stream->settings = lb_config_service(capture->config, name->service, name->service_len);
+}
+
+static void init_stream(struct lb_capture *capture, uint32_t slot, enum lb_stream_state state)
+{
+    struct lb_stream *stream = &capture->streams[slot];
+    const struct lb_stream_name *name = &capture->staging->names[slot];
+    uint64_t info = lb_staging_get(capture->staging, slot, LB_STREAM_INFO);
+
+    memset(stream, 0, sizeof *stream);
+    stream->watch.fd = -1;
+    stream->capture = capture;
+    stream->slot = slot;
+    stream->state = state;
+    stream->uid = (uid_t)(info >> 32);
+    stream->kind = (enum lb_stream_kind)((info & 0xff) < LB_STREAM_KIND_COUNT ? info & 0xff : 0);
+    stream->service_ix = lb_state_service(capture->state, name->service, name->service_len);
+    look_up_settings(capture, stream);
+    lb_turns_share(capture, stream->uid)->streams++;
+}
+
+static void release(struct lb_capture *capture, struct lb_stream *stream)
+{
+    struct lb_share *share = lb_turns_share(capture, stream->uid);
+
+    lb_turns_forget(capture, stream);
+    if (stream->watch.fd >= 0) {
+        lb_loop_remove(capture->loop, &stream->watch);
+        close(stream->watch.fd);
+        stream->watch.fd = -1;
+    }
+    if (share->streams > 0)
+        share->streams--;
+    share->pipe_bytes -= stream->pipe_bytes_charged < share->pipe_bytes ? stream->pipe_bytes_charged : share->pipe_bytes;
+    stream->pipe_bytes_charged = 0;
+    stream->state = LB_STREAM_FREE;
+}
+
+/* ---- orphans ---- */
+
+static bool is_known_name(const struct lb_stream_name *name)
+{
+    return lb_service_name_is_legal(name->service, name->service_len) && name->tags_len <= LB_PROTO_TAGS_MAX;
+}
+
+void lb_streams_adopt_all(struct lb_capture *capture, uint64_t now_ns)
+{
+    static const struct lb_stream_name unknown = { .service_len = 7, .service = "unknown" };
+
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
+        capture->streams[slot].watch.fd = -1;
+        if (lb_staging_get(capture->staging, slot, LB_STREAM_ID) == 0)
+            continue;
+        if (!is_known_name(&capture->staging->names[slot]))
+            capture->staging->names[slot] = unknown; /* damaged in memory */
+        init_stream(capture, slot, LB_STREAM_ORPHAN);
+        capture->streams[slot].orphan_since_ns = now_ns;
+        capture->orphan_timer.due_ns = now_ns + LB_ORPHAN_WAIT_NS;
+    }
+}
+
+static void forget_orphan(struct lb_capture *capture, struct lb_stream *stream)
+{
+    lb_staging_slot_free(capture->staging, stream->slot);
+    release(capture, stream);
+}
+
+static void on_orphan_timer(void *arg, uint64_t now_ns)
+{
+    struct lb_capture *capture = arg;
+    bool has_any = false;
+
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
+        struct lb_stream *stream = &capture->streams[slot];
+        bool has_bytes = capture->staging->staged[slot].bytes > 0;
+
+        if (stream->state != LB_STREAM_ORPHAN)
+            continue;
+        if (now_ns - stream->orphan_since_ns >= LB_ORPHAN_WAIT_NS && has_bytes) {
+            capture->cut_streams++;
+            stream->close_early = true;
+            lb_turns_make_ready(capture, stream);
+        } else if (now_ns - stream->orphan_since_ns >= LB_ORPHAN_FORGET_NS && !stream->is_ready) {
+            forget_orphan(capture, stream);
+            continue;
+        }
+        has_any = true;
+    }
+    lb_turns_publish(capture, false);
+    if (has_any)
+        capture->orphan_timer.due_ns = now_ns + LB_ORPHAN_WAIT_NS;
+}
+
+void lb_streams_start(struct lb_capture *capture)
+{
+    capture->orphan_timer = (struct lb_timer){ LB_NEVER, on_orphan_timer, capture, NULL };
+    lb_loop_add_timer(capture->loop, &capture->orphan_timer);
+    lb_streams_adopt_all(capture, capture->loop->now_ns);
+}
+
+/* ---- finding and making ---- */
+
+int64_t lb_streams_find(const struct lb_capture *capture, uint64_t stream_id, uid_t uid)
+{
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
+        if (capture->streams[slot].state != LB_STREAM_FREE && capture->streams[slot].uid == uid &&
+            lb_staging_get(capture->staging, slot, LB_STREAM_ID) == stream_id)
+            return slot;
+    return -1;
+}
+
+/* An orphan with nothing staged only remembers offsets: it gives way to a stream that needs the slot. */
+static bool make_a_slot_free(struct lb_capture *capture)
+{
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
+        struct lb_stream *stream = &capture->streams[slot];
+
+        if (stream->state != LB_STREAM_ORPHAN || capture->staging->staged[slot].bytes > 0)
+            continue;
+        forget_orphan(capture, stream);
+        lb_turns_publish(capture, false);
+        return true;
+    }
+    return false;
+}
+
+void lb_streams_tie(struct lb_capture *capture, struct lb_peer *peer, uint32_t slot)
+{
+    struct lb_stream *stream = &capture->streams[slot];
+
+    stream->peer = peer;
+    stream->state = LB_STREAM_OPEN;
+    peer->slot = slot;
+    look_up_settings(capture, stream);
+}
+
+int64_t lb_streams_new(struct lb_capture *capture, struct lb_peer *peer)
+{
+    int64_t slot = lb_staging_slot_new(capture->staging, peer->stream_id, &peer->name);
+
+    if (slot < 0 && make_a_slot_free(capture))
+        slot = lb_staging_slot_new(capture->staging, peer->stream_id, &peer->name);
+    if (slot < 0)
+        return slot;
+    lb_staging_set(capture->staging, (uint32_t)slot, LB_STREAM_INFO, (uint64_t)peer->uid << 32 | peer->kind);
+    init_stream(capture, (uint32_t)slot, LB_STREAM_OPEN);
+    lb_streams_tie(capture, peer, (uint32_t)slot);
+    lb_turns_publish(capture, false); /* the slot has its owner before anything is spliced for it */
+    return slot;
+}
+
+/* The stream that reads, or did read, this pipe. */
+static struct lb_stream *reader_of(struct lb_capture *capture, const struct stat *st)
+{
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
+        if (capture->streams[slot].state != LB_STREAM_FREE &&
+            lb_staging_get(capture->staging, slot, LB_STREAM_DEV) == st->st_dev &&
+            lb_staging_get(capture->staging, slot, LB_STREAM_INO) == st->st_ino)
+            return &capture->streams[slot];
+    return NULL;
+}
+
+/* ---- pipes ---- */
+
+static int check_pipe(int fd, struct stat *ret_st)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fstat(fd, ret_st) != 0)
+        return -errno;
+    return S_ISFIFO(ret_st->st_mode) && (flags & O_ACCMODE) != O_WRONLY && !(flags & O_PATH) ? 0 : -EINVAL;
+}
+
+/* A larger pipe lets the app write on while we do something else; its pages count against its user. */
+static void enlarge(struct lb_capture *capture, struct lb_stream *stream, int fd)
+{
+    struct lb_share *share = lb_turns_share(capture, stream->uid);
+    uint64_t want = capture->config->pipe_size_bytes;
+    int now = fcntl(fd, F_GETPIPE_SZ);
+
+    if (want == 0 || want == LB_OFF || now < 0 || (uint64_t)now >= want)
+        return;
+    if (share->pipe_bytes + want > capture->pipe_share_bytes)
+        return;
+    if (fcntl(fd, F_SETPIPE_SZ, (int)want) < 0)
+        return;
+    stream->pipe_bytes_charged = want;
+    share->pipe_bytes += want;
+}
+
+static void on_pipe(void *arg, uint32_t events)
+{
+    struct lb_stream *stream = arg;
+
+    (void)events; /* data or hang-up: the next splice tells which */
+    lb_turns_make_ready(stream->capture, stream);
+}
+
+static int begin_reading(struct lb_capture *capture, struct lb_stream *stream, int fd, const struct stat *st)
+{
+    uint64_t info = lb_staging_get(capture->staging, stream->slot, LB_STREAM_INFO);
+    int rc;
+
+    stream->watch = (struct lb_watch){ fd, on_pipe, stream };
+    rc = lb_loop_add(capture->loop, &stream->watch, EPOLLIN | EPOLLET);
+    if (rc < 0) {
+        stream->watch.fd = -1;
+        return rc;
+    }
+    lb_staging_set(capture->staging, stream->slot, LB_STREAM_DEV, st->st_dev);
+    lb_staging_set(capture->staging, stream->slot, LB_STREAM_INO, st->st_ino);
+    lb_staging_set(capture->staging, stream->slot, LB_STREAM_INFO, info & ~(uint64_t)LB_STREAM_DRAINING);
+    lb_turns_publish(capture, false);
+    enlarge(capture, stream, fd);
+    lb_turns_make_ready(capture, stream);
+    return 0;
+}
+
+/*
+ * The peer has no stream yet, but its pipe was read before under another id: a client that was killed with the agent
+ * and started anew. It goes on there, if it is the same user and service; else the rest of the old one goes out cut.
+ */
+static int take_over(struct lb_capture *capture, struct lb_peer *peer, struct lb_stream *orphan)
+{
+    const struct lb_stream_name *old = name_of(capture, orphan);
+
+    if (orphan->uid != peer->uid || old->service_len != peer->name.service_len ||
+        memcmp(old->service, peer->name.service, old->service_len) != 0) {
+        orphan->close_early = true;
+        lb_staging_set(capture->staging, orphan->slot, LB_STREAM_INO, 0);
+        lb_turns_make_ready(capture, orphan);
+        return -ENOENT;
+    }
+    lb_staging_set(capture->staging, orphan->slot, LB_STREAM_ID, peer->stream_id);
+    lb_streams_tie(capture, peer, orphan->slot);
+    return 0;
+}
+
+int lb_streams_attach(struct lb_capture *capture, struct lb_peer *peer, int pipe_fd)
+{
+    struct lb_stream *reader, *own = peer->slot >= 0 ? &capture->streams[peer->slot] : NULL;
+    struct stat st;
+    int rc = check_pipe(pipe_fd, &st);
+
+    if (rc < 0)
+        return rc;
+    reader = reader_of(capture, &st);
+    if (own && own == reader && own->watch.fd >= 0) { /* its client came back, the agent never stopped reading */
+        close(pipe_fd);
+        return 0;
+    }
+    if (reader && reader->watch.fd >= 0)
+        return -EEXIST;
+    if (!own && reader && take_over(capture, peer, reader) == 0)
+        own = reader;
+    if (!own) {
+        int64_t slot = lb_streams_new(capture, peer);
+
+        if (slot < 0)
+            return (int)slot;
+        own = &capture->streams[slot];
+    }
+    if (own->watch.fd >= 0)
+        return -EEXIST; /* this stream has a pipe already, another one */
+    return begin_reading(capture, own, pipe_fd, &st);
+}
+
+/* ---- ends ---- */
+
+void lb_streams_end(struct lb_capture *capture, struct lb_stream *stream)
+{
+    struct lb_peer *peer = stream->peer;
+
+    lb_staging_slot_free(capture->staging, stream->slot);
+    lb_turns_publish(capture, false);
+    release(capture, stream);
+    stream->peer = NULL;
+    if (peer) {
+        peer->slot = -1;
+        lb_intake_end(capture, peer);
+    }
+}
+
+void lb_streams_untie(struct lb_capture *capture, struct lb_stream *stream, bool said_bye)
+{
+    const struct lb_stream_name *name = name_of(capture, stream);
+
+    stream->peer = NULL;
+    if (stream->watch.fd >= 0) {
+        if (!said_bye)
+            lb_log(LB_LEVEL_WARNING,
+                   "the client of %.*s (pid %u) went away without a goodbye; its pipe is read on until it ends",
+                   name->service_len, name->service, name->pid);
+        return;
+    }
+    stream->state = LB_STREAM_ORPHAN; /* it was only draining: it may come back */
+    stream->orphan_since_ns = capture->loop->now_ns;
+    if (capture->orphan_timer.due_ns == LB_NEVER)
+        capture->orphan_timer.due_ns = capture->loop->now_ns + LB_ORPHAN_WAIT_NS;
+}
+
+void lb_streams_close_early(struct lb_capture *capture, struct lb_stream *wanting)
+{
+    struct lb_staging *staging = capture->staging;
+    struct lb_stream *victim = NULL;
+    uint64_t held = 0;
+
+    /* Who holds more than half of the pool pays himself; else the one who holds most. */
+    for (uint32_t slot = 0; slot < staging->max_streams; slot++)
+        if (capture->streams[slot].uid == wanting->uid && capture->streams[slot].state != LB_STREAM_FREE)
+            held += staging->staged[slot].chunks;
+    for (uint32_t slot = 0; slot < staging->max_streams; slot++) {
+        struct lb_stream *stream = &capture->streams[slot];
+        bool may_be = held * 2 <= staging->chunk_count || stream->uid == wanting->uid;
+
+        if (stream->state == LB_STREAM_FREE || staging->staged[slot].bytes == 0 || !may_be)
+            continue;
+        if (!victim || staging->staged[slot].chunks > staging->staged[victim->slot].chunks)
+            victim = stream;
+    }
+    if (!victim)
+        return;
+    victim->close_early = true;
+    lb_turns_make_ready(capture, victim);
+}
+
+void lb_capture_reload(struct lb_capture *capture, const struct lb_config *config)
+{
+    capture->config = config;
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
+        if (capture->streams[slot].state != LB_STREAM_FREE)
+            look_up_settings(capture, &capture->streams[slot]);
+}
