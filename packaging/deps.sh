@@ -33,10 +33,6 @@ missing_packages() {
 # Prints the packages whose headers the compiler does not find.
 missing_headers() {
     local cc=$1 row
-    if ! command -v "${cc%% *}" >/dev/null; then
-        echo gcc
-        return
-    fi
     for row in curl/curl.h:libcurl4-openssl-dev zstd.h:libzstd-dev zlib.h:zlib1g-dev ini.h:libinih-dev \
         xxhash.h:libxxhash-dev; do
         # $cc may carry options ("gcc -m32"), so it is split on purpose.
@@ -68,7 +64,12 @@ case ${1:-} in
     shift
     ;;
 --headers)
-    mapfile -t names < <(missing_headers "${2:-gcc}")
+    cc=${2:-gcc}
+    mapfile -t names < <(missing_headers "$cc")
+    if ! command -v "${cc%% *}" >/dev/null; then
+        echo "no compiler: $cc" >&2
+        names=(gcc "${names[@]}")
+    fi
     [ ${#names[@]} = 0 ] && exit 0
     echo "missing Debian packages: ${names[*]}" >&2
     echo "\`make deps\` installs them (root or sudo)." >&2

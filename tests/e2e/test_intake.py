@@ -147,6 +147,14 @@ def test_connections_are_kept_alive(intake):
     assert {r.header_bytes for r in intake.requests()} == {len(head)}
 
 
+def test_a_sender_that_dies_in_mid_body_is_no_request_that_was_refused(intake):
+    with socket.create_connection(("127.0.0.1", intake.port)) as connection:
+        connection.sendall(b"POST /api/v2/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[{")
+    assert intake.wait_requests(1)
+    assert intake.stats()["by_status"] == {"none": 1}
+    assert intake.requests()[0].error == "the body is cut"
+
+
 def test_tls_works_with_its_own_certificate_only(tmp_path):
     with Intake(tls=True) as intake:
         assert post(intake, ONE) == 202

@@ -47,7 +47,7 @@ FOREVER = -1
 
 
 class Refused(Exception):
-    """The request breaks a rule; carries the status to answer with."""
+    """The request breaks a rule; carries the status to answer with (0: none)."""
 
     def __init__(self, status, text):
         super().__init__(text)
@@ -214,42 +214,40 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self._answer(404, '{"errors":["Not Found"]}')
         step = self.server.plan.next()
-        request.step = step["do"]
-        try:
-            self._play(step, request)
-        finally:
-            self.server.remember(request)
-
-    def _play(self, step, request):
-        """Receive one request as the plan wants it."""
-        kind = step["do"]
+        request.step = kind = step["do"]
         if kind in ("reset", "down"):
             length = int(self.headers.get("Content-Length", 0))
             request.wire_bytes = len(self.rfile.read(length // 2))
+            self.server.remember(request)
             self._reset()
             if kind == "down":
                 self.server.down(step.get("seconds"))
             return
-        try:
-            wire = self._read_body()
-            request.wire_bytes = len(wire)
-            if kind in ("hang", "status"):
-                status, text = step.get("code", 0), step.get("body", '{"errors":["planned"]}')
-            else:
-                self._accept(request, wire)
-                status, text = 202, "{}"
-        except Refused as refused:
-            status, text = refused.status, json.dumps({"errors": [str(refused)]})
-            request.error = str(refused)
-            self.close_connection |= refused.status == 411
+        status, text = self._take(step, request)
         if kind in ("hang", "slow"):
             self.server.stopping.wait(step.get("seconds", 0))
         if kind in ("hang", "lose"):
             self.close_connection = True
-            return
-        request.status = status
-        extra = {"Retry-After": str(step["retry_after"])} if "retry_after" in step else {}
-        self._answer(status, text, extra)
+        else:
+            request.status = status
+        # Before the answer: whoever has it may ask us at once what we got.
+        self.server.remember(request)
+        if request.status:
+            self._answer(status, text, {"Retry-After": str(step["retry_after"])} if "retry_after" in step else {})
+
+    def _take(self, step, request):
+        """Read the body and judge it. Returns the status and the text to answer with."""
+        try:
+            wire = self._read_body()
+            request.wire_bytes = len(wire)
+            if step["do"] in ("hang", "status"):
+                return step.get("code", 0), step.get("body", '{"errors":["planned"]}')
+            self._accept(request, wire)
+            return 202, "{}"
+        except Refused as refused:
+            request.error = str(refused)
+            self.close_connection |= refused.status == 411
+            return refused.status, json.dumps({"errors": [str(refused)]})
 
     def _read_body(self):
         length = self.headers.get("Content-Length", "")
@@ -261,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         wire = self.rfile.read(int(length))
         if len(wire) != int(length):
             self.close_connection = True
-            raise Refused(400, "the body is cut")
+            raise Refused(0, "the body is cut")  # the peer is gone: nobody to answer to
         return wire
 
     def _accept(self, request, wire):
