@@ -70,8 +70,7 @@ char *lb_key_print_range(const struct lb_key *key, char *buf, size_t size)
     case LB_KEY_DURATION:
         print_amount(key, key->min, low, sizeof low);
         print_amount(key, key->max, high, sizeof high);
-        snprintf(buf, size, "%s to %s%s%s%s", low, high, key->unit ? " (" : "", key->unit ? key->unit : "",
-                 key->unit ? ")" : "");
+        snprintf(buf, size, "%s to %s%s%s", low, high, key->unit ? " " : "", key->unit ? key->unit : "");
         break;
     case LB_KEY_BOOL:
         snprintf(buf, size, "yes or no");
