@@ -270,7 +270,7 @@ static void on_reading(struct lb_intake *intake, const struct lb_intake_answer *
 {
     (void)answer;
     (void)now_ns;
-    if (intake->is_absence_told)
+    if (intake->is_absence_told && !intake->source.is_quiet)
         lb_cli_say("the agent reads the pipe");
     intake->is_absence_told = false;
     intake->last_reason[0] = '\0';
@@ -402,6 +402,11 @@ bool lb_intake_wait(struct lb_intake *const *intakes, size_t count, int signal_f
 
 void lb_intake_leave(struct lb_intake *intake)
 {
-    if (intake->phase == LB_INTAKE_READING)
-        (void)lb_intake_link_send_bye(intake->socket_fd); /* gone already: nobody to say it to */
+    struct lb_intake_answer unread;
+
+    if (intake->phase != LB_INTAKE_READING)
+        return;
+    (void)lb_intake_link_send_bye(intake->socket_fd); /* gone already: nobody to say it to */
+    while (lb_intake_link_receive(intake->socket_fd, &unread) == 0)
+        ; /* a close with unread messages would be a reset, and could overtake BYE */
 }

@@ -2,6 +2,7 @@
 #ifndef LB_CLI_INTAKE_LINK_H
 #define LB_CLI_INTAKE_LINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +22,7 @@ struct lb_intake_source {
     pid_t source_pid;    /* 0: see struct lb_proto_hello */
     const char *service; /* "": the agent derives it */
     const char *tags;    /* "k:v,k:v" or "" */
+    bool is_quiet;       /* another stream of ours tells of the agent's coming and going */
 };
 
 /* One message of the agent, as far as the client cares. */

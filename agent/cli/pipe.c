@@ -23,6 +23,7 @@
 #include "common/units.h"
 
 #define WAIT_DEFAULT_MS 10000
+#define WAIT_MIN_MS     500 /* less, and an agent that is there could not answer */
 #define WAIT_MAX_MS     (366ull * 24 * 3600 * 1000)
 
 static const char help[] =
@@ -151,7 +152,7 @@ int lb_cmd_pipe(int argc, char **argv)
     struct lb_intake_source source = { .kind = LB_STREAM_STDIN };
     struct lb_intake *intake;
     sigset_t before;
-    pid_t pump;
+    pid_t pump = 0;
     int signal_fd, error, code = read_options(&given, argc, argv);
 
     if (code >= 0)
@@ -164,6 +165,8 @@ int lb_cmd_pipe(int argc, char **argv)
         lb_cli_say("cannot use standard input: %s", strerror(-error));
         return LB_EXIT_FAILED;
     }
+    if (given.wait_ms < WAIT_MIN_MS)
+        given.wait_ms = WAIT_MIN_MS;
     signal_fd = lb_cli_signal_fd(signals, &before);
     error = signal_fd < 0 ? signal_fd : lb_intake_open(&source, lb_clock_boot_ns(), &intake);
     if (error != 0) {
@@ -171,6 +174,9 @@ int lb_cmd_pipe(int argc, char **argv)
         return LB_EXIT_FAILED;
     }
     code = carry(intake, signal_fd, given.wait_ms * LB_NS_PER_MS);
+    if (pump > 0)
+        kill(pump,
+             SIGTERM); /* not reaped, so it is still ours; heeds it where no app depends on it (pump.h) */
     lb_intake_close(intake);
     close(signal_fd);
     return code;

@@ -95,6 +95,7 @@ static int open_streams(struct run *run, const struct lb_stream_options *given)
             .source_pid = run->child,
             .service = given->service ? given->service : "",
             .tags = given->tags,
+            .is_quiet = i > 0,
         };
 
         error = lb_intake_open(&source, lb_clock_boot_ns(), &run->streams[i]);

@@ -7,10 +7,12 @@ every line arrives once and in order, or is counted; and the client says by its 
 """
 
 import os
+import random
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -192,6 +194,55 @@ def test_agents_that_die_in_mid_buffer_get_each_drained_byte_once(world):
     app.close()
     assert finish(client)[0] == 0
     assert bytes(world.stream.bytes) == app.written and world.stream.losses == []
+
+
+def test_agents_that_come_and_go_at_random_get_every_byte_once(world):
+    seed = int(os.environ.get("LB_SEED", time.time_ns() % 10**6))
+    print(f"seed {seed} (LB_SEED)")
+    chance = random.Random(seed)
+    app, client = world.app()
+    number = 0
+    for _ in range(12):
+        taken = world.agents[-1].stream.drained if world.memory else 0
+        agent = world.agent(die_after=taken + chance.randrange(200000) if chance.random() < 0.5 else None)
+        for _ in range(chance.randrange(1, 20)):
+            app.write(numbered(number, number + 50))
+            number += 50
+            time.sleep(chance.random() * 0.01)  # lets kills fall into every phase
+        if not agent.is_dead:
+            agent.kill()
+        more = chance.randrange(1500)
+        app.write(numbered(number, number + more))
+        number += more
+    world.agent()
+    wait_until(world.is_read)
+    app.close()
+    assert finish(client)[0] == 0
+    assert bytes(world.stream.bytes) == app.written and world.stream.losses == []
+    assert app.slowest_s < STALL_S
+
+
+def test_a_signal_ends_the_reading_of_what_is_no_pipe(world):
+    world.agent()
+    ours, theirs = socket.socketpair()
+    client = world.client("pipe", stdin=theirs)
+    theirs.close()
+    wait_until(world.is_read)
+    ours.send(b"one\n")
+    wait_until(lambda: bytes(world.stream.bytes) == b"one\n")
+    client.send_signal(signal.SIGTERM)
+    assert finish(client)[0] == 0
+    wait_until(lambda: world.stream.has_ended)  # the pump ended too
+    ours.close()
+
+
+def test_an_agent_that_is_there_gets_all_though_nobody_waits(world):
+    world.agent()
+    assert world.ask("pipe", "--wait", "0", stdin=subprocess.DEVNULL)[0] == 0
+    app, client = world.app("--wait", "0")
+    app.write(numbered(0, 100))
+    app.close()
+    assert finish(client)[0] == 0
 
 
 def test_an_agent_that_lost_its_memory_gets_what_was_not_taken(world):
@@ -412,7 +463,7 @@ def test_run_does_not_wait_for_children_of_its_command(world):
     assert world.ask("run", "--", "sh", "-c", script, stdout=subprocess.DEVNULL)[0] == 0
     assert time.monotonic() - began < 8
     out, = world.agents[-1].streams(STDOUT)
-    assert out.said_bye
+    wait_until(lambda: out.said_bye)
     hold.unlink()
     wait_until(lambda: out.has_ended)
     assert bytes(out.bytes) == b"early\nlate\n"
