@@ -62,6 +62,8 @@ run_unit() {
 run_ini() {
     if [ ! -e conf/logboom.ini ]; then
         tell ini 0 1 "conf/logboom.ini is missing: make ini"
+    elif [ ! -x "$build/logboomd" ]; then
+        tell ini 0 1 "$build/logboomd is not built"
     elif diff -u conf/logboom.ini <("$build/logboomd" --help-config); then
         tell ini 1 0 "conf/logboom.ini is as the key table says"
     else
