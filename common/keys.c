@@ -16,8 +16,8 @@
 #define SECOND_MS 1000ull
 #define HOUR_MS   (3600 * SECOND_MS)
 
-/* A unix socket's path has room for 107 bytes; the longest name of ours in it is control.sock. */
-#define RUNTIME_DIR_MAX 90
+/* A unix socket's path has room for 107 bytes, and the longest name of ours in it is /control.sock. */
+#define RUNTIME_DIR_MAX (107 - 13)
 
 #define KEY(SECTION, section_name, key_name) \
     .section = LB_SECTION_##SECTION, .name = (key_name), .path = section_name "." key_name
