@@ -137,6 +137,14 @@ class FakeAgent:
             connection.pipe = None
             connection.stream.is_read = False
 
+    @staticmethod
+    def _send(connection, message):
+        try:
+            if connection.sock is not None:
+                connection.sock.send(message)
+        except ConnectionError:
+            pass  # it has left; _receive() will be told
+
     def _receive(self, connection):
         try:
             message, fds, _, _ = socket.recv_fds(connection.sock, 65536, 4)
@@ -160,14 +168,14 @@ class FakeAgent:
             self.faults.append("hello of a wrong length, or no stream id")
         if self.refuse:
             self.hellos_refused += 1
-            connection.sock.send(packet(REFUSED, self.refuse.encode()))
+            self._send(connection, packet(REFUSED, self.refuse.encode()))
             return
         stream = connection.stream = self.memory.setdefault(stream_id, Stream())
         if stream.has_ended:
             self.faults.append("a stream that had ended came back")
         stream.hellos.append({"kind": kind, "service": rest[:service_len].decode(), "source_pid": source_pid,
                               "tags": rest[service_len:].decode()})
-        connection.sock.send(packet(WELCOME, struct.pack("=Q", stream.drained)))
+        self._send(connection, packet(WELCOME, struct.pack("=Q", stream.drained)))
 
     def _data(self, connection, body, _):
         stream = connection.stream
@@ -184,14 +192,14 @@ class FakeAgent:
         stream.bytes += payload
         stream.drained += len(payload)
         if not self._is_stopping:
-            connection.sock.send(packet(TAKEN, struct.pack("=Q", stream.drained)))
+            self._send(connection, packet(TAKEN, struct.pack("=Q", stream.drained)))
 
     def _pipe(self, connection, _, fds):
         if len(fds) != 1 or connection.stream.is_read:
             self.faults.append(f"{len(fds)} descriptors, or a second reader")
         connection.pipe = fds[0]
         connection.stream.is_read = True
-        connection.sock.send(packet(READING))
+        self._send(connection, packet(READING))
         self._selector.register(connection.pipe, selectors.EVENT_READ, lambda: self._read(connection))
 
     def _bye(self, connection, *_):
@@ -204,8 +212,7 @@ class FakeAgent:
             return
         self._drop_pipe(connection)
         connection.stream.has_ended = True
-        if connection.sock is not None:
-            connection.sock.send(packet(END))
+        self._send(connection, packet(END))
 
     def _answer_control(self):
         sock, _ = self._listeners[1].accept()
