@@ -87,8 +87,8 @@ struct lb_config {
     /* [service NAME], [sink NAME] in the order of the files */
     struct lb_service_config *services;
     size_t service_count;
-    struct lb_service_config
-        default_service; /* for a service with no section: name "", [capture], tags "", source python */
+    /* For a service with no section: name "", [capture], tags "", source python. */
+    struct lb_service_config default_service;
     struct lb_sink_config sinks[LB_SINKS_MAX];
     size_t sink_count;
 };
@@ -161,8 +161,8 @@ struct lb_memory_part {
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known
- * at start (design.md 5.4): what it allocates itself is exact, what zstd and
- * curl take is a measured bound. Program text and thread stacks are beside it.
+ * at start (design.md 5.4): what it allocates itself is a bound, what zstd
+ * takes is zstd's own estimate, and a connection an allowance. Program text and thread stacks are beside it.
  *   parts    filled, in the order of a line's way; a part may be 0
  *   returns  their sum in bytes
  *   calls    any thread

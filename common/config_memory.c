@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory ceiling. In: a snapshot. Out: a table of what takes memory, and
- * the sum. Always true: a part that is not ours is a measured bound, said here
- * with how it was measured.
+ * the sum. Always true: where a part is a library's, it says here where its
+ * figure comes from.
  */
 #include <string.h>
 
@@ -17,7 +17,7 @@
 #define PACKED_EXTRA KIB
 /* deflate with a 32 KiB window: 256 KiB and a little. */
 #define GZIP_KIB 272
-/* One connection with TLS: libcurl 7.88 and OpenSSL 3.0, buffers, session and certificates. */
+/* One connection with TLS: buffers, session, certificates. An allowance, not measured. */
 #define CONNECTION_KIB 512
 /* Streams, services, books, pending receipts. */
 #define STATE_TABLES_KIB 256
