@@ -153,8 +153,8 @@ demo: ## see it work: a service, an agent, an intake, ten seconds (installs what
 
 # --- packages
 
-export DESTDIR PREFIX SYSCONFDIR UNITDIR
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+export DESTDIR PREFIX SYSCONFDIR UNITDIR
 
 install: all ## install under DESTDIR and PREFIX (/usr/local); keeps an existing configuration
 	$(Q)packaging/install.sh $(B)

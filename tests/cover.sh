@@ -17,8 +17,8 @@ find "$build/obj/agent" "$build/obj/common" -name '*.gcda' -exec gcov -n {} + 2>
     awk -F"[':% ]+" '
         /^File/ { file = $2 }
         /^Lines executed/ && file ~ /^(agent|common)\/.*\.c$/ {
-            printf "%6.1f %% of %5d  %s\n", $3, $5, file
+            printf "%6.1f %% of %5d  %s\n", $3, $5, file | "sort -k5"
             hit += $3 * $5 / 100; all += $5; file = ""
         }
-        END { if (all) printf "%6.1f %% of %5d  all\n", 100 * hit / all, all }' | sort -k5
+        END { close("sort -k5"); if (all) printf "%6.1f %% of %5d  all\n", 100 * hit / all, all }'
 exit $failed
