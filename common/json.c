@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * JSON writing. In: bytes of any kind. Out: valid JSON text in UTF-8. Most log text needs no escape at all, so the
+ * escape copies sixteen bytes at a time and looks at them with one vector compare (GCC vector extensions: SSE2, NEON,
+ * or plain words where there is neither).
+ */
+#include "common/json.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+
+/* Bit i of the result: byte i needs a closer look (below 0x20, above 0x7f, quote or backslash). Only its lowest bit matters. */
+static inline unsigned first_special(const char *text)
+{
+    bytes16 v, hit;
+    uint64_t half[2];
+
+    memcpy(&v, text, sizeof v);
+    hit = (v < 0x20) | (v == '"') | (v == '\\'); /* as signed bytes: those above 0x7f are negative */
+    memcpy(half, &hit, sizeof half);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    half[0] = __builtin_bswap64(half[0]);
+    half[1] = __builtin_bswap64(half[1]);
+#endif
+    if (half[0])
+        return (unsigned)__builtin_ctzll(half[0]) / 8;
+    return half[1] ? 8 + (unsigned)__builtin_ctzll(half[1]) / 8 : 16;
+}
+
+static inline bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+static char *escape_ascii(char *to, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char short_form[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
+
+    *to++ = '\\';
+    if (c == '"' || c == '\\') {
+        *to++ = (char)c;
+    } else if (short_form[c]) {
+        *to++ = short_form[c];
+    } else {
+        memcpy(to, "u00", 3);
+        to[3] = hex[c >> 4];
+        to[4] = hex[c & 15];
+        to += 5;
+    }
+    return to;
+}
+
+/* Length of the well-formed sequence at text (RFC 3629 section 4), 0: there is none. */
+static size_t utf8_length(const unsigned char *text, size_t len)
+{
+    unsigned char lead = text[0], low = 0x80, high = 0xbf;
+    size_t need;
+
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    need = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (lead == 0xe0)
+        low = 0xa0; /* no overlong forms */
+    else if (lead == 0xed)
+        high = 0x9f; /* no surrogates */
+    else if (lead == 0xf0)
+        low = 0x90;
+    else if (lead == 0xf4)
+        high = 0x8f; /* nothing above U+10FFFF */
+    if (len < need || text[1] < low || text[1] > high)
+        return 0;
+    for (size_t i = 2; i < need; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    return need;
+}
+
+/* One character that is not plain; advances *text. */
+static char *escape_one(char *to, const char **text, const char *end)
+{
+    unsigned char c = (unsigned char)**text;
+    size_t len;
+
+    if (c < 0x80) {
+        ++*text;
+        return escape_ascii(to, c);
+    }
+    len = utf8_length((const unsigned char *)*text, (size_t)(end - *text));
+    if (len == 0) {
+        ++*text;
+        return LB_JSON_LITERAL(to, "\xef\xbf\xbd");
+    }
+    memcpy(to, *text, len);
+    *text += len;
+    return to + len;
+}
+
+char *lb_json_escape(char *to, const char *text, size_t len)
+{
+    const char *end = text + len;
+
+    while (end - text >= 16) {
+        unsigned plain = first_special(text);
+
+        memcpy(to, text, 16);
+        to += plain;
+        text += plain;
+        if (plain < 16)
+            to = escape_one(to, &text, end);
+    }
+    while (text < end) {
+        if (is_plain((unsigned char)*text))
+            *to++ = *text++;
+        else
+            to = escape_one(to, &text, end);
+    }
+    return to;
+}
+
+char *lb_json_u64(char *to, uint64_t number)
+{
+    char digits[20];
+    unsigned n = 0;
+
+    do
+        digits[n++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (n > 0)
+        *to++ = digits[--n];
+    return to;
+}
+
+char *lb_json_raw(char *to, const char *text, size_t len)
+{
+    memcpy(to, text, len);
+    return to + len;
+}
