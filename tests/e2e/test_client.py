@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -139,21 +140,20 @@ def test_a_reading_agent_lets_the_client_sleep_and_be_small(world):
     world.agent()
     app, client = world.app()
     wait_until(world.is_read)
-    proc = f"/proc/{client.pid}"
+    proc = Path(f"/proc/{client.pid}")
 
     def wake_ups():
-        with open(f"{proc}/status") as status:
-            return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read(), re.M)[1])
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (proc / "status").read_text(), re.M)[1])
 
-    wait_until(lambda: open(f"{proc}/stat").read().rsplit(")", 1)[1].split()[0] == "S")
+    wait_until(lambda: (proc / "stat").read_text().rsplit(")", 1)[1].split()[0] == "S")
     before = wake_ups()
     for number in range(30):
         app.write(line(number))
         time.sleep(0.01)  # the claim is about nothing happening, so time must pass
     wait_until(lambda: bytes(world.stream.bytes) == app.written)
     assert wake_ups() == before
-    if "libasan" not in open(f"{proc}/maps").read():
-        dirty_kib = int(re.search(r"^Private_Dirty:\s+(\d+)", open(f"{proc}/smaps_rollup").read(), re.M)[1])
+    if "libasan" not in (proc / "maps").read_text():
+        dirty_kib = int(re.search(r"^Private_Dirty:\s+(\d+)", (proc / "smaps_rollup").read_text(), re.M)[1])
         assert dirty_kib <= 300
     app.close()
     assert finish(client)[0] == 0
