@@ -12,6 +12,7 @@ Medians of the runs.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -110,13 +111,20 @@ def firehose(build, size, compression):
 
 
 def floor(build, size):
-    """One run of the plain loop: it prints {"cpu_s", "entries", "requests", "body_bytes", "wire_bytes"}."""
-    corpus = subprocess.Popen([build / "tests/support/corpus", "--bytes", size], stdout=subprocess.PIPE)
-    start_s = time.monotonic()
-    done = subprocess.run([build / "tests/bench/floor"], stdin=corpus.stdout, capture_output=True, text=True, check=True)
-    corpus.stdout.close()
-    corpus.wait()
-    return {"wall_s": time.monotonic() - start_s, "rss_kb": 0, **json.loads(done.stdout)}
+    """One run of the plain loop."""
+    directory = Path(tempfile.mkdtemp(prefix="logboom-bench-", dir=BASE))
+    try:
+        write_ini(directory, 1, "zstd")
+        corpus = subprocess.Popen([build / "tests/support/corpus", "--bytes", size], stdout=subprocess.PIPE)
+        fcntl.fcntl(corpus.stdout, fcntl.F_SETPIPE_SZ, 256 * 1024)
+        start_s = time.monotonic()
+        done = subprocess.run([build / "tests/bench/floor", directory / "logboom.ini"], stdin=corpus.stdout,
+                              stdout=subprocess.PIPE, text=True, check=True)
+        corpus.stdout.close()
+        corpus.wait()
+        return {"wall_s": time.monotonic() - start_s, "rss_kb": 0, **json.loads(done.stdout)}
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def median_of(rows):

@@ -167,7 +167,8 @@ def test_tls_works_with_its_own_certificate_only(tmp_path):
 
 def test_counting_only_counts_the_same(tmp_path):
     dump = tmp_path / "dump"
-    body = json.dumps([{"message": 'a {"message": "b"}', "service": "s", "error": {"kind": "k", "message": "c"}}] * 5).encode()
+    first = [{"logboom": {"id": "1", "routine": [1, 6]}, "message": "of a body"}]
+    body = json.dumps(first + [{"message": 'a {"message": "b"}', "service": "s", "error": {"kind": "k", "message": "c"}}] * 5).encode()
     with Intake() as intake, Intake(count_only=True, dump=dump) as counter:
         assert (post(intake, body), post(counter, body)) == (202, 202)
         differ = {k for k, v in intake.stats().items() if v != counter.stats()[k]}

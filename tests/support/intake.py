@@ -274,8 +274,8 @@ class _Handler(BaseHTTPRequestHandler):
         if len(raw) > BODY_BYTES_MAX:
             raise Refused(413, f"more than {BODY_BYTES_MAX} bytes")
         if self.server.count_only:
-            # Unescaped quotes cannot stand inside a string, and only entries begin with their message.
-            request.entry_count = raw.count(b'{"message":')
+            # Unescaped quotes cannot stand inside a string, and only our entries begin with one of these keys.
+            request.entry_count = raw.count(b'{"message":') + raw.count(b'{"logboom":')
         else:
             request.raw = raw
             request.entries = parse_entries(raw)
