@@ -35,7 +35,7 @@ EXCEPTIONS = {"agent/store/spool.c": {"agent/wear/ledger.h"}}
 SIBLINGS = {"shape": "pipeline", "sinks": "registry"}
 # What a step or a sink has no business with: a step sees no file descriptor, a sink no socket.
 FOREIGN = {
-    "shape": {"fcntl.h", "sys/socket.h", "sys/uio.h", "sys/epoll.h", "curl/curl.h"},
+    "shape": {"fcntl.h", "sys/socket.h", "sys/epoll.h", "curl/curl.h"},
     "sinks": {"sys/socket.h", "sys/epoll.h", "netdb.h", "curl/curl.h"},
     "cli": {"curl/curl.h", "zstd.h", "zlib.h", "ini.h"},
 }
