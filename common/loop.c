@@ -59,6 +59,16 @@ void lb_loop_add_timer(struct lb_loop *loop, struct lb_timer *timer)
     loop->timers = timer;
 }
 
+void lb_loop_remove_timer(struct lb_loop *loop, struct lb_timer *timer)
+{
+    for (struct lb_timer **at = &loop->timers; *at; at = &(*at)->next) {
+        if (*at != timer)
+            continue;
+        *at = timer->next;
+        return;
+    }
+}
+
 static uint64_t next_due(const struct lb_loop *loop)
 {
     uint64_t due = LB_NEVER;

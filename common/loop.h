@@ -78,6 +78,12 @@ void lb_loop_remove(struct lb_loop *loop, struct lb_watch *watch);
 void lb_loop_add_timer(struct lb_loop *loop, struct lb_timer *timer);
 
 /*
+ * Unlink a timer, before its memory goes.
+ *   calls    the loop's thread, not from within a timer's callback
+ */
+void lb_loop_remove_timer(struct lb_loop *loop, struct lb_timer *timer);
+
+/*
  * One turn: wait for events or the next timer, then call what is due.
  *   may_wait  false: only look
  *   returns   0 | negative errno of epoll_pwait2 (-EINTR is no error)

@@ -142,9 +142,9 @@ static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const str
         return;
     }
     slot = lb_streams_find(capture, peer->stream_id, peer->uid);
-    if (slot >= 0 && capture->streams[slot].peer) {
-        refuse(capture, peer, "this stream has a client already");
-        return;
+    if (slot >= 0 && capture->streams[slot].peer) { /* the same client on a new connection: the old one is over */
+        capture->streams[slot].peer->said_bye = true;
+        hang_up(capture, capture->streams[slot].peer);
     }
     if (slot >= 0)
         lb_streams_tie(capture, peer, (uint32_t)slot);

@@ -29,7 +29,7 @@ struct lb_sink_limits {
 struct lb_answer {
     int error;       /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file): there is none */
     long status;     /* HTTP status, 0 without one */
-    char text[160];  /* reason for people, never a secret; "" when all is well */
+    char text[256];  /* reason for people, never a secret; "" when all is well */
     size_t wire_bytes; /* sent, heads included */
 };
 

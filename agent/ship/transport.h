@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_SHIP_TRANSPORT_H
+#define LB_SHIP_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "agent/ship/sinks/sink.h"
+#include "agent/store/card.h"
+#include "common/loop.h"
+
+/*
+ * How bodies travel. The shipper knows slots; a transport carries the body of
+ * a slot and calls back with an answer. Tests put their own in its place.
+ */
+typedef void (*lb_transport_done)(void *ctx, unsigned slot, const struct lb_answer *answer);
+
+struct lb_transport {
+    void *self;
+
+    /*
+     * Send a body. Exactly one callback follows, later, never from within,
+     * unless the body is cancelled at once.
+     *   body      len bytes, stay unchanged until the callback or a cancel that returned true
+     *   encoding  Content-Encoding token, "" for none
+     *   returns   0 | negative errno: not sent, no callback
+     */
+    int (*send)(void *self, unsigned slot, const void *body, size_t len, const char *encoding);
+
+    /*
+     * Give a body up.
+     *   returns   true: it is forgotten, no callback comes | false: it cannot be stopped, the callback still comes
+     */
+    bool (*cancel)(void *self, unsigned slot);
+
+    void (*close)(void *self);
+};
+
+#define LB_TRANSPORT_SLOTS 9 /* the largest concurrency, and one for probes */
+
+/*
+ * HTTP by libcurl's multi interface in a loop: TLS verified, http and https
+ * only, no redirects (a key must not follow one), HTTP/1.1, connections kept.
+ * Traps that shaped it: facts/sinks.md section 9.
+ *   config    url, timeout, tls_ca are taken over; target is copied
+ *   done      called on the loop's thread
+ *   returns   0 | -ENOMEM | -EIO libcurl cannot start (it was logged)
+ *   calls     slow side
+ */
+int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
+                 lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
+
+/*
+ * A local file, written by the card side: opened for append with mode 0600, a
+ * body is written whole or taken back.
+ *   returns   0 | -ENOMEM
+ *   calls     slow side
+ */
+int lb_filedrop_open(struct lb_card *card, const struct lb_target *target, lb_transport_done done, void *ctx,
+                     struct lb_transport *ret_transport);
+
+#endif
