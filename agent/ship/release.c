@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Letting go of records. In: a stretch of the ring and what became of it. Out: books, states, tail and loss rows that
+ * become true in one publish. Always true: a record is counted once, when its state becomes final.
+ */
+#include "agent/ship/release.h"
+
+#include <string.h>
+
+#include "agent/store/killpoint.h"
+#include "agent/store/loss.h"
+
+#define RUN_SERVICES 16 /* services told apart in one stretch; the rest share a row without a name */
+
+struct run {
+    struct lb_receipt range; /* lane ranges of the whole stretch */
+    struct lb_receipt lost[RUN_SERVICES + 1];
+    uint32_t row[RUN_SERVICES];
+    unsigned count;
+};
+
+static void book(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
+{
+    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word, lines);
+    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word + 1, bytes);
+}
+
+static struct lb_receipt *row_of(struct run *run, const struct lb_record *record, uint32_t row)
+{
+    struct lb_receipt *lost;
+
+    for (unsigned i = 0; i < run->count; i++)
+        if (run->row[i] == row)
+            return &run->lost[i];
+    if (run->count == RUN_SERVICES)
+        return &run->lost[RUN_SERVICES];
+    run->row[run->count] = row;
+    lost = &run->lost[run->count++];
+    lost->name_len = record->service_len < sizeof lost->name ? record->service_len : sizeof lost->name;
+    memcpy(lost->name, lb_record_service(record), lost->name_len);
+    return lost;
+}
+
+static void note_range(struct lb_receipt *range, const struct lb_record *record)
+{
+    if (range->range[record->lane][0] == 0)
+        range->range[record->lane][0] = record->n;
+    range->range[record->lane][1] = record->n;
+}
+
+static void note_line(struct lb_receipt *lost, const struct lb_record *record)
+{
+    lost->lines++;
+    lost->bytes += record->body_len;
+    lost->by_severity[record->severity & 7]++;
+    if (lost->first_ns == 0)
+        lost->first_ns = record->boot_ns;
+    lost->last_ns = record->boot_ns;
+}
+
+static void shed_one(struct lb_shipper *shipper, struct run *run, const struct lb_record *record, uint32_t row)
+{
+    note_range(&run->range, record);
+    if (record->kind == LB_KIND_LINE) {
+        note_line(row_of(run, record, row), record);
+        book(shipper, row, LB_BOOK_SHED, 1, record->body_len);
+        return;
+    }
+    book(shipper, row, LB_BOOK_OWN_SHED, 1, record->body_len);
+    if (record->kind == LB_KIND_RECEIPT && record->body_len == sizeof(struct lb_receipt)) {
+        struct lb_receipt told;
+
+        memcpy(&told, lb_record_body(record), sizeof told);
+        lb_loss_return(shipper->state, &told);
+    }
+    row_of(run, record, row); /* its own number is lost too: some row must tell the range */
+}
+
+static void deliver_one(struct lb_shipper *shipper, const struct lb_record *record, uint32_t row)
+{
+    book(shipper, row, record->kind == LB_KIND_LINE ? LB_BOOK_DELIVERED : LB_BOOK_OWN_DELIVERED, 1, record->body_len);
+}
+
+/* Walk a stretch; run NULL: delivered. */
+static void walk(struct lb_shipper *shipper, uint64_t from, uint64_t to, struct run *run)
+{
+    uint64_t head = lb_ring_head(shipper->ring);
+
+    for (uint64_t pos = from; pos < to;) {
+        const struct lb_record *record = lb_ring_at(shipper->ring, pos, head);
+        uint32_t row;
+
+        if (!record)
+            return;
+        pos += record->len;
+        if (record->kind == LB_KIND_HOLE || record->state >= LB_STATE_DELIVERED)
+            continue;
+        row = lb_state_find_service(shipper->state, lb_record_service(record), record->service_len, record->service_ix);
+        if (run)
+            shed_one(shipper, run, record, row);
+        else
+            deliver_one(shipper, record, row);
+    }
+}
+
+void lb_release_publish(struct lb_shipper *shipper)
+{
+    struct lb_link *link = shipper->link;
+
+    lb_commit_publish(&shipper->state->slow);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the tail is out before we look who waits for it */
+    if (lb_link_get(&link->fast_wants_room) || (lb_link_get(&link->losses_wait) && shipper->has_losses))
+        lb_link_knock(link->to_fast_fd);
+}
+
+void lb_release_delivered(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+{
+    walk(shipper, from, to, NULL);
+    lb_ring_finish(shipper->ring, from, to, LB_STATE_DELIVERED);
+    if (shipper->has_losses)
+        lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
+    lb_release_publish(shipper);
+}
+
+void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+{
+    struct run run;
+
+    memset(&run, 0, sizeof run);
+    walk(shipper, from, to, &run);
+    for (unsigned i = 0; i <= RUN_SERVICES; i++) {
+        struct lb_receipt *lost = &run.lost[i];
+
+        if (i < run.count || lost->lines > 0) {
+            lost->reason = LB_REASON_SHED;
+            memcpy(lost->range, run.range.range, sizeof lost->range);
+            lb_loss_add(shipper->state, lost);
+            shipper->has_losses = true;
+        }
+    }
+    lb_ring_finish(shipper->ring, from, to, LB_STATE_SHED);
+    lb_release_publish(shipper);
+}
+
+void lb_release_sweep(struct lb_shipper *shipper)
+{
+    bool has_any = false;
+
+    if (!shipper->has_losses)
+        return;
+    lb_loss_sweep(shipper->state);
+    for (unsigned row = 0; row < LB_LOSS_SLOTS && !has_any; row++)
+        has_any = lb_commit_get(&shipper->state->slow, LB_SLOW_LOSS, row * LB_LOSS_WORDS + LB_LOSS_STATE) != LB_LOSS_FREE;
+    shipper->has_losses = has_any;
+    if (!has_any)
+        lb_link_put(&shipper->link->losses_wait, 0);
+    lb_commit_publish(&shipper->state->slow);
+}

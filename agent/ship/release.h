@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_SHIP_RELEASE_H
+#define LB_SHIP_RELEASE_H
+
+#include "agent/ship/shipper.h"
+
+/*
+ * Letting go of records, with the books and the receipts that this needs.
+ */
+
+/*
+ * The sink took these: books, states, tail, and losses to be told.
+ *   calls     slow side
+ */
+void lb_release_delivered(struct lb_shipper *shipper, uint64_t from, uint64_t to);
+
+/*
+ * Give these up: books, loss rows, states, tail.
+ *   calls     slow side
+ */
+void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to);
+
+/*
+ * Publish the slow side's commit and knock at the fast side's door if it waits
+ * for room or has losses to tell.
+ *   calls     slow side
+ */
+void lb_release_publish(struct lb_shipper *shipper);
+
+/*
+ * Free the loss rows that were told.
+ *   calls     slow side
+ */
+void lb_release_sweep(struct lb_shipper *shipper);
+
+#endif
