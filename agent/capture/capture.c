@@ -63,3 +63,27 @@ void lb_capture_stop(struct lb_capture *capture)
     capture->streams = NULL;
     capture->peers = NULL;
 }
+
+void lb_capture_open(const struct lb_capture *capture, uint32_t row, uint64_t *ret_lines, uint64_t *ret_bytes)
+{
+    *ret_lines = *ret_bytes = 0;
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
+        const struct lb_stream *stream = &capture->streams[slot];
+        uint64_t bytes = __atomic_load_n(&stream->open_bytes, __ATOMIC_RELAXED);
+
+        if (bytes == 0 || __atomic_load_n(&stream->service_ix, __ATOMIC_RELAXED) != row)
+            continue;
+        ++*ret_lines;
+        *ret_bytes += bytes;
+    }
+}
+
+uint32_t lb_capture_streams(const struct lb_capture *capture)
+{
+    return __atomic_load_n(&capture->streams_open, __ATOMIC_RELAXED);
+}
+
+uint32_t lb_capture_free_chunks(const struct lb_capture *capture)
+{
+    return __atomic_load_n(&capture->free_chunks, __ATOMIC_RELAXED);
+}

@@ -67,6 +67,7 @@ struct lb_stream {
     bool has_ended;  /* the pipe has no writers and is empty */
     bool close_early; /* what is staged goes out as it is, marked */
     uint64_t orphan_since_ns;
+    uint64_t open_bytes;         /* staged, as told to other threads */
     uint64_t pipe_bytes_charged; /* of its uid's share of pipe-user-pages-soft */
     struct lb_stream *next_ready;
 };
@@ -103,6 +104,8 @@ struct lb_capture {
     bool is_stopping; /* no new peers */
     uint64_t pipe_share_bytes; /* a quarter of pipe-user-pages-soft */
     uid_t own_uid;
+    uint32_t streams_open; /* told to other threads, as are those below */
+    uint32_t free_chunks;
     uint64_t cut_streams; /* leftovers of earlier agents that went out marked */
     uint64_t refused;
 };
@@ -143,11 +146,19 @@ void lb_capture_drain(struct lb_capture *capture);
 void lb_capture_stop(struct lb_capture *capture);
 
 /*
- * Streams that are open now, and what is staged: for status, by any thread.
- *   ret_lines  lines begun, not ended
+ * What is staged and in no record yet, for status.
+ *   row        of the books
+ *   ret_lines  streams with something staged: lines begun, not ended
  *   ret_bytes  their bytes
- *   row        of the books; UINT32_MAX: all services
+ *   calls      any thread
  */
 void lb_capture_open(const struct lb_capture *capture, uint32_t row, uint64_t *ret_lines, uint64_t *ret_bytes);
+
+/*
+ * How many streams are open, how many chunks of staging lie free.
+ *   calls      any thread
+ */
+uint32_t lb_capture_streams(const struct lb_capture *capture);
+uint32_t lb_capture_free_chunks(const struct lb_capture *capture);
 
 #endif

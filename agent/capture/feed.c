@@ -186,6 +186,8 @@ static void end(struct turn *turn)
     if (staged_bytes(turn) > 0 && turn->carry_ns == 0)
         lb_staging_set(turn->capture->staging, turn->stream->slot, LB_STREAM_OPEN_NS, turn->now_ns);
     publish(turn);
+    __atomic_store_n(&turn->stream->open_bytes, staged_bytes(turn), __ATOMIC_RELAXED);
+    __atomic_store_n(&turn->capture->free_chunks, lb_staging_free_chunks(turn->capture->staging), __ATOMIC_RELAXED);
 }
 
 static int64_t read_pipe(struct turn *turn, bool *ret_is_empty)

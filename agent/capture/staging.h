@@ -88,6 +88,7 @@ struct lb_staging {
     uint32_t chunk_count;
     uint32_t max_streams;
     uint32_t landings;
+    bool is_new; /* made by this open: what a redo block says of a staging before it does not count */
     struct {
         uint32_t chunk, used_bytes;
     } freed[LB_STAGING_CHUNKS_MAX]; /* of this turn: wiped after its publish */

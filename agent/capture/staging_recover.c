@@ -116,6 +116,7 @@ int lb_staging_open(int dir_fd, size_t bytes, uint32_t max_streams, bool lock, s
         rc = make_file(dir_fd, bytes, max_streams, lock, &staging->map);
         if (rc == 0)
             rc = lb_mapfile_publish(dir_fd, "staging");
+        staging->is_new = true;
     }
     if (rc < 0)
         return rc;
@@ -257,12 +258,26 @@ static int make_private_tables(struct lb_staging *staging)
     return staging->staged && staging->free_chunks ? 0 : -ENOMEM;
 }
 
+/* A redo block may have spoken of a file that is no more (damaged, removed): this one is empty. */
+static void begin_anew(struct lb_staging *staging)
+{
+    memset(staging->header->words, 0,
+           sizeof(uint64_t) * (staging->chunk_count + (size_t)staging->max_streams * LB_STREAM_WORDS));
+    memset(staging->header->landing, 0, sizeof staging->header->landing);
+    lb_commit_reload(staging->commit, LB_FAST_CHUNKS);
+    lb_commit_reload(staging->commit, LB_FAST_STREAMS);
+    lb_commit_reload(staging->commit, LB_FAST_LANDING);
+    staging->is_new = false;
+}
+
 int lb_staging_recover(struct lb_staging *staging)
 {
     int rc = make_private_tables(staging);
 
     if (rc < 0)
         return rc;
+    if (staging->is_new)
+        begin_anew(staging);
     for (uint32_t slot = 0; slot < staging->max_streams; slot++) {
         if (!lb_commit_has_room(staging->commit, 16))
             lb_commit_publish(staging->commit);

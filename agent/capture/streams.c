@@ -34,16 +34,23 @@ static void init_stream(struct lb_capture *capture, uint32_t slot, enum lb_strea
 {
     struct lb_stream *stream = &capture->streams[slot];
     const struct lb_stream_name *name = &capture->staging->names[slot];
+    uint32_t row = lb_state_service(capture->state, name->service, name->service_len);
     uint64_t info = lb_staging_get(capture->staging, slot, LB_STREAM_INFO);
 
-    memset(stream, 0, sizeof *stream);
+    /* Field by field: status reads two of them from the other side at any time. */
+    __atomic_store_n(&stream->open_bytes, capture->staging->staged[slot].bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&stream->service_ix, row, __ATOMIC_RELAXED);
+    __atomic_store_n(&capture->streams_open, capture->streams_open + 1, __ATOMIC_RELAXED);
     stream->watch.fd = -1;
+    stream->peer = NULL;
+    stream->is_ready = stream->is_stalled = stream->has_ended = stream->close_early = false;
+    stream->orphan_since_ns = stream->pipe_bytes_charged = 0;
+    stream->next_ready = NULL;
     stream->capture = capture;
     stream->slot = slot;
     stream->state = state;
     stream->uid = (uid_t)(info >> 32);
     stream->kind = (enum lb_stream_kind)((info & 0xff) < LB_STREAM_KIND_COUNT ? info & 0xff : 0);
-    stream->service_ix = lb_state_service(capture->state, name->service, name->service_len);
     look_up_settings(capture, stream);
     lb_turns_share(capture, stream->uid)->streams++;
 }
@@ -63,6 +70,8 @@ static void release(struct lb_capture *capture, struct lb_stream *stream)
     share->pipe_bytes -= stream->pipe_bytes_charged < share->pipe_bytes ? stream->pipe_bytes_charged : share->pipe_bytes;
     stream->pipe_bytes_charged = 0;
     stream->state = LB_STREAM_FREE;
+    __atomic_store_n(&stream->open_bytes, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&capture->streams_open, capture->streams_open - 1, __ATOMIC_RELAXED);
 }
 
 /* ---- orphans ---- */

@@ -77,8 +77,10 @@ int lb_ring_open(int dir_fd, const char *name, size_t size, bool lock, struct lb
     struct lb_ring ring = { 0 };
     int rc = lb_mapfile_open(dir_fd, name, LB_RING_HEADER_BYTES, flags, &ring.map);
 
-    if (rc == -ENOENT && size > 0)
+    if (rc == -ENOENT && size > 0) {
         rc = make(dir_fd, name, size, flags, &ring.map);
+        ring.is_new = true;
+    }
     if (rc < 0)
         return rc == -EINVAL ? -EBADMSG : rc;
     ring.header = (struct lb_ring_header *)ring.map.header;

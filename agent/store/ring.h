@@ -56,6 +56,7 @@ struct lb_ring {
     struct lb_commit *slow;
     unsigned fast_region;
     unsigned slow_region;
+    bool is_new; /* made by this open: what a redo block says of a ring before it does not count */
 };
 
 /* How a damaged ring was mended at start. */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_CONTROL_CONTROL_H
+#define LB_CONTROL_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/control/status.h"
+#include "common/loop.h"
+#include "common/proto.h"
+
+/*
+ * control.sock: one request a connection, as told at the end of
+ * common/proto.h. Served by the slow side, which may be asked anything that
+ * does not wait; a peer that does not read or write costs a slot for
+ * LB_CONTROL_PATIENCE_NS and nothing else.
+ */
+#define LB_CONTROL_CLIENTS     16
+#define LB_CONTROL_PATIENCE_NS (10 * 1000000000ull)
+
+struct lb_control;
+
+struct lb_control_client {
+    struct lb_watch watch; /* fd -1: free */
+    struct lb_control *control;
+    char request[LB_CONTROL_LINE_MAX];
+    size_t request_len;
+    char *answer;
+    size_t answer_len, answer_sent;
+    uint64_t deadline_ns;
+    uint64_t flush_pos;
+    const void *flush_ring; /* the ring that flush_pos speaks of; NULL: no flush waits */
+};
+
+struct lb_control {
+    struct lb_loop *loop;
+    struct lb_shipper *shipper;
+    struct lb_status_source status;
+    int ring_fds[LB_CONTROL_FDS_MAX]; /* read-only, newest first */
+    unsigned ring_fd_count;
+    struct lb_watch listener;
+    struct lb_timer timer;
+    struct lb_control_client client[LB_CONTROL_CLIENTS];
+    struct lb_control_client *probing;
+};
+
+/*
+ * Bind control.sock (mode 0660) and start to listen.
+ *   control   loop shipper status ring_fds ring_fd_count are set by the caller, the rest is zero
+ *   returns   0 | negative errno of socket, bind, listen
+ *   calls     slow side, or before its thread starts
+ */
+int lb_control_start(struct lb_control *control, int dir_fd);
+
+/*
+ * Answer flushes that are done by now.
+ *   calls     slow side, after each step of the shipper
+ */
+void lb_control_step(struct lb_control *control, uint64_t now_ns);
+
+/*
+ * Hang up on all clients.
+ *   calls     slow side, last
+ */
+void lb_control_stop(struct lb_control *control);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Status, printed. In: the agent's rooms, read only. Out: JSON, or a page for a person. No secret is within reach here. */
+#include "agent/control/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "agent/control/books.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/units.h"
+
+static void print_text(FILE *out, const char *key, const char *text)
+{
+    char *escaped = malloc(lb_json_bound(strlen(text)));
+
+    if (!escaped)
+        return;
+    fprintf(out, "\"%s\":\"%.*s\"", key, (int)(lb_json_escape(escaped, text, strlen(text)) - escaped), escaped);
+    free(escaped);
+}
+
+static void print_sum(FILE *out, const char *key, struct lb_sum sum)
+{
+    fprintf(out, "\"%s\":{\"lines\":%llu,\"bytes\":%llu}", key, (unsigned long long)sum.lines,
+            (unsigned long long)sum.bytes);
+}
+
+static void print_book(FILE *out, const struct lb_book *book)
+{
+    const struct {
+        const char *name;
+        struct lb_sum sum;
+    } rows[] = {
+        { "in", book->in },           { "open", book->open },           { "queued", book->queued },
+        { "held", book->held },       { "dropped", book->dropped },     { "pending", book->pending },
+        { "delivered", book->delivered }, { "shed", book->shed },       { "rejected", book->rejected },
+        { "own", book->own },
+    };
+
+    fputc('{', out);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        print_sum(out, rows[i].name, rows[i].sum);
+        fputc(',', out);
+    }
+    fputs("\"dropped_by\":{", out);
+    for (unsigned i = 0; i < LB_DROP_COUNT; i++) {
+        fputs(i ? "," : "", out);
+        print_sum(out, lb_drop_name(i), book->dropped_by[i]);
+    }
+    fputs("}}", out);
+}
+
+static void print_books(const struct lb_status_source *source, FILE *out)
+{
+    struct lb_book *books = calloc(LB_SERVICES_BOOKS, sizeof *books), all = { 0 };
+    const char *before = "";
+
+    if (!books)
+        return;
+    lb_books_read(source, books, &all);
+    fputs("\"books\":{\"all\":", out);
+    print_book(out, &all);
+    fputs(",\"services\":{", out);
+    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
+        const struct lb_state_name *name = &source->state->file->name[row];
+        uint64_t len = __atomic_load_n(&name->len, __ATOMIC_ACQUIRE);
+
+        if (len == 0 || len > sizeof name->text)
+            continue;
+        fprintf(out, "%s\"%.*s\":", before, (int)len, name->text); /* legal names need no escapes */
+        print_book(out, &books[row]);
+        before = ",";
+    }
+    fputs("}}", out);
+    free(books);
+}
+
+static const char *sink_state(const struct lb_status_source *source, uint64_t now_ns)
+{
+    if (lb_shipper_is_away(source->shipper, now_ns))
+        return "away";
+    return source->shipper->stats.last_delivery_ns ? "ok" : "idle";
+}
+
+static unsigned in_flight(const struct lb_shipper *shipper)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < shipper->slots; i++)
+        count += shipper->slot[i].state == LB_SLOT_SENDING || shipper->slot[i].state == LB_SLOT_WAITING;
+    return count;
+}
+
+static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
+{
+    const struct lb_shipper *shipper = source->shipper;
+    const struct lb_shipper_stats *stats = &shipper->stats;
+
+    fprintf(out, "\"sinks\":[{\"name\":\"%s\",\"type\":\"%s\",\"state\":\"%s\"", shipper->sink_config->name,
+            shipper->sink->type, sink_state(source, now_ns));
+    fprintf(out, ",\"requests\":%llu,\"delivered_bodies\":%llu,\"failures\":%llu,\"lines\":%llu",
+            (unsigned long long)stats->requests, (unsigned long long)stats->delivered_bodies,
+            (unsigned long long)stats->failures, (unsigned long long)stats->lines);
+    fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u", (unsigned long long)stats->raw_bytes,
+            (unsigned long long)stats->wire_bytes, in_flight(shipper));
+    if (stats->last_delivery_ns)
+        fprintf(out, ",\"last_delivery_s\":%.3f", (double)(now_ns - stats->last_delivery_ns) / 1e9);
+    fputc(',', out);
+    print_text(out, "last_error", stats->last_error);
+    fputs("}]", out);
+}
+
+static void print_ring(const struct lb_status_source *source, FILE *out)
+{
+    const struct lb_ring *ring = source->ring;
+    uint64_t used = lb_ring_head(ring) - lb_ring_tail(ring);
+    uint64_t next[2];
+
+    lb_commit_snapshot(&source->state->fast, LB_FAST_RING, LB_RING_NEXT_URGENT, 2, next);
+    fprintf(out, "\"ring\":{\"id\":\"%016llx\",\"size\":%llu,\"used\":%llu,\"fill\":%.4f,\"tmpfs\":%s,\"locked\":%s,",
+            (unsigned long long)ring->id, (unsigned long long)ring->size, (unsigned long long)used,
+            (double)used / (double)ring->size, source->is_tmpfs ? "true" : "false",
+            ring->map.is_locked ? "true" : "false");
+    print_text(out, "lock_error", ring->map.lock_errno ? strerror(ring->map.lock_errno) : "");
+    fprintf(out, ",\"holes\":%llu,\"lost_bytes\":%llu,\"set_aside\":%s,\"next\":{\"urgent\":%llu,\"routine\":%llu}}",
+            (unsigned long long)source->repair->holes, (unsigned long long)source->repair->lost_bytes,
+            source->shipper->next_ring ? "true" : "false", (unsigned long long)next[0], (unsigned long long)next[1]);
+}
+
+static bool is_clock_synchronized(void)
+{
+    struct timex clock = { .modes = 0 };
+
+    if (access("/run/systemd/timesync/synchronized", F_OK) == 0)
+        return true;
+    return adjtimex(&clock) >= 0 && !(clock.status & STA_UNSYNC);
+}
+
+static void print_rest(const struct lb_status_source *source, FILE *out)
+{
+    struct lb_memory_part parts[LB_MEMORY_PARTS];
+    uint64_t ceiling = lb_config_memory_ceiling(source->config, parts);
+    const struct lb_staging *staging = source->capture->staging;
+
+    fprintf(out, "\"staging\":{\"size\":%zu,\"free\":%llu,\"streams\":%u,\"cut\":%llu,\"locked\":%s}",
+            staging->map.data_bytes, (unsigned long long)LB_CHUNK_BYTES * lb_capture_free_chunks(source->capture),
+            lb_capture_streams(source->capture),
+            (unsigned long long)__atomic_load_n(&source->capture->cut_streams, __ATOMIC_RELAXED),
+            staging->map.is_locked ? "true" : "false");
+    fprintf(out, ",\"clock\":{\"boot_ms\":%llu,\"wall_ms\":%llu,\"synchronized\":%s}",
+            (unsigned long long)(lb_clock_boot_ns() / LB_NS_PER_MS), (unsigned long long)(lb_clock_wall_ns() / LB_NS_PER_MS),
+            is_clock_synchronized() ? "true" : "false");
+    fprintf(out, ",\"memory\":{\"ceiling\":%llu,\"parts\":{", (unsigned long long)ceiling);
+    for (unsigned i = 0; i < LB_MEMORY_PARTS; i++)
+        fprintf(out, "%s\"%s\":%llu", i ? "," : "", parts[i].name, (unsigned long long)parts[i].bytes);
+    fprintf(out, "}},\"refused\":%llu",
+            (unsigned long long)__atomic_load_n(&source->capture->refused, __ATOMIC_RELAXED));
+}
+
+void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
+{
+    fprintf(out, "{\"version\":\"" LB_VERSION "\",\"pid\":%d,\"uptime_s\":%.3f,", (int)getpid(),
+            (double)(now_ns - source->started_ns) / 1e9);
+    print_text(out, "runtime_dir", source->config->runtime_dir);
+    fputc(',', out);
+    print_text(out, "hostname", source->config->hostname);
+    fputc(',', out);
+    print_books(source, out);
+    fputc(',', out);
+    print_sinks(source, now_ns, out);
+    fputc(',', out);
+    print_ring(source, out);
+    fputc(',', out);
+    print_rest(source, out);
+    fputs("}\n", out);
+}
+
+/* ---- for people ---- */
+
+static void print_row(FILE *out, const char *name, int name_len, const struct lb_book *book)
+{
+    fprintf(out, "  %-22.*s %10llu %10llu %10llu %8llu %8llu\n", name_len, name, (unsigned long long)book->in.lines,
+            (unsigned long long)book->delivered.lines, (unsigned long long)book->pending.lines,
+            (unsigned long long)book->dropped.lines,
+            (unsigned long long)(book->shed.lines + book->rejected.lines));
+}
+
+static void print_services(const struct lb_status_source *source, FILE *out)
+{
+    struct lb_book *books = calloc(LB_SERVICES_BOOKS, sizeof *books), all = { 0 };
+
+    if (!books)
+        return;
+    lb_books_read(source, books, &all);
+    fprintf(out, "\nlines\n  %-22s %10s %10s %10s %8s %8s\n", "service", "in", "delivered", "pending", "dropped", "lost");
+    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
+        const struct lb_state_name *name = &source->state->file->name[row];
+        uint64_t len = __atomic_load_n(&name->len, __ATOMIC_ACQUIRE);
+
+        if (len > 0 && len <= sizeof name->text)
+            print_row(out, name->text, (int)len, &books[row]);
+    }
+    print_row(out, "all", 3, &all);
+    free(books);
+}
+
+void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
+{
+    const struct lb_shipper_stats *stats = &source->shipper->stats;
+    uint64_t used = lb_ring_head(source->ring) - lb_ring_tail(source->ring);
+    char size[32], fill[32], raw[32], wire[32];
+
+    fprintf(out, "logboom " LB_VERSION " on %s, up %llu s, pid %d, %s\n", source->config->hostname,
+            (unsigned long long)((now_ns - source->started_ns) / LB_NS_PER_S), (int)getpid(),
+            source->config->runtime_dir);
+    print_services(source, out);
+    fprintf(out, "\nsink %s (%s): %s", source->shipper->sink_config->name, source->shipper->sink->type,
+            sink_state(source, now_ns));
+    if (stats->last_delivery_ns)
+        fprintf(out, ", last delivery %.1f s ago", (double)(now_ns - stats->last_delivery_ns) / 1e9);
+    fprintf(out, "\n  %llu requests, %llu failed, %llu lines as %s, %s on the wire\n", (unsigned long long)stats->requests,
+            (unsigned long long)stats->failures, (unsigned long long)stats->lines,
+            lb_units_print_human(stats->raw_bytes, raw, sizeof raw), lb_units_print_human(stats->wire_bytes, wire, sizeof wire));
+    if (stats->last_error[0] && lb_shipper_is_away(source->shipper, now_ns))
+        fprintf(out, "  %s\n", stats->last_error);
+    fprintf(out, "\nring %s of %s in use (%.0f %%), %s%s\n", lb_units_print_human(used, fill, sizeof fill),
+            lb_units_print_human(source->ring->size, size, sizeof size), 100.0 * (double)used / (double)source->ring->size,
+            source->is_tmpfs ? "in RAM" : "NOT on tmpfs: this wears the card",
+            source->ring->map.is_locked ? ", locked" : ", not locked (may be swapped)");
+    if (source->repair->holes)
+        fprintf(out, "  %llu damaged stretches were found at start\n", (unsigned long long)source->repair->holes);
+}

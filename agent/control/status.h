@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_CONTROL_STATUS_H
+#define LB_CONTROL_STATUS_H
+
+#include <stdio.h>
+
+#include "agent/capture/capture.h"
+#include "agent/ship/shipper.h"
+
+/*
+ * `logboom status`: one snapshot of the agent, for machines and for people.
+ *
+ * The object (all sizes in bytes, all times in seconds unless the name says
+ * otherwise; `lb` stands for {"lines": n, "bytes": n}):
+ *
+ *   version, pid, uptime_s, runtime_dir, hostname
+ *   books: { all: BOOK, services: { NAME: BOOK } }
+ *     BOOK = in open queued held dropped pending delivered shed rejected own: lb
+ *            dropped_by: { blank overload client: lb }
+ *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
+ *            own = records of logboom's own, outside of in
+ *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes
+ *              in_flight last_delivery_s last_error } ]
+ *   ring: { id size used fill tmpfs locked lock_error holes lost_bytes set_aside next: { urgent routine } }
+ *   staging: { size free streams cut locked }
+ *   clock: { boot_ms wall_ms synchronized }
+ *   memory: { ceiling, parts: { NAME: n } }
+ *   refused: connections that were turned away
+ */
+struct lb_status_source {
+    const struct lb_config *config;
+    const struct lb_capture *capture;
+    const struct lb_shipper *shipper;
+    const struct lb_state *state;
+    const struct lb_ring *ring; /* the one being filled */
+    const struct lb_ring_repair *repair;
+    uint64_t started_ns;
+    bool is_tmpfs;
+};
+
+/*
+ * Print the snapshot.
+ *   errors    those of stdio, seen by ferror(out)
+ *   calls     slow side
+ */
+void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns, FILE *out);
+void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns, FILE *out);
+
+#endif
