@@ -138,7 +138,8 @@ int lb_tags_are_legal(const char *tags, size_t len);
  *   flush-context NAME   (reserved for the flight recorder)
  *   ping [SINK]          body: a line for each step of reaching the sink
  *   ring                 the first byte of the answer carries read-only descriptors of the ring
- *                        files (SCM_RIGHTS, at most LB_CONTROL_FDS_MAX), newest first
+ *                        files (SCM_RIGHTS, at most LB_CONTROL_FDS_MAX), newest first; body: "config PATH",
+ *                        the agent's configuration file
  *   stall MS             only in test builds
  */
 #define LB_CONTROL_LINE_MAX 256

@@ -148,8 +148,8 @@ static void on_ping(struct lb_control_client *client, const char *name)
 static void on_ring(struct lb_control_client *client)
 {
     struct lb_control *control = client->control;
-    char buf[CMSG_SPACE(sizeof control->ring_fds)] = { 0 }, text[] = "ok\n";
-    struct iovec piece = { text, sizeof text - 1 };
+    char buf[CMSG_SPACE(sizeof control->ring_fds)] = { 0 }, text[sizeof control->config_path + 16];
+    struct iovec piece = { text, (size_t)snprintf(text, sizeof text, "ok\nconfig %s\n", control->config_path) };
     struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = buf };
     size_t bytes = control->ring_fd_count * sizeof(int);
     struct cmsghdr *head;

@@ -38,6 +38,7 @@ struct lb_control {
     struct lb_status_source status;
     int ring_fds[LB_CONTROL_FDS_MAX]; /* read-only, newest first */
     unsigned ring_fd_count;
+    char config_path[4096]; /* absolute; told to offline readers, who print as the sink would */
     struct lb_watch listener;
     struct lb_timer timer;
     struct lb_control_client client[LB_CONTROL_CLIENTS];
@@ -46,7 +47,7 @@ struct lb_control {
 
 /*
  * Bind control.sock (mode 0660) and start to listen.
- *   control   loop shipper status ring_fds ring_fd_count are set by the caller, the rest is zero
+ *   control   loop shipper status ring_fds ring_fd_count config_path are set by the caller, the rest is zero
  *   returns   0 | negative errno of socket, bind, listen
  *   calls     slow side, or before its thread starts
  */

@@ -340,7 +340,7 @@ static bool make_body(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
 /* After a failure one body goes out at a time, the oldest, until one is delivered. */
 static bool may_send(const struct lb_shipper *shipper, uint64_t now_ns)
 {
-    if (shipper->retry_at_ns > now_ns)
+    if (shipper->is_held || shipper->retry_at_ns > now_ns)
         return false;
     return !shipper->failed_since_delivery || count_slots(shipper, LB_SLOT_SENDING) == 0;
 }
@@ -387,6 +387,8 @@ static uint64_t next_look(struct lb_shipper *shipper, uint64_t now_ns)
 {
     uint64_t due = LB_NEVER, allowed = later(shipper->retry_at_ns, now_ns);
 
+    if (shipper->is_held)
+        return LB_NEVER; /* until an answer comes */
     if (!shipper->failed_since_delivery || count_slots(shipper, LB_SLOT_SENDING) == 0) {
         if (count_slots(shipper, LB_SLOT_WAITING) > 0)
             due = allowed;

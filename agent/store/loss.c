@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Untold losses of the slow side: rows in tmpfs that become receipts. In: lost records. Out: rows for the fast side.
- * Always true: a lost line is in exactly one of a row that is not told, or a committed receipt.
+ * Untold losses of the slow side: rows in tmpfs that become receipts. In: lost records. Out: rows for the
+ * fast side. Always true: a lost line is in exactly one of a row that is not told, or a committed receipt.
  */
 #include "agent/store/loss.h"
 
@@ -102,7 +102,8 @@ static bool leaves_gap(const struct lb_state *state, const struct lb_receipt *lo
 
     open_range(state, lost->reason, &sum);
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
-        if (sum.range[lane][0] && lost->range[lane][0] && lost->range[lane][0] > sum.range[lane][1] + 1)
+        if (sum.range[lane][0] && lost->range[lane][0] &&
+            (lost->range[lane][0] > sum.range[lane][1] + 1 || lost->range[lane][1] + 1 < sum.range[lane][0]))
             return true;
     return false;
 }
@@ -115,7 +116,8 @@ static int free_row(const struct lb_state *state)
     return -1;
 }
 
-/* The open row for this name and reason, else -1; ret_last is the newest open row of the reason, or else a closed one. */
+/* The open row for this name and reason, else -1; ret_last is the newest open row of the reason, or else a
+ * closed one. */
 static int open_row(const struct lb_state *state, const struct lb_receipt *lost, int *ret_last)
 {
     int last_open = -1, last_closed = -1;
@@ -152,7 +154,8 @@ void lb_loss_add(struct lb_state *state, const struct lb_receipt *lost)
             set(state, (unsigned)row, LB_LOSS_STATE, LB_LOSS_OPEN);
             return;
         }
-        row = last >= 0 ? last : 0; /* 0: every row waits for the fast side; better a joint receipt than none */
+        row =
+            last >= 0 ? last : 0; /* 0: every row waits for the fast side; better a joint receipt than none */
     }
     read_row(state, (unsigned)row, &receipt);
     if (!is_same_name(&receipt, lost)) {
@@ -162,7 +165,8 @@ void lb_loss_add(struct lb_state *state, const struct lb_receipt *lost)
     merge(&receipt, lost);
     write_row(state, (unsigned)row, &receipt);
     if (get(state, (unsigned)row, LB_LOSS_STATE) == LB_LOSS_TELLING)
-        set(state, (unsigned)row, LB_LOSS_STATE, LB_LOSS_CLOSED); /* its next telling number tells it with this */
+        set(state, (unsigned)row, LB_LOSS_STATE,
+            LB_LOSS_CLOSED); /* its next telling number tells it with this */
 }
 
 void lb_loss_return(struct lb_state *state, const struct lb_receipt *told)

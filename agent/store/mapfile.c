@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files in tmpfs, allocated, mapped and locked. In: a directory, a name, sizes. Out: memory that survives the process.
- * Always true: a mapped page exists (no SIGBUS), and a file that has its final name was complete when it got it.
+ * Files in tmpfs, allocated, mapped and locked. In: a directory, a name, sizes. Out: memory that survives the
+ * process. Always true: a mapped page exists (no SIGBUS), and a file that has its final name was complete
+ * when it got it.
  */
 #include "agent/store/mapfile.h"
 
@@ -19,17 +20,27 @@ size_t lb_mapfile_round(size_t bytes)
 
 static int map_mirrored(struct lb_mapfile *map, int prot)
 {
-    uint8_t *room = mmap(NULL, 2 * map->data_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t want = 2 * map->data_bytes;
+    uint8_t *room =
+        mmap(NULL, want + LB_MAP_ALIGN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t front;
 
     if (room == MAP_FAILED)
         return -errno;
+    /* Some ARM kernels refuse a fixed shared mapping whose address does not fit its offset in the cache. */
+    front = (LB_MAP_ALIGN - (uintptr_t)room % LB_MAP_ALIGN) % LB_MAP_ALIGN;
+    if (front > 0)
+        munmap(room, front);
+    room += front;
+    munmap(room + want, LB_MAP_ALIGN - front);
     for (int copy = 0; copy < 2; copy++) {
         void *at = room + (size_t)copy * map->data_bytes;
 
-        if (mmap(at, map->data_bytes, prot, MAP_SHARED | MAP_FIXED, map->fd, (off_t)map->header_bytes) == MAP_FAILED) {
+        if (mmap(at, map->data_bytes, prot, MAP_SHARED | MAP_FIXED, map->fd, (off_t)map->header_bytes) ==
+            MAP_FAILED) {
             int rc = -errno;
 
-            munmap(room, 2 * map->data_bytes);
+            munmap(room, want);
             return rc;
         }
     }
@@ -89,7 +100,19 @@ static int map_all(struct lb_mapfile *map, size_t header_bytes, unsigned flags, 
     return 0;
 }
 
-int lb_mapfile_open(int dir_fd, const char *name, size_t header_bytes, unsigned flags, struct lb_mapfile *ret_map)
+/* tmpfs gives up at a signal; nothing but a signal makes it repeat. */
+static int allocate(int fd, off_t bytes)
+{
+    int rc;
+
+    do
+        rc = posix_fallocate(fd, 0, bytes);
+    while (rc == EINTR);
+    return -rc;
+}
+
+int lb_mapfile_open(int dir_fd, const char *name, size_t header_bytes, unsigned flags,
+                    struct lb_mapfile *ret_map)
 {
     struct lb_mapfile map = { .fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW) };
     struct stat st;
@@ -102,7 +125,7 @@ int lb_mapfile_open(int dir_fd, const char *name, size_t header_bytes, unsigned 
         goto close_fd;
     }
     if (st.st_size > 0) { /* fills holes that a copy of the file may have; nothing to do for a file of ours */
-        rc = -posix_fallocate(map.fd, 0, st.st_size);
+        rc = allocate(map.fd, st.st_size);
         if (rc < 0)
             goto close_fd;
     }
@@ -133,7 +156,7 @@ int lb_mapfile_create(int dir_fd, const char *name, size_t header_bytes, size_t 
     map.fd = openat(dir_fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (map.fd < 0)
         return -errno;
-    rc = -posix_fallocate(map.fd, 0, (off_t)(header_bytes + data_bytes));
+    rc = allocate(map.fd, (off_t)(header_bytes + data_bytes));
     if (rc < 0)
         goto remove_file;
     rc = map_all(&map, header_bytes, flags, PROT_READ | PROT_WRITE);
@@ -173,5 +196,5 @@ void lb_mapfile_close(struct lb_mapfile *map)
         munmap(map->data, map->data_bytes * (map->is_mirrored ? 2 : 1));
     if (map->fd >= 0)
         close(map->fd);
-    *map = (struct lb_mapfile){ .fd = -1 };
+    *map = (struct lb_mapfile) { .fd = -1 };
 }

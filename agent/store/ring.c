@@ -2,24 +2,24 @@
 /*
  * The queue ring.
  *
- * Happy path. The writer copies a record behind the head that others see, gives it the next number of its lane, and
- * moves its private head; the fast side's publish then moves the visible head, the numbers and whatever else the turn
- * changed, in one step. The reader walks from the tail, ships, and hands back ranges with a final state; the slow
- * side's publish sets the state bytes and moves the tail over everything final. What lies behind the tail stays
- * readable for `logboom tail` until the writer comes round.
+ * Happy path. The writer copies a record behind the head that others see, gives it the next number of its
+ * lane, and moves its private head; the fast side's publish then moves the visible head, the numbers and
+ * whatever else the turn changed, in one step. The reader walks from the tail, ships, and hands back ranges
+ * with a final state; the slow side's publish sets the state bytes and moves the tail over everything final.
+ * What lies behind the tail stays readable for `logboom tail` until the writer comes round.
  *
- * Why overwriting is safe. The writer writes only below tail + size, and the tail is a word that the slow side
- * publishes after the state bytes of what it passes. Before the writer overwrites history it moves `oldest`; a reader
- * that copied a record looks at `oldest` again and throws the copy away if it was passed.
+ * Why overwriting is safe. The writer writes only below tail + size, and the tail is a word that the slow
+ * side publishes after the state bytes of what it passes. Before the writer overwrites history it moves
+ * `oldest`; a reader that copied a record looks at `oldest` again and throws the copy away if it was passed.
  *
- * Crash story. A record beyond the visible head does not exist. State bytes may be new while the tail is old, or the
- * other way round only inside a valid redo block, which is applied again. The block's ranges are clipped to the tail,
- * because what the tail has passed may be overwritten already. In flight means nothing after a kill: recovery makes
- * it pending, and the sink may see it twice (at least once, as promised).
+ * Crash story. A record beyond the visible head does not exist. State bytes may be new while the tail is old,
+ * or the other way round only inside a valid redo block, which is applied again. The block's ranges are
+ * clipped to the tail, because what the tail has passed may be overwritten already. In flight means nothing
+ * after a kill: recovery makes it pending, and the sink may see it twice (at least once, as promised).
  *
- * Failure modes. Damaged bytes (a stray write, a bad RAM cell): recovery finds the next whole record by its check,
- * turns the stretch between into a hole, and tells which numbers are missing. A record is at most an eighth of the
- * ring, so one line can never fill it.
+ * Failure modes. Damaged bytes (a stray write, a bad RAM cell): recovery finds the next whole record by its
+ * check, turns the stretch between into a hole, and tells which numbers are missing. A record is at most an
+ * eighth of the ring, so one line can never fill it.
  */
 #include "agent/store/ring.h"
 
@@ -63,8 +63,8 @@ static int make(int dir_fd, const char *name, size_t size, unsigned flags, struc
         if (getrandom(&header->ring_id, sizeof header->ring_id, 0) < 0 && errno != EINTR)
             break;
     header->check = identity_check(header);
-    header->fast[LB_RING_NEXT_URGENT] = 1;
-    header->fast[LB_RING_NEXT_ROUTINE] = 1;
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        header->fast[LB_RING_NEXT_URGENT + lane] = header->slow[LB_RING_TAIL_NEXT + lane] = 1;
     rc = lb_mapfile_publish(dir_fd, name);
     if (rc < 0)
         lb_mapfile_close(ret_map);
@@ -158,8 +158,8 @@ static uint32_t record_check(const struct lb_record *record)
 
 bool lb_record_is_whole(const struct lb_record *record, uint64_t room, uint64_t record_max)
 {
-    if (room < sizeof *record || record->len < sizeof *record || record->len > room || record->len > record_max ||
-        record->len % 8 != 0)
+    if (room < sizeof *record || record->len < sizeof *record || record->len > room ||
+        record->len > record_max || record->len % 8 != 0)
         return false;
     if (record->kind >= LB_KIND_COUNT || record->lane >= LB_LANE_COUNT || record->state >= LB_STATE_COUNT)
         return false;
@@ -180,7 +180,7 @@ static void move_oldest(struct lb_ring *ring, uint64_t end)
     while (end > oldest + ring->size) {
         uint32_t len = oldest < tail ? place(ring, oldest)->len : 0;
 
-        if (len < sizeof(struct lb_record) || len > ring->size) {
+        if (len < sizeof(struct lb_record) || len % 8 != 0 || len > tail - oldest) {
             oldest = tail; /* history that cannot be walked is none */
             break;
         }
@@ -246,8 +246,8 @@ const struct lb_record *lb_ring_at(const struct lb_ring *ring, uint64_t pos, uin
 {
     const struct lb_record *record = place(ring, pos);
 
-    if (head - pos < sizeof *record || record->len < sizeof *record || record->len > head - pos ||
-        record->len % 8 != 0)
+    if (pos >= head || head - pos < sizeof *record || record->len < sizeof *record ||
+        record->len > head - pos || record->len % 8 != 0)
         return NULL;
     return record;
 }
@@ -263,23 +263,40 @@ static bool is_final(unsigned state)
     return state >= LB_STATE_DELIVERED;
 }
 
-/* Where the tail may go once the ranges that wait in the commit are applied. */
-static uint64_t tail_after(const struct lb_ring *ring, uint64_t from, uint64_t to)
+/* Does a range that waits in the slow commit make the record at pos final? */
+static bool will_be_final(const struct lb_ring *ring, uint64_t pos)
+{
+    const struct lb_commit *slow = ring->slow;
+
+    for (uint32_t i = 0; i < slow->range_count; i++)
+        if (slow->range[i].ring == ring->slow_region && is_final(slow->range[i].state) &&
+            pos >= slow->range[i].from && pos < slow->range[i].to)
+            return true;
+    return false;
+}
+
+/*
+ * Move the tail over all that is final once the ranges in the commit are applied. All of them count, not only
+ * the newest: bodies are answered out of order, and the one that the others waited for may come last.
+ */
+void lb_ring_move_tail(struct lb_ring *ring)
 {
     uint64_t head = lb_ring_head(ring);
     uint64_t tail = lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL);
+    uint64_t next[LB_LANE_COUNT] = { 0 };
+    const struct lb_record *record;
 
-    while (tail < head) {
-        const struct lb_record *record = lb_ring_at(ring, tail, head);
-        bool is_ours = tail >= from && tail < to;
-
-        if (!record)
-            return tail;
-        if (!is_ours && !is_final(__atomic_load_n(&record->state, __ATOMIC_RELAXED)))
+    while ((record = lb_ring_at(ring, tail, head))) {
+        if (!is_final(__atomic_load_n(&record->state, __ATOMIC_RELAXED)) && !will_be_final(ring, tail))
             break;
+        if (record->kind != LB_KIND_HOLE && record->lane < LB_LANE_COUNT)
+            next[record->lane] = record->n + 1;
         tail += record->len;
     }
-    return tail;
+    lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL, tail);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        if (next[lane])
+            lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL_NEXT + lane, next[lane]);
 }
 
 int lb_ring_finish(struct lb_ring *ring, uint64_t from, uint64_t to, enum lb_record_state state)
@@ -288,7 +305,7 @@ int lb_ring_finish(struct lb_ring *ring, uint64_t from, uint64_t to, enum lb_rec
 
     if (rc < 0)
         return rc;
-    lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL, tail_after(ring, from, to));
+    lb_ring_move_tail(ring);
     return 0;
 }
 

@@ -31,8 +31,17 @@
 
 /* Words of the fast side in the header. */
 enum { LB_RING_HEAD = 0, LB_RING_NEXT_URGENT, LB_RING_NEXT_ROUTINE, LB_RING_FAST_WORDS = 8 };
-/* Words of the slow side in the header. */
-enum { LB_RING_TAIL = 0, LB_RING_SLOW_WORDS = 8 };
+/*
+ * Words of the slow side in the header. TAIL_NEXT: by lane, the number that comes next behind the tail, so
+ * that a damaged record is missed even when it was the first one or the only one of its lane. TOLD: by lane,
+ * missing numbers below it were handed to the loss table by an earlier recovery.
+ */
+enum {
+    LB_RING_TAIL = 0,
+    LB_RING_TAIL_NEXT,
+    LB_RING_TOLD = LB_RING_TAIL_NEXT + LB_LANE_COUNT,
+    LB_RING_SLOW_WORDS = 8
+};
 
 struct lb_ring_header {
     char magic[8]; /* "LBRING" */
@@ -60,26 +69,30 @@ struct lb_ring {
 };
 
 /* How a damaged ring was mended at start. */
+#define LB_RING_GAPS 16
 struct lb_ring_repair {
-    uint64_t holes;        /* damaged stretches between whole records */
-    uint64_t lost_bytes;   /* of the ring, in those stretches */
-    bool cursors_were_bad; /* head or tail made no sense: records were found by searching */
-    struct lb_receipt lost; /* numbers that are missing; lines = 0: none. Bytes are unknown. */
+    uint64_t holes;         /* damaged stretches between whole records */
+    uint64_t lost_bytes;    /* of the ring, in those stretches */
+    bool cursors_were_bad;  /* head or tail made no sense: records were found by searching */
+    struct lb_receipt lost; /* all gaps together, for people; lines = 0: none. Bytes are unknown. */
+    unsigned gaps;
+    struct lb_receipt gap[LB_RING_GAPS]; /* each a gapless range of one lane; later ones join the last */
 };
 
 /*
  * Open the ring of a directory, or make one.
  *   size       wanted data bytes, rounded up to LB_MAP_ALIGN; an existing ring keeps its own size
- *   returns    0 | -ENOENT there is none and size is 0 | -EBADMSG the file is no ring, or its identity is damaged
- *              | -EPROTO a format that this program does not read
- *              | -ENOSPC no room in the file system | other negative errno
- *   calls      before the threads start
+ *   returns    0 | -ENOENT there is none and size is 0 | -EBADMSG the file is no ring, or its identity is
+ * damaged | -EPROTO a format that this program does not read | -ENOSPC no room in the file system | other
+ * negative errno calls      before the threads start
  */
 int lb_ring_open(int dir_fd, const char *name, size_t size, bool lock, struct lb_ring *ret_ring);
 
 /*
  * Tell the ring its commits: adds its words to them as regions. Call
- * lb_commit_recover() on both, then lb_ring_recover().
+ * lb_commit_recover() on both, then lb_ring_recover(). A ring that is to be
+ * set aside recovers under its old numbers first: a redo block speaks of
+ * regions, not of files.
  *   fast, slow  fast may be NULL for a ring that is only drained
  *   returns     0 | -ENOMEM
  *   calls       before the threads start
@@ -89,10 +102,13 @@ int lb_ring_attach(struct lb_ring *ring, struct lb_commit *fast, unsigned fast_r
 
 /*
  * Walk from tail to head and mend: in-flight records become pending, damaged
- * stretches become holes, cursors that make no sense are found anew.
- * Idempotent: killed half-way, it does the rest at the next start.
+ * stretches become holes, cursors that make no sense are found anew, the tail
+ * moves over what is final. Idempotent: killed half-way, it does the rest at
+ * the next start. The caller hands each gap to lb_loss_add() and publishes the
+ * slow side's commit: in that same step the ring remembers them as told, and
+ * until then each start finds them again.
  *   ret_repair  what was found
- *   calls       before the threads start, after both commits recovered
+ *   calls       before the threads start, after both commits recovered; publishes the slow side's commit once
  */
 void lb_ring_recover(struct lb_ring *ring, struct lb_ring_repair *ret_repair);
 
@@ -105,12 +121,10 @@ void lb_ring_close(struct lb_ring *ring);
 /*
  * Append one record: number, check and padding are put in here. It becomes
  * visible with the fast side's next publish. Never blocks, never allocates.
- *   head      lane severity kind flags boot_ns stream_id stream_off raw_len pid uid service_ix lines are read,
- *             the rest is filled in
- *   service   service_len bytes, tags tags_len bytes, body pieces: copied, stay the caller's
- *   returns   0 | -EMSGSIZE longer than an eighth of the ring | -ENOSPC no room;
- *             on error nothing changed
- *   calls     fast side only
+ *   head      lane severity kind flags boot_ns stream_id stream_off raw_len pid uid service_ix lines are
+ * read, the rest is filled in service   service_len bytes, tags tags_len bytes, body pieces: copied, stay the
+ * caller's returns   0 | -EMSGSIZE longer than an eighth of the ring | -ENOSPC no room; on error nothing
+ * changed calls     fast side only
  */
 int lb_ring_put(struct lb_ring *ring, const struct lb_record *head, const char *service, size_t service_len,
                 const char *tags, size_t tags_len, const struct iovec *body, unsigned pieces);
@@ -138,8 +152,8 @@ uint64_t lb_ring_oldest(const struct lb_ring *ring);
 /*
  * The record at a position.
  *   pos       a record's first byte, tail <= pos < head
- *   returns   it, or NULL when its length makes no sense (damage that came after the start)
- *   calls     slow side; offline readers through lb_ring_copy()
+ *   returns   it, or NULL when its length makes no sense (damage that came after the start) or pos is not
+ * below head calls     slow side; offline readers through lb_ring_copy()
  */
 const struct lb_record *lb_ring_at(const struct lb_ring *ring, uint64_t pos, uint64_t head);
 
@@ -152,11 +166,18 @@ void lb_ring_set_state(struct lb_ring *ring, uint64_t pos, enum lb_record_state 
 /*
  * With the slow side's next publish: all records of [from, to) that are
  * pending or in flight get this state, and the tail moves over all that are
- * final by then.
+ * final by then, in whatever order their ranges were handed in.
  *   returns   0 | -ENOBUFS publish first
  *   calls     slow side only
  */
 int lb_ring_finish(struct lb_ring *ring, uint64_t from, uint64_t to, enum lb_record_state state);
+
+/*
+ * Move the tail over all that is final, or will be with the ranges that wait
+ * in the slow commit; to become true with its next publish.
+ *   calls     slow side, or recovery
+ */
+void lb_ring_move_tail(struct lb_ring *ring);
 
 /*
  * Do what lb_ring_finish() promised for one range; the slow commit calls it.

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mending the ring at start. In: a mapped ring whose commits have recovered. Out: a ring in which all between tail and
- * head are whole records or holes, nothing is in flight, and the caller knows which numbers are missing.
+ * Mending the ring at start. In: a mapped ring whose commits have recovered. Out: a ring in which all between
+ * tail and head are whole records or holes, nothing is in flight, and the caller knows which numbers are
+ * missing.
  *
- * Each step writes what a second run would write again: a hole is a whole record of its own kind, a pending state is a
- * byte. So a kill in the middle costs nothing.
+ * Each step writes what a second run would write again: a hole is a whole record of its own kind, a pending
+ * state is a byte. So a kill in the middle costs nothing. Missing numbers are found from the numbers beside
+ * them, not from holes, so they are found again until the losses and the word that says "told" became true in
+ * one publish.
  */
 #include "agent/store/ring.h"
 
@@ -27,15 +30,13 @@ static uint64_t room_at(const struct lb_ring *ring, uint64_t pos, uint64_t head)
 /* First position at or after pos that holds a whole record, or head. */
 static uint64_t next_whole(const struct lb_ring *ring, uint64_t pos, uint64_t head)
 {
-    while (pos < head && !lb_record_is_whole(place(ring, pos), room_at(ring, pos, head), lb_ring_record_max(ring)))
+    while (pos < head &&
+           !lb_record_is_whole(place(ring, pos), room_at(ring, pos, head), lb_ring_record_max(ring)))
         pos += 8;
     return pos < head ? pos : head;
 }
 
-/*
- * Cover [from, to) with holes. A hole is a record, so it has a record's least and greatest size; a stretch shorter
- * than a head cannot come about, since it would have to lie between two whole records whose lengths add up.
- */
+/* Cover [from, to) with holes. A hole is a record, so it has a record's least and greatest size. */
 static void dig(struct lb_ring *ring, uint64_t from, uint64_t to)
 {
     uint64_t max = lb_ring_record_max(ring) / 8 * 8;
@@ -50,99 +51,196 @@ static void dig(struct lb_ring *ring, uint64_t from, uint64_t to)
         hole.len = (uint32_t)len;
         memset(place(ring, from), 0, len);
         *place(ring, from) = hole;
-        place(ring, from)->check =
-            (uint32_t)XXH3_64bits_withSeed((const char *)place(ring, from) + check_from, len - check_from, len);
+        place(ring, from)->check = (uint32_t)XXH3_64bits_withSeed(
+            (const char *)place(ring, from) + check_from, len - check_from, len);
         lb_killpoint();
         from += len;
     }
 }
 
-/* Numbers seen so far on the walk, to tell which are missing. */
-struct numbers {
-    uint64_t next[LB_LANE_COUNT]; /* 0: none seen */
+/* A walk from tail to head: what comes next, by lane, and what was missed. */
+struct walk {
+    struct lb_ring *ring;
+    struct lb_ring_repair *repair;
+    uint64_t next[LB_LANE_COUNT];
+    bool has_seen[LB_LANE_COUNT];
+    uint64_t boot_ns; /* of the last record */
 };
 
-static void miss(struct lb_receipt *lost, unsigned lane, uint64_t first, uint64_t end, uint64_t boot_ns)
+/* A cursor or number is one word without a check. No more records can be missing than the ring can hold. */
+static bool is_plausible(const struct lb_ring *ring, uint64_t first, uint64_t end)
 {
-    if (first >= end)
-        return;
+    return end <= first || end - first <= ring->size / sizeof(struct lb_record);
+}
+
+static void add_gap(struct lb_receipt *lost, unsigned lane, uint64_t first, uint64_t end, uint64_t from_ns,
+                    uint64_t to_ns)
+{
     lost->reason = LB_REASON_CORRUPT;
     lost->lines += end - first;
     if (lost->range[lane][0] == 0)
         lost->range[lane][0] = first;
     lost->range[lane][1] = end - 1;
     if (lost->first_ns == 0)
-        lost->first_ns = boot_ns;
-    lost->last_ns = boot_ns;
+        lost->first_ns = from_ns;
+    lost->last_ns = to_ns;
 }
 
-static void walk(struct lb_ring *ring, uint64_t tail, uint64_t head, struct lb_ring_repair *repair)
+/* The numbers [first, end) of a lane are in no record. Those that an earlier recovery told are left out. */
+static void miss(struct walk *walk, unsigned lane, uint64_t first, uint64_t end, uint64_t to_ns)
 {
-    struct numbers seen = { { 0 } };
-    uint64_t boot_ns = 0;
+    struct lb_ring_repair *repair = walk->repair;
+    uint64_t told = walk->ring->header->slow[LB_RING_TOLD + lane];
+    uint64_t from_ns = walk->boot_ns ? walk->boot_ns : to_ns;
 
-    for (uint64_t pos = tail; pos < head;) {
-        struct lb_record *record = place(ring, pos);
+    if (!is_plausible(walk->ring, first, end))
+        return;
+    if (first < told)
+        first = told;
+    if (first >= end)
+        return;
+    add_gap(&repair->lost, lane, first, end, from_ns, to_ns);
+    if (repair->gaps < LB_RING_GAPS)
+        repair->gaps++;
+    add_gap(&repair->gap[repair->gaps - 1], lane, first, end, from_ns, to_ns);
+}
 
-        if (!lb_record_is_whole(record, room_at(ring, pos, head), lb_ring_record_max(ring))) {
-            uint64_t next = next_whole(ring, pos + 8, head);
+static void note_record(struct walk *walk, uint64_t pos, const struct lb_record *record)
+{
+    if (record->kind == LB_KIND_HOLE)
+        return;
+    miss(walk, record->lane, walk->next[record->lane], record->n, record->boot_ns);
+    walk->next[record->lane] = record->n + 1;
+    walk->has_seen[record->lane] = true;
+    walk->boot_ns = record->boot_ns;
+    if (record->state == LB_STATE_IN_FLIGHT)
+        lb_ring_set_state(walk->ring, pos, LB_STATE_PENDING);
+}
 
-            dig(ring, pos, next);
-            repair->holes++;
-            repair->lost_bytes += next - pos;
-            pos = next;
+static void set_head(struct lb_ring *ring, uint64_t head)
+{
+    lb_store(&ring->header->fast[LB_RING_HEAD], head);
+    if (ring->fast)
+        lb_commit_reload(ring->fast, ring->fast_region);
+}
+
+static void walk_all(struct walk *walk, uint64_t tail, uint64_t head)
+{
+    struct lb_ring *ring = walk->ring;
+
+    for (uint64_t pos = tail, next; pos < head; pos = next) {
+        const struct lb_record *record = place(ring, pos);
+
+        if (lb_record_is_whole(record, room_at(ring, pos, head), lb_ring_record_max(ring))) {
+            note_record(walk, pos, record);
+            next = pos + record->len;
             continue;
         }
+        /* The damaged record was not shorter than a head, so none begins nearer; and a hole needs that room.
+         */
+        next = next_whole(ring, pos + sizeof(struct lb_record), head);
+        walk->repair->holes++;
+        walk->repair->lost_bytes += next - pos;
+        if (next - pos < sizeof(struct lb_record))
+            set_head(ring, pos);
+        else
+            dig(ring, pos, next);
+    }
+}
+
+/* What is missing behind the last record; and a number is never given twice, whatever became of its word. */
+static void finish_numbers(struct walk *walk)
+{
+    struct lb_ring *ring = walk->ring;
+
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
+        uint64_t *word = &ring->header->fast[LB_RING_NEXT_URGENT + lane];
+
+        miss(walk, lane, walk->next[lane], *word, walk->boot_ns);
+        if (*word < walk->next[lane] ||
+            (walk->has_seen[lane] && !is_plausible(ring, walk->next[lane], *word)))
+            lb_store(word, walk->next[lane]);
+    }
+    if (ring->fast)
+        lb_commit_reload(ring->fast, ring->fast_region);
+}
+
+/* Where the seam of newest and oldest lies, when no cursor tells: in each lane the numbers fall there. */
+struct found {
+    uint64_t first_pos[LB_LANE_COUNT], first_n[LB_LANE_COUNT]; /* the smallest number; n = 0: lane is empty */
+    uint64_t next[LB_LANE_COUNT];
+};
+
+static void find_all(const struct lb_ring *ring, struct found *found)
+{
+    memset(found, 0, sizeof *found);
+    for (uint64_t pos = 0; (pos = next_whole(ring, pos, 2 * ring->size)) < ring->size;) {
+        const struct lb_record *record = place(ring, pos);
+        unsigned lane = record->lane;
+
         if (record->kind != LB_KIND_HOLE) {
-            if (seen.next[record->lane])
-                miss(&repair->lost, record->lane, seen.next[record->lane], record->n, record->boot_ns);
-            seen.next[record->lane] = record->n + 1;
-            boot_ns = record->boot_ns;
-            if (record->state == LB_STATE_IN_FLIGHT)
-                lb_ring_set_state(ring, pos, LB_STATE_PENDING);
+            if (found->first_n[lane] == 0 || record->n < found->first_n[lane]) {
+                found->first_n[lane] = record->n;
+                found->first_pos[lane] = pos;
+            }
+            if (record->n >= found->next[lane])
+                found->next[lane] = record->n + 1;
         }
         pos += record->len;
     }
-    for (unsigned lane = 0; lane < LB_LANE_COUNT && repair->holes; lane++)
-        if (seen.next[lane])
-            miss(&repair->lost, lane, seen.next[lane], ring->header->fast[LB_RING_NEXT_URGENT + lane], boot_ns);
+}
+
+/* Does the lane's first record come before any other of it, when the circle is walked from `from`? */
+static bool comes_first(const struct lb_ring *ring, const struct found *found, unsigned lane, uint64_t from)
+{
+    uint64_t end = from + ring->size;
+
+    for (uint64_t pos = from; (pos = next_whole(ring, pos, end)) < end; pos += place(ring, pos)->len)
+        if (place(ring, pos)->kind != LB_KIND_HOLE && place(ring, pos)->lane == lane)
+            return place(ring, pos)->n == found->first_n[lane];
+    return true;
+}
+
+static uint64_t end_of_last(const struct lb_ring *ring, uint64_t from)
+{
+    uint64_t end = from + ring->size, last = from;
+
+    for (uint64_t pos = from; (pos = next_whole(ring, pos, end)) < end;)
+        last = pos += place(ring, pos)->len;
+    return last;
 }
 
 /*
- * The cursors make no sense. What is in the data that was never released? Search it all for whole records, start
- * after the newest gap: the ring is laid anew so that [0, size) is everything, and what was delivered keeps its state.
+ * The cursors make no sense. All of the data is searched for whole records; the ring is laid anew so that the
+ * oldest of them is the tail. What was delivered still says so in its state, and the tail passes over it.
  */
 static void find_cursors(struct lb_ring *ring)
 {
     struct lb_ring_header *header = ring->header;
-    uint64_t next[LB_LANE_COUNT] = { 1, 1 };
-    uint64_t pos = 0, base = 0;
+    struct found found;
+    uint64_t base = 0;
 
-    /* Start where the oldest whole record lies: the smallest boot time decides where the circle was cut. */
-    uint64_t oldest_ns = UINT64_MAX;
+    find_all(ring, &found);
+    if (found.first_n[LB_LANE_URGENT] &&
+        (found.first_n[LB_LANE_ROUTINE] == 0 ||
+         comes_first(ring, &found, LB_LANE_ROUTINE, found.first_pos[LB_LANE_URGENT])))
+        base = found.first_pos[LB_LANE_URGENT];
+    else if (found.first_n[LB_LANE_ROUTINE])
+        base = found.first_pos[LB_LANE_ROUTINE];
+    lb_store(&header->fast[LB_RING_HEAD],
+             UINT64_MAX); /* killed in here, the next start sees that it must search */
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
+        uint64_t *next = &header->fast[LB_RING_NEXT_URGENT + lane];
 
-    while (pos < ring->size) {
-        const struct lb_record *record = place(ring, pos);
-
-        if (!lb_record_is_whole(record, ring->size, lb_ring_record_max(ring))) {
-            pos += 8;
-            continue;
-        }
-        if (record->kind != LB_KIND_HOLE) {
-            if (record->boot_ns < oldest_ns) {
-                oldest_ns = record->boot_ns;
-                base = pos;
-            }
-            if (record->n >= next[record->lane])
-                next[record->lane] = record->n + 1;
-        }
-        pos += record->len;
+        if (*next < found.next[lane] || (found.next[lane] && !is_plausible(ring, found.next[lane], *next)))
+            lb_store(next, found.next[lane]);
+        if (*next == 0)
+            lb_store(next, 1);
+        lb_store(&header->slow[LB_RING_TAIL_NEXT + lane], found.first_n[lane] ? found.first_n[lane] : *next);
     }
-    lb_store(&header->fast[LB_RING_NEXT_URGENT], next[LB_LANE_URGENT]);
-    lb_store(&header->fast[LB_RING_NEXT_ROUTINE], next[LB_LANE_ROUTINE]);
     lb_store(&header->oldest, base);
     lb_store(&header->slow[LB_RING_TAIL], base);
-    lb_store(&header->fast[LB_RING_HEAD], oldest_ns == UINT64_MAX ? base : base + ring->size);
+    lb_store(&header->fast[LB_RING_HEAD], end_of_last(ring, base));
 }
 
 static bool cursors_make_sense(const struct lb_ring *ring)
@@ -161,35 +259,30 @@ static void mend_oldest(struct lb_ring *ring)
         lb_store(&ring->header->oldest, tail);
 }
 
-/* A redo block may have spoken of a ring that is no more (damaged, removed): this one is empty. */
-static void begin_anew(struct lb_ring *ring)
-{
-    struct lb_ring_header *header = ring->header;
-
-    lb_store(&header->fast[LB_RING_HEAD], 0);
-    lb_store(&header->fast[LB_RING_NEXT_URGENT], 1);
-    lb_store(&header->fast[LB_RING_NEXT_ROUTINE], 1);
-    lb_store(&header->slow[LB_RING_TAIL], 0);
-    lb_store(&header->oldest, 0);
-    if (ring->fast)
-        lb_commit_reload(ring->fast, ring->fast_region);
-    lb_commit_reload(ring->slow, ring->slow_region);
-}
-
 void lb_ring_recover(struct lb_ring *ring, struct lb_ring_repair *ret_repair)
 {
     struct lb_ring_repair repair = { 0 };
+    struct walk walk = { .ring = ring, .repair = &repair };
+    struct lb_commit *slow = ring->slow;
 
-    if (ring->is_new)
-        begin_anew(ring);
     if (!cursors_make_sense(ring)) {
         repair.cursors_were_bad = true;
         find_cursors(ring);
         if (ring->fast)
             lb_commit_reload(ring->fast, ring->fast_region);
-        lb_commit_reload(ring->slow, ring->slow_region);
+        lb_commit_reload(slow, ring->slow_region);
     }
     mend_oldest(ring);
-    walk(ring, lb_ring_tail(ring), lb_ring_head(ring), &repair);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        walk.next[lane] = ring->header->slow[LB_RING_TAIL_NEXT + lane];
+    walk_all(&walk, lb_ring_tail(ring), lb_ring_head(ring));
+    finish_numbers(&walk);
+    /* Nobody hands in ranges for what is final already: if the tail stayed behind it, the room would never
+     * come back. */
+    lb_ring_move_tail(ring);
+    lb_commit_publish(slow);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT && repair.lost.lines > 0; lane++)
+        lb_commit_set(slow, ring->slow_region, LB_RING_TOLD + lane,
+                      ring->header->fast[LB_RING_NEXT_URGENT + lane]);
     *ret_repair = repair;
 }

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slow side put together. In: knocks, answers, requests, a new configuration. Out: bodies on their way. Always true:
+ * after each turn of the loop the shipper has had its step, so nothing that is due waits for another event.
+ */
+#include "agent/control/slow_side.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+static uint64_t wall_minus_boot_ns(void)
+{
+    return lb_clock_wall_ns() - lb_clock_boot_ns();
+}
+
+static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loaded, struct lb_transport *ret_transport)
+{
+    const struct lb_sink_config *config = &loaded->config->sinks[0];
+    const struct lb_sink *sink = lb_sink_find(config->type);
+    struct lb_target *target = calloc(1, sizeof *target);
+    int rc = target && sink ? sink->aim(config, loaded->has_secret ? loaded->secret : "", target) : -ENOMEM;
+
+    if (rc == 0 && sink->transport == LB_TRANSPORT_FILE)
+        rc = lb_filedrop_open(slow->card, target, lb_shipper_answer, &slow->shipper, ret_transport);
+    else if (rc == 0)
+        rc = lb_http_open(&slow->loop, config, target, lb_shipper_answer, &slow->shipper, ret_transport);
+    if (target)
+        explicit_bzero(target, sizeof *target);
+    free(target);
+    return rc;
+}
+
+/* ---- reload ---- */
+
+static bool is_anything_on_its_way(const struct lb_shipper *shipper)
+{
+    for (unsigned i = 0; i < LB_SHIPPER_SLOTS; i++)
+        if (shipper->slot[i].state == LB_SLOT_SENDING || shipper->slot[i].state == LB_SLOT_LINGERING)
+            return true;
+    return shipper->probe_done != NULL;
+}
+
+/* Take a new configuration over when nothing is on its way by the old transport; until then nothing new is sent. */
+static void take_over(struct lb_slow_side *slow)
+{
+    struct lb_loaded *next = __atomic_load_n(&slow->next, __ATOMIC_ACQUIRE);
+    struct lb_transport transport;
+    int rc;
+
+    if (!next)
+        return;
+    slow->shipper.is_held = true;
+    if (is_anything_on_its_way(&slow->shipper))
+        return;
+    rc = open_transport(slow, next, &transport);
+    if (rc == 0) {
+        rc = lb_shipper_reload(&slow->shipper, next->config);
+        if (rc < 0)
+            transport.close(transport.self);
+    }
+    if (rc < 0) {
+        lb_log(LB_LEVEL_ERROR, "the sink's new settings cannot be used: %s; the old ones stay until the next start",
+               strerror(-rc));
+    } else {
+        slow->shipper.transport.close(slow->shipper.transport.self);
+        slow->shipper.transport = transport;
+        slow->control.status.config = next->config;
+        __atomic_store_n(&slow->taken, next, __ATOMIC_RELEASE);
+    }
+    slow->shipper.is_held = false;
+    __atomic_store_n(&slow->next, NULL, __ATOMIC_RELEASE);
+}
+
+int lb_slow_side_reload(struct lb_slow_side *slow, struct lb_loaded *loaded)
+{
+    if (__atomic_load_n(&slow->next, __ATOMIC_ACQUIRE))
+        return -EBUSY;
+    __atomic_store_n(&slow->next, loaded, __ATOMIC_RELEASE);
+    lb_link_knock(slow->link->to_slow_fd);
+    return 0;
+}
+
+struct lb_loaded *lb_slow_side_loaded(const struct lb_slow_side *slow)
+{
+    return __atomic_load_n(&slow->taken, __ATOMIC_ACQUIRE);
+}
+
+/* ---- the thread ---- */
+
+static void on_door(void *arg, uint32_t events)
+{
+    struct lb_slow_side *slow = arg;
+
+    (void)events;
+    lb_link_answer(slow->link->to_slow_fd);
+}
+
+static void on_step_timer(void *arg, uint64_t now_ns)
+{
+    (void)arg; /* the step after each turn does the work */
+    (void)now_ns;
+}
+
+/* true: the thread is to end */
+static bool is_over(struct lb_slow_side *slow)
+{
+    uint64_t stopping = lb_link_get(&slow->link->stopping);
+
+    if (stopping == 1 && !slow->shipper.is_stopping) {
+        lb_shipper_stop_soon(&slow->shipper);
+        slow->step_timer.due_ns = 0;
+        return false;
+    }
+    return stopping == 2 || (stopping == 1 && lb_shipper_is_done(&slow->shipper));
+}
+
+static void *run(void *arg)
+{
+    struct lb_slow_side *slow = arg;
+
+    while (!is_over(slow)) {
+        if (lb_loop_turn(&slow->loop, true) < 0)
+            break;
+        take_over(slow);
+        slow->step_timer.due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns);
+        lb_control_step(&slow->control, slow->loop.now_ns);
+        lb_link_put(&slow->link->slow_turns, slow->link->slow_turns + 1);
+    }
+    lb_link_put(&slow->link->slow_done, 1);
+    lb_link_knock(slow->link->to_fast_fd);
+    lb_control_stop(&slow->control);
+    lb_shipper_stop(&slow->shipper); /* may wait for a resolver of libcurl's: nobody waits for us any more */
+    lb_loop_close(&slow->loop);
+    return NULL;
+}
+
+static void old_ring_is_done(void *ctx)
+{
+    lb_files_drop_old_ring(ctx);
+    lb_log(LB_LEVEL_NOTICE, "the ring that was set aside is drained and removed");
+}
+
+static void open_for_reading(struct lb_slow_side *slow, const char *name)
+{
+    int fd = openat(slow->files->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd >= 0)
+        slow->control.ring_fds[slow->control.ring_fd_count++] = fd;
+}
+
+static void wire_shipper(struct lb_slow_side *slow, const struct lb_loaded *loaded)
+{
+    struct lb_shipper *shipper = &slow->shipper;
+
+    shipper->ring = slow->files->has_old_ring ? &slow->files->old_ring : &slow->files->ring;
+    shipper->next_ring = slow->files->has_old_ring ? &slow->files->ring : NULL;
+    shipper->old_ring_done = old_ring_is_done;
+    shipper->old_ring_ctx = slow->files;
+    shipper->state = &slow->files->state;
+    shipper->link = slow->link;
+    shipper->config = loaded->config;
+    shipper->wall_minus_boot_ns = wall_minus_boot_ns;
+}
+
+static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *loaded, const struct lb_capture *capture)
+{
+    slow->control.loop = &slow->loop;
+    slow->control.shipper = &slow->shipper;
+    slow->control.status = (struct lb_status_source){
+        .config = loaded->config,
+        .capture = capture,
+        .shipper = &slow->shipper,
+        .state = &slow->files->state,
+        .ring = &slow->files->ring,
+        .repair = &slow->files->repair,
+        .started_ns = lb_clock_boot_ns(),
+        .is_tmpfs = slow->files->is_tmpfs,
+    };
+    if (!realpath(loaded->config->file, slow->control.config_path))
+        slow->control.config_path[0] = '\0';
+    open_for_reading(slow, "ring");
+    open_for_reading(slow, "ring.old");
+}
+
+int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link, struct lb_card *card,
+                       struct lb_loaded *loaded, const struct lb_capture *capture)
+{
+    uint64_t seed = 0;
+    int rc = lb_loop_init(&slow->loop);
+
+    if (rc < 0)
+        return rc;
+    slow->files = files;
+    slow->link = link;
+    slow->card = card;
+    slow->taken = loaded;
+    slow->door = (struct lb_watch){ link->to_slow_fd, on_door, slow };
+    slow->step_timer = (struct lb_timer){ 0, on_step_timer, slow, NULL };
+    lb_loop_add_timer(&slow->loop, &slow->step_timer);
+    wire_shipper(slow, loaded);
+    wire_control(slow, loaded, capture);
+    if (getrandom(&seed, sizeof seed, 0) < 0)
+        seed = lb_clock_wall_ns();
+    rc = open_transport(slow, loaded, &slow->shipper.transport);
+    if (rc == 0)
+        rc = lb_shipper_start(&slow->shipper, seed);
+    if (rc == 0)
+        rc = lb_loop_add(&slow->loop, &slow->door, EPOLLIN);
+    if (rc == 0)
+        rc = lb_card_listen(card, LB_CARD_SLOW, &slow->loop);
+    if (rc == 0)
+        rc = lb_control_start(&slow->control, files->dir_fd);
+    if (rc == 0)
+        rc = -pthread_create(&slow->thread, NULL, run, slow);
+    if (rc < 0) {
+        lb_log(LB_LEVEL_ERROR, "the slow side cannot start: %s", strerror(-rc));
+        return rc;
+    }
+    pthread_setname_np(slow->thread, "slow");
+    slow->has_started = true;
+    return 0;
+}
+
+bool lb_slow_side_join(struct lb_slow_side *slow, uint64_t wait_ms)
+{
+    struct timespec until;
+
+    if (!slow->has_started)
+        return true;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(wait_ms / 1000);
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    return pthread_timedjoin_np(slow->thread, NULL, &until) == 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_CONTROL_SLOW_SIDE_H
+#define LB_CONTROL_SLOW_SIDE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "agent/capture/capture.h"
+#include "agent/control/control.h"
+#include "agent/ship/shipper.h"
+#include "agent/store/card.h"
+#include "agent/store/files.h"
+
+/*
+ * The slow side's thread: a loop with the shipper, its transport and the
+ * control socket in it. It may wait for nothing but the network, and that
+ * without blocking.
+ */
+#define LB_SECRET_MAX 256
+
+/* A configuration with what was read beside it. */
+struct lb_loaded {
+    struct lb_config *config;
+    char secret[LB_SECRET_MAX]; /* "" when the sink needs none */
+    bool has_secret;
+};
+
+struct lb_slow_side {
+    pthread_t thread;
+    struct lb_loop loop;
+    struct lb_watch door; /* link->to_slow_fd */
+    struct lb_timer step_timer;
+    struct lb_shipper shipper;
+    struct lb_control control;
+    struct lb_files *files;
+    struct lb_link *link;
+    struct lb_card *card;
+    struct lb_loaded *next; /* handed over by the fast side; NULL: nothing new */
+    struct lb_loaded *taken; /* and taken: the fast side may free what came before */
+    bool has_started;
+};
+
+/*
+ * Wire and start the thread.
+ *   loaded    outlives the thread or the next lb_slow_side_reload()
+ *   capture   for status; its counters are read at any time
+ *   returns   0 | negative errno (it was logged)
+ *   calls     main thread
+ */
+int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link, struct lb_card *card,
+                       struct lb_loaded *loaded, const struct lb_capture *capture);
+
+/*
+ * Hand a new configuration over. Before it is taken, another one is refused.
+ *   returns   0 | -EBUSY the last one is not taken yet
+ *   calls     fast side; never blocks
+ */
+int lb_slow_side_reload(struct lb_slow_side *slow, struct lb_loaded *loaded);
+
+/*
+ * The configuration that the slow side uses now.
+ *   calls     fast side
+ */
+struct lb_loaded *lb_slow_side_loaded(const struct lb_slow_side *slow);
+
+/*
+ * Wait for the thread's end, after link->stopping was set.
+ *   wait_ms   at most so long
+ *   returns   true: it ended | false: it is stuck in a library, and its memory must stay
+ *   calls     main thread
+ */
+bool lb_slow_side_join(struct lb_slow_side *slow, uint64_t wait_ms);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading an agent's rings from outside. In: control.sock. Out: copies of records. The agent never waits for us. */
+#include "agent/offline/ring_reader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int connect_to_agent(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const char *dir = getenv("LOGBOOM_RUNTIME_DIR");
+    struct timeval patience = { .tv_sec = 10 };
+    int fd, len = snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", dir && dir[0] ? dir : "/run/logboom");
+
+    if (len < 0 || (size_t)len >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        send(fd, "ring\n", 5, MSG_NOSIGNAL) != 5) {
+        int rc = -errno;
+
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+static unsigned take_fds(struct msghdr *message, int *fds)
+{
+    unsigned count = 0;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+    }
+    return count;
+}
+
+static void read_body(struct lb_ring_reader *reader, char *text)
+{
+    char *path = strstr(text, "config "), *end = path ? strchr(path, '\n') : NULL;
+
+    if (!end)
+        return;
+    *end = '\0';
+    snprintf(reader->config_path, sizeof reader->config_path, "%s", path + 7);
+}
+
+static int receive_fds(struct lb_ring_reader *reader, int fd, int *fds, unsigned *ret_count)
+{
+    char text[sizeof reader->config_path + 64], control[CMSG_SPACE(sizeof(int) * LB_CONTROL_FDS_MAX)];
+    struct iovec piece = { text, sizeof text - 1 };
+    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+
+    if (got < 0)
+        return -errno;
+    text[got] = '\0';
+    *ret_count = take_fds(&message, fds);
+    read_body(reader, text);
+    return *ret_count > 0 ? 0 : -EPROTO;
+}
+
+static int map_ring(struct lb_ring_reader *reader, int fd)
+{
+    struct lb_ring ring = { 0 };
+    int rc = lb_mapfile_open_readonly(fd, LB_RING_HEADER_BYTES, LB_MAP_MIRROR, &ring.map);
+
+    if (rc < 0)
+        return rc;
+    ring.header = (struct lb_ring_header *)(void *)ring.map.header;
+    rc = lb_ring_check_identity(ring.header, ring.map.data_bytes);
+    if (rc < 0) {
+        lb_mapfile_close(&ring.map);
+        return rc;
+    }
+    ring.size = ring.map.data_bytes;
+    ring.id = ring.header->ring_id;
+    if (lb_ring_record_max(&ring) > reader->record_room)
+        reader->record_room = lb_ring_record_max(&ring);
+    reader->pos[reader->rings] = lb_ring_oldest(&ring);
+    reader->ring[reader->rings++] = ring;
+    return 0;
+}
+
+int lb_ring_reader_open(struct lb_ring_reader *reader)
+{
+    int fds[LB_CONTROL_FDS_MAX], fd = connect_to_agent(), rc;
+    unsigned count = 0;
+
+    memset(reader, 0, sizeof *reader);
+    if (fd < 0)
+        return fd;
+    rc = receive_fds(reader, fd, fds, &count);
+    close(fd);
+    for (unsigned i = count; i-- > 0;) { /* they come newest first */
+        if (rc == 0)
+            rc = map_ring(reader, fds[i]);
+        else
+            close(fds[i]);
+    }
+    if (rc == 0) {
+        reader->record = malloc(reader->record_room);
+        rc = reader->record ? 0 : -ENOMEM;
+    }
+    if (rc < 0)
+        lb_ring_reader_close(reader);
+    return rc;
+}
+
+const struct lb_record *lb_ring_reader_next(struct lb_ring_reader *reader, uint64_t *ret_ring_id)
+{
+    for (unsigned i = 0; i < reader->rings; i++) {
+        struct lb_ring *ring = &reader->ring[i];
+
+        while (reader->pos[i] < lb_ring_head(ring)) {
+            int64_t len = lb_ring_copy(ring, reader->pos[i], reader->record, reader->record_room);
+
+            if (len < 0) { /* the writer came round, or damage: go on where there is something whole */
+                uint64_t oldest = lb_ring_oldest(ring);
+
+                reader->skipped++;
+                reader->pos[i] = oldest > reader->pos[i] ? oldest : lb_ring_head(ring);
+                continue;
+            }
+            reader->pos[i] += (uint64_t)len;
+            if (reader->record->kind == LB_KIND_HOLE)
+                continue;
+            *ret_ring_id = ring->id;
+            return reader->record;
+        }
+    }
+    return NULL;
+}
+
+void lb_ring_reader_close(struct lb_ring_reader *reader)
+{
+    for (unsigned i = 0; i < reader->rings; i++)
+        lb_mapfile_close(&reader->ring[i].map);
+    free(reader->record);
+    reader->record = NULL;
+    reader->rings = 0;
+}
