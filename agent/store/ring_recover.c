@@ -93,7 +93,7 @@ static void miss(struct walk *walk, unsigned lane, uint64_t first, uint64_t end,
     uint64_t told = walk->ring->header->slow[LB_RING_TOLD + lane];
     uint64_t from_ns = walk->boot_ns ? walk->boot_ns : to_ns;
 
-    if (!is_plausible(walk->ring, first, end))
+    if (first == 0 || !is_plausible(walk->ring, first, end))
         return;
     if (first < told)
         first = told;
