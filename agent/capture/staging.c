@@ -2,22 +2,23 @@
 /*
  * Staging.
  *
- * Happy path. Bytes are spliced from an app's pipe straight into a chunk of this file, behind what the stream has
- * staged; whole lines are copied into the ring; the turn's publish makes "these bytes are consumed" and "these
- * records exist" true in one step; then the freed chunks are wiped to 0xFF.
+ * Happy path. Bytes are spliced from an app's pipe straight into a chunk of this file, behind what the stream
+ * has staged; whole lines are copied into the ring; the turn's publish makes "these bytes are consumed" and
+ * "these records exist" true in one step; then the freed chunks are wiped to 0xFF.
  *
  *     pipe ──splice──▶ chunk ─▶ chunk ─▶ chunk        (a chain per stream, nothing while it is idle)
  *                      ^start      ^no line end yet
  *
- * Crash story. The one thing that no redo block can hold is the splice itself: when it returns, the bytes have left the
- * pipe. So before it, one word (landing) says which chunk of which stream they go to; room that is not counted yet is
- * kept filled with 0xFF, a byte that text in UTF-8 never has; and after a kill the true end of a landing chunk is found
- * by looking back over the 0xFF. What is found is staged, the next turn splits it. A run of 0xFF that an app wrote at
- * the very end, killed before its length was stored, is taken for room: the one stated loss. Bytes that came through
- * a client's DATA packets are not searched for (LB_STREAM_DRAINING): the client still has them and sends them again.
+ * Crash story. The one thing that no redo block can hold is the splice itself: when it returns, the bytes
+ * have left the pipe. So before it, one word (landing) says which chunk of which stream they go to; room that
+ * is not counted yet is kept filled with 0xFF, a byte that text in UTF-8 never has; and after a kill the true
+ * end of a landing chunk is found by looking back over the 0xFF. What is found is staged, the next turn
+ * splits it. A run of 0xFF that an app wrote at the very end, killed before its length was stored, is taken
+ * for room: the one stated loss. Bytes that came through a client's DATA packets are not searched for
+ * (LB_STREAM_DRAINING): the client still has them and sends them again.
  *
- * Failure modes. No free chunk: the caller closes a long join early, marked. A damaged file is set aside whole. A chain
- * that makes no sense (stray write) is cut where it stops making sense.
+ * Failure modes. No free chunk: the caller closes a long join early, marked. A damaged file is set aside
+ * whole. A chain that makes no sense (stray write) is cut where it stops making sense.
  */
 #include "agent/capture/staging.h"
 
@@ -44,7 +45,7 @@ void lb_staging_set(struct lb_staging *staging, uint32_t slot, unsigned word, ui
 int64_t lb_staging_slot_new(struct lb_staging *staging, uint64_t id, const struct lb_stream_name *name)
 {
     for (uint32_t slot = 0; slot < staging->max_streams; slot++) {
-        /* The shared word too: a slot freed in this turn may still be needed by recovery under its old name. */
+        /* The shared word too: recovery may still need a slot freed in this turn under its old name. */
         if (lb_staging_get(staging, slot, LB_STREAM_ID) != 0 || lb_staging_shared_id(staging, slot) != 0)
             continue;
         memcpy(&staging->names[slot], name, sizeof *name);
@@ -128,7 +129,8 @@ static void count_in(struct lb_staging *staging, uint32_t slot, uint32_t bytes)
     struct lb_staged *staged = &staging->staged[slot];
     uint64_t word = chunk_word(staging, staged->last);
 
-    set_chunk(staging, staged->last, lb_chunk_pack(lb_chunk_len(word) + bytes, lb_chunk_next(word), slot + 1));
+    set_chunk(staging, staged->last,
+              lb_chunk_pack(lb_chunk_len(word) + bytes, lb_chunk_next(word), slot + 1));
     staged->bytes += bytes;
 }
 
@@ -145,52 +147,65 @@ static void drop_empty_chain(struct lb_staging *staging, uint32_t slot)
     lb_staging_set(staging, slot, LB_STREAM_FIRST, 0);
 }
 
-static int64_t splice_once(struct lb_staging *staging, uint32_t slot, int pipe_fd, size_t room)
-{
-    uint32_t chunk = staging->staged[slot].last;
-    uint32_t len = lb_chunk_len(chunk_word(staging, chunk));
-    off_t at = (off_t)(staging->map.header_bytes + (uint64_t)chunk * LB_CHUNK_BYTES + len);
-    uint32_t landing = staging->landings % LB_LANDING_WORDS;
-    ssize_t got;
+/* Calls for one chunk: a writer of single bytes must not keep us longer than one of full pipes. */
+#define SPLICES_MAX 4
 
-    lb_store(&staging->header->landing[landing], (uint64_t)(slot + 1) << 32 | chunk);
+/*
+ * Fill the last chunk. A short splice says nothing: the pipe may be empty, may have ended, or a signal came;
+ * only another one tells, and a caller who waits for the next event must know. Returns bytes moved; *ret_why:
+ * 0 the pipe ended | negative errno | 1 there may be more.
+ */
+static uint32_t fill_chunk(struct lb_staging *staging, uint32_t slot, int pipe_fd, uint32_t room,
+                           int *ret_why)
+{
+    const struct lb_staged *staged = &staging->staged[slot];
+    uint32_t chunk = staged->last, len = lb_chunk_len(chunk_word(staging, chunk)), moved = 0;
+    off_t at = (off_t)(staging->map.header_bytes + (uint64_t)chunk * LB_CHUNK_BYTES + len);
+    uint32_t landing = staging->landings++;
+    ssize_t got = 1;
+
+    lb_store(&staging->header->landing[landing], lb_landing_pack(slot, chunk, staged->chunks > 1));
     lb_commit_set(staging->commit, LB_FAST_LANDING, landing, 0);
-    staging->landings++;
-    got = splice(pipe_fd, NULL, staging->map.fd, &at, room, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-    lb_killpoint();
-    return got < 0 ? -errno : got;
+    for (int i = 0; i < SPLICES_MAX && moved < room && got > 0; i++) {
+        do
+            got =
+                splice(pipe_fd, NULL, staging->map.fd, &at, room - moved, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        while (got < 0 && errno == EINTR);
+        *ret_why = got > 0 ? 1 : got < 0 ? -errno : 0;
+        moved += got > 0 ? (uint32_t)got : 0;
+        lb_killpoint();
+    }
+    return moved;
 }
 
 int64_t lb_staging_splice(struct lb_staging *staging, uint32_t slot, int pipe_fd, size_t max_bytes,
                           bool *ret_is_empty)
 {
-    int64_t total = 0, got = 0, room;
+    int64_t total = 0;
+    int why = 1;
 
     *ret_is_empty = false;
     if (staging->landings >= LB_LANDING_WORDS)
         return -EBUSY; /* nothing may be spliced that no landing word names: publish first */
-    while ((size_t)total < max_bytes && staging->landings < LB_LANDING_WORDS) {
-        room = room_at_end(staging, slot);
+    if (lb_staging_shared_id(staging, slot) == 0)
+        return -EBUSY; /* recovery would not know whose bytes these are */
+    while ((size_t)total < max_bytes && staging->landings < LB_LANDING_WORDS && why > 0) {
+        int64_t room = room_at_end(staging, slot);
+        uint32_t moved;
+
         if (room < 0) {
-            got = room;
+            why = (int)room;
             break;
         }
-        got = splice_once(staging, slot, pipe_fd, (size_t)room);
-        if (got <= 0)
+        moved = fill_chunk(staging, slot, pipe_fd, (uint32_t)room, &why);
+        count_in(staging, slot, moved);
+        total += moved;
+        if (moved < room)
             break;
-        count_in(staging, slot, (uint32_t)got);
-        total += got;
-        if (got < room) {
-            *ret_is_empty = true;
-            break;
-        }
     }
     drop_empty_chain(staging, slot);
-    if (got == -EAGAIN)
-        *ret_is_empty = true;
-    if (total > 0 || got == -EAGAIN || got == -EINTR)
-        return total;
-    return got;
+    *ret_is_empty = why == -EAGAIN;
+    return total > 0 || why == -EAGAIN ? total : why;
 }
 
 int lb_staging_write(struct lb_staging *staging, uint32_t slot, const void *bytes, size_t len)
@@ -240,14 +255,14 @@ static bool scan(struct lb_staging *staging, struct lb_staged *staged, uint64_t 
     return false;
 }
 
-/* The pieces of the first len staged bytes. */
+/* The pieces of the first len staged bytes, or of as many as LB_LINE_PIECES hold: body_len says. */
 static void gather(const struct lb_staging *staging, const struct lb_staged *staged, uint64_t len,
                    struct lb_line *line)
 {
     uint32_t chunk = staged->first, pos = staged->start;
 
     line->pieces = 0;
-    line->body_len = (uint32_t)len;
+    line->body_len = 0;
     while (len > 0 && line->pieces < LB_LINE_PIECES) {
         uint64_t word = chunk_word(staging, chunk);
         uint64_t part = lb_chunk_len(word) - pos;
@@ -255,8 +270,9 @@ static void gather(const struct lb_staging *staging, const struct lb_staged *sta
         if (part > len)
             part = len;
         if (part > 0)
-            line->piece[line->pieces++] = (struct iovec){ lb_chunk_bytes(staging, chunk) + pos, part };
+            line->piece[line->pieces++] = (struct iovec) { lb_chunk_bytes(staging, chunk) + pos, part };
         len -= part;
+        line->body_len += (uint32_t)part;
         chunk = lb_chunk_next(word) - 1;
         pos = 0;
     }
@@ -309,23 +325,24 @@ bool lb_staging_next_line(struct lb_staging *staging, uint32_t slot, uint32_t ma
 {
     struct lb_staged *staged = &staging->staged[slot];
     bool was_cut = lb_staging_get(staging, slot, LB_STREAM_INFO) & LB_STREAM_IN_CUT;
-    bool has_end;
+    bool has_end, is_too_long;
 
     if (staged->bytes == 0)
         return false;
     has_end = scan(staging, staged, (uint64_t)max_line + 1);
     if (!has_end && staged->searched <= max_line && !(at_end && staged->searched == staged->bytes))
         return false;
-    line->is_cut = was_cut;
-    line->has_end = has_end;
-    if (!has_end && staged->searched > max_line) {
-        gather(staging, staged, max_line, line);
+    is_too_long = !has_end && staged->searched > max_line;
+    gather(staging, staged, is_too_long ? max_line : staged->searched, line);
+    if (is_too_long || line->body_len < staged->searched) {
         shorten(line, torn_character(line));
         line->raw_len = line->body_len;
         line->is_cut = true;
+        line->has_end = false;
         return true;
     }
-    gather(staging, staged, staged->searched, line);
+    line->is_cut = was_cut;
+    line->has_end = has_end;
     line->raw_len = line->body_len + (has_end ? 1 : 0);
     if (line->body_len > 0 && byte_from_end(line, 0) == '\r')
         shorten(line, 1);
@@ -344,7 +361,8 @@ void lb_staging_consume(struct lb_staging *staging, uint32_t slot, uint64_t byte
     struct lb_staged *staged = &staging->staged[slot];
 
     lb_staging_set(staging, slot, LB_STREAM_OFFSET, lb_staging_get(staging, slot, LB_STREAM_OFFSET) + bytes);
-    while (bytes > 0) {
+    /* A last chunk, added for bytes that did not come, goes with the rest, or it would belong to nobody. */
+    while (bytes > 0 || (staged->bytes == 0 && staged->chunks > 0)) {
         uint64_t word = chunk_word(staging, staged->first);
         uint64_t left = lb_chunk_len(word) - staged->start;
         uint64_t part = bytes < left ? bytes : left;

@@ -22,11 +22,12 @@
  * - a splice goes only to a chunk that a landing word names;
  * - the first staged byte of a stream has the stream offset that the table says.
  */
-#define LB_STAGING_FORMAT   1
-#define LB_CHUNK_BYTES      16384u
-#define LB_LANDING_WORDS    8
+#define LB_STAGING_FORMAT     1
+#define LB_CHUNK_BYTES        16384u
+#define LB_LANDING_WORDS      8
 #define LB_STAGING_CHUNKS_MAX 16384u
-#define LB_LINE_PIECES      10 /* chunks that one line of 128 KiB may touch, and one more */
+#define LB_LINE_PIECES \
+    10 /* chunks that one line of 128 KiB may touch, and one more; what touches more is cut */
 
 /* Words of a stream in the table. FIRST: chunk + 1 (0: nothing staged) | start << 32. INFO: see below. */
 enum {
@@ -62,11 +63,12 @@ struct lb_staging_header {
     uint32_t chunk_bytes;
     uint64_t check;
     uint64_t spare[3];
-    uint64_t landing[LB_LANDING_WORDS]; /* slot + 1 << 32 | chunk: where this turn splices to */
+    uint64_t landing[LB_LANDING_WORDS]; /* where this turn splices to, see staging_map.h */
     uint64_t words[];                   /* chunks, then streams, then struct lb_stream_name */
 };
 
-/* Private to the fast side: where a stream's staged bytes are, and how far they were searched for a line end. */
+/* Private to the fast side: where a stream's staged bytes are, and how far they were searched for a line end.
+ */
 struct lb_staged {
     uint32_t first, last; /* chunks; valid when bytes > 0 */
     uint32_t start;       /* of the first staged byte in `first` */
@@ -101,8 +103,8 @@ struct lb_line {
     unsigned pieces;
     uint32_t body_len; /* without line end */
     uint32_t raw_len;  /* with it: what lb_staging_consume() takes */
-    bool is_cut;  /* a piece of a longer line: the first, one between, or the last */
-    bool has_end; /* its line end was there */
+    bool is_cut;       /* a piece of a longer line: the first, one between, or the last */
+    bool has_end;      /* its line end was there */
 };
 
 /*
@@ -147,7 +149,8 @@ uint64_t lb_staging_get(const struct lb_staging *staging, uint32_t slot, unsigne
 void lb_staging_set(struct lb_staging *staging, uint32_t slot, unsigned word, uint64_t value);
 
 /*
- * Take a free slot for a stream, to become true with the next publish.
+ * Take a free slot for a stream, to become true with the next publish; until
+ * then nothing can be spliced to it.
  *   name      copied
  *   returns   the slot | -ENOSPC none is free
  *   calls     fast side only
@@ -164,8 +167,8 @@ void lb_staging_slot_free(struct lb_staging *staging, uint32_t slot);
  * Move bytes from a pipe behind the stream's staged bytes. Never blocks, also
  * where the pipe's description does not have O_NONBLOCK.
  *   max_bytes     at most this much, in whole chunks
- *   ret_is_empty  true: the pipe had no more when we looked
- *   returns       bytes moved (0 with *ret_is_empty false: end of the pipe)
+ *   ret_is_empty  true: the pipe had no more when we looked, and has not ended: the next byte or the end is
+ * an event to come; false: look again returns       bytes moved (0 with *ret_is_empty false: end of the pipe)
  *                 | -ENOBUFS no free chunk | -EBUSY publish first | other negative errno of splice
  *   calls         fast side only
  */

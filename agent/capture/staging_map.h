@@ -2,6 +2,7 @@
 #ifndef LB_CAPTURE_STAGING_MAP_H
 #define LB_CAPTURE_STAGING_MAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/capture/staging.h"
@@ -32,6 +33,27 @@ static inline uint32_t lb_chunk_next(uint64_t word)
 static inline uint32_t lb_chunk_owner(uint64_t word)
 {
     return (uint32_t)(word >> 48);
+}
+
+/*
+ * A landing: slot + 1 in bits 32-63, the chunk in 0-30. Bit 31: the chunk goes on where the stream's chunk
+ * before it was full. So recovery need not guess where that one ended, when what it holds ends in 0xFF.
+ */
+#define LB_LANDING_GOES_ON (1u << 31)
+
+static inline uint64_t lb_landing_pack(uint32_t slot, uint32_t chunk, bool goes_on)
+{
+    return (uint64_t)(slot + 1) << 32 | chunk | (goes_on ? LB_LANDING_GOES_ON : 0);
+}
+
+static inline uint32_t lb_landing_slot(uint64_t landing)
+{
+    return (uint32_t)(landing >> 32) - 1;
+}
+
+static inline uint32_t lb_landing_chunk(uint64_t landing)
+{
+    return (uint32_t)landing & ~LB_LANDING_GOES_ON;
 }
 
 /* The bytes of a chunk. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Staging at start: opening, taking in what a kill left half-told, moving to other sizes. In: the runtime directory and
- * a recovered commit. Out: a staging whose invariants hold. A kill in here costs nothing: each step is one publish or
- * one rename, or writes what the next start would write again.
+ * Staging at start: opening, taking in what a kill left half-told, moving to other sizes. In: the runtime
+ * directory and a recovered commit. Out: a staging whose invariants hold. A kill in here costs nothing: each
+ * step is one publish or one rename, or writes what the next start would write again.
  */
 #include "agent/capture/staging.h"
 
@@ -28,7 +28,8 @@ static uint64_t identity_check(const struct lb_staging_header *header)
 static size_t header_size(uint32_t chunks, uint32_t max_streams)
 {
     return lb_mapfile_round(sizeof(struct lb_staging_header) + sizeof(uint64_t) * chunks +
-                            (sizeof(uint64_t) * LB_STREAM_WORDS + sizeof(struct lb_stream_name)) * max_streams);
+                            (sizeof(uint64_t) * LB_STREAM_WORDS + sizeof(struct lb_stream_name)) *
+                                max_streams);
 }
 
 static uint64_t *stream_words(const struct lb_staging *staging)
@@ -81,10 +82,23 @@ static int read_identity(int dir_fd, size_t *ret_header_bytes)
     if (got != (ssize_t)sizeof header || memcmp(header.magic, magic, sizeof magic) != 0 ||
         header.check != identity_check(&header) || header.format != LB_STAGING_FORMAT ||
         header.chunk_bytes != LB_CHUNK_BYTES || header.data_bytes / LB_CHUNK_BYTES > LB_STAGING_CHUNKS_MAX ||
-        header.header_bytes != header_size((uint32_t)(header.data_bytes / LB_CHUNK_BYTES), header.max_streams))
+        header.header_bytes !=
+            header_size((uint32_t)(header.data_bytes / LB_CHUNK_BYTES), header.max_streams))
         return -EBADMSG;
     *ret_header_bytes = header.header_bytes;
     return 0;
+}
+
+/* 0 | -EBADMSG what lies there is not as long as its header says | other negative errno */
+static int open_file(int dir_fd, size_t header_bytes, bool lock, struct lb_mapfile *ret_map)
+{
+    int rc = lb_mapfile_open(dir_fd, "staging", header_bytes, lock ? LB_MAP_LOCK : 0, ret_map);
+
+    if (rc == 0 && ((struct lb_staging_header *)(void *)ret_map->header)->data_bytes != ret_map->data_bytes) {
+        lb_mapfile_close(ret_map);
+        return -EBADMSG;
+    }
+    return rc == -EINVAL ? -EBADMSG : rc;
 }
 
 static int add_regions(struct lb_staging *staging)
@@ -93,7 +107,8 @@ static int add_regions(struct lb_staging *staging)
     int rc = lb_commit_region(commit, LB_FAST_CHUNKS, staging->header->words, staging->chunk_count);
 
     if (rc == 0)
-        rc = lb_commit_region(commit, LB_FAST_STREAMS, stream_words(staging), staging->max_streams * LB_STREAM_WORDS);
+        rc = lb_commit_region(commit, LB_FAST_STREAMS, stream_words(staging),
+                              staging->max_streams * LB_STREAM_WORDS);
     if (rc == 0)
         rc = lb_commit_region(commit, LB_FAST_LANDING, staging->header->landing, LB_LANDING_WORDS);
     return rc;
@@ -107,10 +122,10 @@ int lb_staging_open(int dir_fd, size_t bytes, uint32_t max_streams, bool lock, s
 
     memset(staging, 0, sizeof *staging);
     staging->commit = commit;
-    *ret_was_damaged = rc == -EBADMSG;
     if (rc == 0)
-        rc = lb_mapfile_open(dir_fd, "staging", header_bytes, lock ? LB_MAP_LOCK : 0, &staging->map);
-    else if (rc == -EBADMSG)
+        rc = open_file(dir_fd, header_bytes, lock, &staging->map);
+    *ret_was_damaged = rc == -EBADMSG;
+    if (rc == -EBADMSG)
         rc = renameat(dir_fd, "staging", dir_fd, "staging.damaged") == 0 ? -ENOENT : -errno;
     if (rc == -ENOENT) {
         rc = make_file(dir_fd, bytes, max_streams, lock, &staging->map);
@@ -118,10 +133,13 @@ int lb_staging_open(int dir_fd, size_t bytes, uint32_t max_streams, bool lock, s
             rc = lb_mapfile_publish(dir_fd, "staging");
         staging->is_new = true;
     }
-    if (rc < 0)
-        return rc;
-    lay_out(staging);
-    return add_regions(staging);
+    if (rc == 0) {
+        lay_out(staging);
+        rc = add_regions(staging);
+    }
+    if (rc < 0 && staging->map.header)
+        lb_mapfile_close(&staging->map);
+    return rc;
 }
 
 static uint64_t get_chunk(const struct lb_staging *staging, uint32_t chunk)
@@ -136,35 +154,38 @@ static void put_chunk(struct lb_staging *staging, uint32_t chunk, uint64_t word)
     lb_commit_set(staging->commit, LB_FAST_CHUNKS, chunk, word);
 }
 
-/* Walk a stream's chain; cut it where it stops making sense. */
-static void follow_chain(struct lb_staging *staging, uint32_t slot)
+/* Walk a stream's chain; cut it where it stops making sense. is_used: by chunk, marked as they are passed. */
+static void follow_chain(struct lb_staging *staging, uint32_t slot, uint8_t *is_used)
 {
     struct lb_staged *staged = &staging->staged[slot];
     uint64_t first = lb_staging_get(staging, slot, LB_STREAM_FIRST);
-    uint32_t chunk = (uint32_t)first - 1, before = UINT32_MAX;
+    uint32_t chunk = (uint32_t)first - 1;
 
     memset(staged, 0, sizeof *staged);
     staged->start = (uint32_t)(first >> 32);
-    while (chunk < staging->chunk_count && staged->chunks < staging->chunk_count) {
+    while (chunk < staging->chunk_count && !is_used[chunk]) {
         uint64_t word = get_chunk(staging, chunk);
         uint32_t from = staged->chunks == 0 ? staged->start : 0;
 
-        if (lb_chunk_owner(word) != slot + 1 || lb_chunk_len(word) > LB_CHUNK_BYTES || lb_chunk_len(word) < from)
+        if (lb_chunk_owner(word) != slot + 1 || lb_chunk_len(word) > LB_CHUNK_BYTES ||
+            lb_chunk_len(word) < from)
             break;
         if (staged->chunks++ == 0)
             staged->first = chunk;
+        is_used[chunk] = 1;
         staged->bytes += lb_chunk_len(word) - from;
-        staged->last = before = chunk;
+        staged->last = chunk;
         chunk = lb_chunk_next(word) - 1;
     }
-    if (before != UINT32_MAX && lb_chunk_next(get_chunk(staging, before)) != 0)
-        put_chunk(staging, before, lb_chunk_pack(lb_chunk_len(get_chunk(staging, before)), 0, slot + 1));
-    staged->scan_chunk = staged->first;
-    staged->scan_pos = staged->start;
     if (staged->bytes == 0)
         staged->chunks = 0;
     if (staged->chunks == 0)
         lb_staging_set(staging, slot, LB_STREAM_FIRST, 0);
+    else if (chunk != UINT32_MAX)
+        put_chunk(staging, staged->last,
+                  lb_chunk_pack(lb_chunk_len(get_chunk(staging, staged->last)), 0, slot + 1));
+    staged->scan_chunk = staged->first;
+    staged->scan_pos = staged->start;
 }
 
 static uint32_t true_end(const struct lb_staging *staging, uint32_t chunk, uint32_t len)
@@ -183,10 +204,23 @@ static bool is_last_of(const struct lb_staging *staging, uint32_t slot, uint32_t
     return staging->staged[slot].chunks > 0 && staging->staged[slot].last == chunk;
 }
 
-/* One splice that may have happened without being counted. */
-static void take_in_landing(struct lb_staging *staging, uint64_t landing)
+/* Was this landing's chunk filled to the end, because the same stream's next one goes on behind it? */
+static bool was_filled(const struct lb_staging *staging, unsigned i)
 {
-    uint32_t slot = (uint32_t)(landing >> 32) - 1, chunk = (uint32_t)landing, len, end;
+    const uint64_t *landing = staging->commit->region[LB_FAST_LANDING].work;
+
+    for (unsigned next = i + 1; next < LB_LANDING_WORDS; next++)
+        if (lb_landing_slot(landing[next]) == lb_landing_slot(landing[i]) &&
+            lb_landing_chunk(landing[next]) != lb_landing_chunk(landing[i]))
+            return landing[next] & LB_LANDING_GOES_ON;
+    return false;
+}
+
+/* One splice that may have happened without being counted. */
+static void take_in_landing(struct lb_staging *staging, unsigned i)
+{
+    uint64_t landing = lb_commit_get(staging->commit, LB_FAST_LANDING, i);
+    uint32_t slot = lb_landing_slot(landing), chunk = lb_landing_chunk(landing), len, end;
     struct lb_staged *staged;
     bool is_last;
 
@@ -199,7 +233,7 @@ static void take_in_landing(struct lb_staging *staging, uint64_t landing)
     if (!is_last && get_chunk(staging, chunk) != 0)
         return; /* not ours and not free: nothing was spliced to it for this stream */
     len = is_last ? lb_chunk_len(get_chunk(staging, chunk)) : 0;
-    end = true_end(staging, chunk, len);
+    end = was_filled(staging, i) ? LB_CHUNK_BYTES : true_end(staging, chunk, len);
     if (end == len)
         return;
     if (!is_last && staged->chunks > 0) {
@@ -272,26 +306,28 @@ static void begin_anew(struct lb_staging *staging)
 
 int lb_staging_recover(struct lb_staging *staging)
 {
-    int rc = make_private_tables(staging);
+    uint8_t *is_used = calloc(staging->chunk_count, 1);
+    int rc = is_used ? make_private_tables(staging) : -ENOMEM;
 
-    if (rc < 0)
-        return rc;
     if (staging->is_new)
         begin_anew(staging);
-    for (uint32_t slot = 0; slot < staging->max_streams; slot++) {
+    for (uint32_t slot = 0; rc == 0 && slot < staging->max_streams; slot++) {
         if (!lb_commit_has_room(staging->commit, 16))
             lb_commit_publish(staging->commit);
         if (lb_staging_get(staging, slot, LB_STREAM_ID) == 0)
             lb_staging_set(staging, slot, LB_STREAM_FIRST, 0);
         else
-            follow_chain(staging, slot);
+            follow_chain(staging, slot, is_used);
     }
-    /* What chains were cut must be true before any landing is looked at, and the landings before they are cleared. */
+    free(is_used);
+    if (rc < 0)
+        return rc;
+    /* Cut chains are true before a landing is looked at, and the landings before they are cleared. */
     lb_commit_publish(staging->commit);
-    for (unsigned i = 0; i < LB_LANDING_WORDS; i++) {
-        take_in_landing(staging, lb_commit_get(staging->commit, LB_FAST_LANDING, i));
+    for (unsigned i = 0; i < LB_LANDING_WORDS; i++)
+        take_in_landing(staging, i);
+    for (unsigned i = 0; i < LB_LANDING_WORDS; i++)
         lb_commit_set(staging->commit, LB_FAST_LANDING, i, 0);
-    }
     lb_commit_publish(staging->commit);
     wipe_unused(staging);
     lb_commit_publish(staging->commit);
@@ -299,7 +335,8 @@ int lb_staging_recover(struct lb_staging *staging)
 }
 
 /* Copy one stream with its staged bytes into a new file that nobody else sees yet. */
-static void carry_over(const struct lb_staging *from, uint32_t slot, struct lb_staging *to, uint32_t *next_chunk)
+static void carry_over(const struct lb_staging *from, uint32_t slot, struct lb_staging *to,
+                       uint32_t *next_chunk)
 {
     uint64_t *words = stream_words(to) + (size_t)slot * LB_STREAM_WORDS;
     uint32_t chunk = from->staged[slot].first, pos = from->staged[slot].start;

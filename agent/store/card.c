@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The card side's thread and queues. In: jobs. Out: the same jobs, done. Always true: a job is in one place only, its
- * owner's hands, a queue, or the card side's.
+ * The card side's thread and queues. In: jobs. Out: the same jobs, done. Always true: a job is in one place
+ * only, its owner's hands, a queue, or the card side's.
  */
 #include "agent/store/card.h"
 
@@ -103,7 +103,7 @@ int lb_card_listen(struct lb_card *card, enum lb_card_owner owner, struct lb_loo
 {
     struct lb_card_desk *desk = &card->desk[owner];
 
-    desk->watch = (struct lb_watch){ desk->bell_fd, on_results, desk };
+    desk->watch = (struct lb_watch) { desk->bell_fd, on_results, desk };
     return lb_loop_add(loop, &desk->watch, EPOLLIN);
 }
 

@@ -2,21 +2,22 @@
 /*
  * One commit point for one side.
  *
- * Happy path. A turn calls lb_commit_set() for every word that it changes; the new values live in the private copy
- * only. lb_commit_publish() then (1) copies (where, value) pairs into the redo block, (2) stores the mark with release
- * order, (3) stores the values into the shared words, (4) clears the mark. Other threads see each word change in
- * step 3, under a sequence count for those who need several words of one instant.
+ * Happy path. A turn calls lb_commit_set() for every word that it changes; the new values live in the private
+ * copy only. lb_commit_publish() then (1) copies (where, value) pairs into the redo block, (2) stores the
+ * mark with release order, (3) stores the values into the shared words, (4) clears the mark. Other threads
+ * see each word change in step 3, under a sequence count for those who need several words of one instant.
  *
- * Crash story. SIGKILL leaves a prefix of the program order of each thread (facts/storage.md section 3), so the
- * process dies in one of four places. Before 2: the mark is 0, the shared words are the old ones, the turn did not
- * happen. Between 2 and 4: the mark is set and the block is whole, recovery stores all values again, the turn
- * happened. After 4: nothing to do. There is no place where half a turn is true. Recovery itself may be killed at any
- * store: the mark stays until its work is done.
+ * Crash story. SIGKILL leaves a prefix of the program order of each thread (facts/storage.md section 3), so
+ * the process dies in one of four places. Before 2: the mark is 0, the shared words are the old ones, the
+ * turn did not happen. Between 2 and 4: the mark is set and the block is whole, recovery stores all values
+ * again, the turn happened. After 4: nothing to do. There is no place where half a turn is true. Recovery
+ * itself may be killed at any store: the mark stays until its work is done.
  *
- * What may not be here: values that depend on what they replace. An entry is absolute, so applying it twice is safe.
+ * What may not be here: values that depend on what they replace. An entry is absolute, so applying it twice
+ * is safe.
  *
- * Failure modes. A block damaged in memory could hold a pair that fits no region: it is passed over. A power cut takes
- * all of tmpfs with it, so ordering against storage is no question here.
+ * Failure modes. A block damaged in memory could hold a pair that fits no region: it is passed over. A power
+ * cut takes all of tmpfs with it, so ordering against storage is no question here.
  */
 #include "agent/store/commit.h"
 
@@ -29,8 +30,8 @@
 /* Pseudo regions of a range: two entries, from and to, one after the other. */
 enum { RANGE_FROM = 0xfe, RANGE_TO = 0xff };
 
-void lb_commit_init(struct lb_commit *commit, struct lb_commit_block *block, lb_commit_apply_range apply_range,
-                    void *apply_ctx)
+void lb_commit_init(struct lb_commit *commit, struct lb_commit_block *block,
+                    lb_commit_apply_range apply_range, void *apply_ctx)
 {
     memset(commit, 0, sizeof *commit);
     commit->block = block;

@@ -66,8 +66,8 @@ struct lb_commit {
  *   apply_range  may be NULL on a side that sets no record states
  *   calls        before the threads start
  */
-void lb_commit_init(struct lb_commit *commit, struct lb_commit_block *block, lb_commit_apply_range apply_range,
-                    void *apply_ctx);
+void lb_commit_init(struct lb_commit *commit, struct lb_commit_block *block,
+                    lb_commit_apply_range apply_range, void *apply_ctx);
 
 /*
  * Add a table.

@@ -159,9 +159,10 @@ static void tell_damage(struct lb_files *files, const struct lb_ring_repair *rep
     if (repair->lost.lines == 0)
         return;
     row = lb_state_service(&files->state, "logboom", 7);
-    lb_loss_add(&files->state, &repair->lost);
+    for (unsigned i = 0; i < repair->gaps; i++)
+        lb_loss_add(&files->state, &repair->gap[i]);
     lb_commit_add(&files->state.slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + LB_BOOK_SHED, repair->lost.lines);
-    lb_commit_publish(&files->state.slow);
+    lb_commit_publish(&files->state.slow); /* with it the ring remembers that they are told */
 }
 
 void lb_files_recover(struct lb_files *files)

@@ -13,15 +13,15 @@
 struct lb_link {
     int to_slow_fd;
     int to_fast_fd;
-    uint64_t slow_wake_pos;   /* slow: knock when the ring's head reaches this; UINT64_MAX: do not */
+    uint64_t slow_wake_pos;     /* slow: knock when the ring's head reaches this; UINT64_MAX: do not */
     uint64_t slow_wants_urgent; /* slow: knock at the first urgent record */
-    uint64_t fast_wants_room; /* fast: knock when the tail moved */
-    uint64_t last_answer_ns;  /* slow: boot time of the last answer that shows the sink is alive */
-    uint64_t sink_away;       /* slow: 1 while the sink is away (design.md, backlog) */
-    uint64_t losses_wait;     /* slow: rows of the loss table wait to be told */
-    uint64_t stopping;        /* fast: inputs are drained, ship what is there and end; 2: end at once */
-    uint64_t slow_done;       /* slow: it has ended its work, the thread is about to return */
-    uint64_t slow_turns;      /* slow: grows while it lives */
+    uint64_t fast_wants_room;   /* fast: knock when the tail moved */
+    uint64_t last_answer_ns;    /* slow: boot time of the last answer that shows the sink is alive */
+    uint64_t sink_away;         /* slow: 1 while the sink is away (design.md, backlog) */
+    uint64_t losses_wait;       /* slow: rows of the loss table wait to be told */
+    uint64_t stopping;          /* fast: inputs are drained, ship what is there and end; 2: end at once */
+    uint64_t slow_done;         /* slow: it has ended its work, the thread is about to return */
+    uint64_t slow_turns;        /* slow: grows while it lives */
 };
 
 /*

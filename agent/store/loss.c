@@ -116,11 +116,14 @@ static int free_row(const struct lb_state *state)
     return -1;
 }
 
-/* The open row for this name and reason, else -1; ret_last is the newest open row of the reason, or else a
- * closed one. */
+/*
+ * The open row for this name and reason, else -1. ret_last is then what may take it instead: the newest open
+ * row of the reason, or a closed one, or one of another reason. Never a row that is being told: the fast side
+ * may be copying it, or may have told it already.
+ */
 static int open_row(const struct lb_state *state, const struct lb_receipt *lost, int *ret_last)
 {
-    int last_open = -1, last_closed = -1;
+    int last_open = -1, last_closed = -1, last_other = -1;
 
     for (unsigned row = 0; row < LB_LOSS_SLOTS; row++) {
         uint64_t row_state = get(state, row, LB_LOSS_STATE);
@@ -130,12 +133,13 @@ static int open_row(const struct lb_state *state, const struct lb_receipt *lost,
             continue;
         read_row(state, row, &receipt);
         if (receipt.reason != lost->reason)
-            continue;
-        if (row_state == LB_LOSS_OPEN && is_same_name(&receipt, lost))
+            last_other = (int)row;
+        else if (row_state == LB_LOSS_OPEN && is_same_name(&receipt, lost))
             return (int)row;
-        *(row_state == LB_LOSS_OPEN ? &last_open : &last_closed) = (int)row;
+        else
+            *(row_state == LB_LOSS_OPEN ? &last_open : &last_closed) = (int)row;
     }
-    *ret_last = last_open >= 0 ? last_open : last_closed;
+    *ret_last = last_open >= 0 ? last_open : last_closed >= 0 ? last_closed : last_other;
     return -1;
 }
 
@@ -155,7 +159,7 @@ void lb_loss_add(struct lb_state *state, const struct lb_receipt *lost)
             return;
         }
         row =
-            last >= 0 ? last : 0; /* 0: every row waits for the fast side; better a joint receipt than none */
+            last >= 0 ? last : 0; /* lb_loss_release() always leaves one: 0 only when the table is damaged */
     }
     read_row(state, (unsigned)row, &receipt);
     if (!is_same_name(&receipt, lost)) {
@@ -164,9 +168,6 @@ void lb_loss_add(struct lb_state *state, const struct lb_receipt *lost)
     }
     merge(&receipt, lost);
     write_row(state, (unsigned)row, &receipt);
-    if (get(state, (unsigned)row, LB_LOSS_STATE) == LB_LOSS_TELLING)
-        set(state, (unsigned)row, LB_LOSS_STATE,
-            LB_LOSS_CLOSED); /* its next telling number tells it with this */
 }
 
 void lb_loss_return(struct lb_state *state, const struct lb_receipt *told)
@@ -183,21 +184,23 @@ void lb_loss_return(struct lb_state *state, const struct lb_receipt *told)
 
 unsigned lb_loss_release(struct lb_state *state)
 {
-    unsigned waiting = 0;
+    unsigned telling = 0, closed = 0;
 
     for (unsigned reason = 0; reason < LB_REASON_COUNT; reason++)
         close_group(state, reason);
     for (unsigned row = 0; row < LB_LOSS_SLOTS; row++) {
-        uint64_t row_state = get(state, row, LB_LOSS_STATE);
-
-        if (row_state == LB_LOSS_CLOSED) {
-            set(state, row, LB_LOSS_TELL, get(state, row, LB_LOSS_TELL) + 1);
-            set(state, row, LB_LOSS_STATE, LB_LOSS_TELLING);
-        }
-        if (row_state == LB_LOSS_CLOSED || row_state == LB_LOSS_TELLING)
-            waiting++;
+        telling += get(state, row, LB_LOSS_STATE) == LB_LOSS_TELLING;
+        closed += get(state, row, LB_LOSS_STATE) == LB_LOSS_CLOSED;
     }
-    return waiting;
+    for (unsigned row = 0; row < LB_LOSS_SLOTS && closed > 0 && telling < LB_LOSS_SLOTS - 1; row++) {
+        if (get(state, row, LB_LOSS_STATE) != LB_LOSS_CLOSED)
+            continue;
+        set(state, row, LB_LOSS_TELL, get(state, row, LB_LOSS_TELL) + 1);
+        set(state, row, LB_LOSS_STATE, LB_LOSS_TELLING);
+        telling++;
+        closed--;
+    }
+    return telling + closed;
 }
 
 void lb_loss_sweep(struct lb_state *state)

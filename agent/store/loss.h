@@ -16,7 +16,9 @@
  *   free ── add ──▶ open ── gap or release ──▶ closed ── release ──▶ telling ── told == tell ──▶ free
  *
  * When all rows are taken, the newest row of the same reason takes the rest
- * and loses its name: its receipt then speaks of several services.
+ * and loses its name: its receipt then speaks of several services. A row that
+ * is being told does not change, or the fast side would tell a part twice or
+ * never; so one row always stays behind, to take what is lost meanwhile.
  */
 enum lb_loss_state { LB_LOSS_FREE = 0, LB_LOSS_OPEN, LB_LOSS_CLOSED, LB_LOSS_TELLING };
 
@@ -36,8 +38,8 @@ void lb_loss_return(struct lb_state *state, const struct lb_receipt *told);
 
 /*
  * The sink is back: hand all open and closed rows to the fast side with the
- * next publish.
- *   returns   how many rows now wait to be told
+ * next publish (but one, when the table is full of them: call again).
+ *   returns   how many rows now wait to be told, 0: none is left
  *   calls     slow side only
  */
 unsigned lb_loss_release(struct lb_state *state);

@@ -37,7 +37,8 @@ enum { LB_MAP_MIRROR = 1, LB_MAP_LOCK = 2 };
  *            | other negative errno of open, fallocate or mmap; on error nothing stays open
  *   calls    before the threads start
  */
-int lb_mapfile_open(int dir_fd, const char *name, size_t header_bytes, unsigned flags, struct lb_mapfile *ret_map);
+int lb_mapfile_open(int dir_fd, const char *name, size_t header_bytes, unsigned flags,
+                    struct lb_mapfile *ret_map);
 
 /*
  * Make a new file under a temporary name, all zero, and map it. It appears

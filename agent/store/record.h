@@ -32,7 +32,8 @@ enum lb_record_kind {
 
 /* Flags of a record. */
 enum {
-    LB_RECORD_CUT = 1 /* a piece of something longer, or a join closed early: more of it may be in other records */
+    LB_RECORD_CUT =
+        1 /* a piece of something longer, or a join closed early: more of it may be in other records */
 };
 
 struct lb_record {

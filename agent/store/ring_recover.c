@@ -259,12 +259,33 @@ static void mend_oldest(struct lb_ring *ring)
         lb_store(&ring->header->oldest, tail);
 }
 
+/* A redo block may have spoken of a ring that is no more (damaged, removed): this one is empty. */
+static void begin_anew(struct lb_ring *ring)
+{
+    struct lb_ring_header *header = ring->header;
+
+    lb_store(&header->fast[LB_RING_HEAD], 0);
+    lb_store(&header->slow[LB_RING_TAIL], 0);
+    lb_store(&header->oldest, 0);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
+        lb_store(&header->fast[LB_RING_NEXT_URGENT + lane], 1);
+        lb_store(&header->slow[LB_RING_TAIL_NEXT + lane], 1);
+        lb_store(&header->slow[LB_RING_TOLD + lane], 0);
+    }
+    if (ring->fast)
+        lb_commit_reload(ring->fast, ring->fast_region);
+    lb_commit_reload(ring->slow, ring->slow_region);
+    ring->is_new = false;
+}
+
 void lb_ring_recover(struct lb_ring *ring, struct lb_ring_repair *ret_repair)
 {
     struct lb_ring_repair repair = { 0 };
     struct walk walk = { .ring = ring, .repair = &repair };
     struct lb_commit *slow = ring->slow;
 
+    if (ring->is_new)
+        begin_anew(ring);
     if (!cursors_make_sense(ring)) {
         repair.cursors_were_bad = true;
         find_cursors(ring);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state file: redo blocks, books, untold losses. In: a directory. Out: two commits ready for more regions.
- * Always true: a row's name is complete before its length says that the row is taken.
+ * The state file: redo blocks, books, untold losses. In: a directory. Out: two commits ready for more
+ * regions. Always true: a row's name is complete before its length says that the row is taken.
  */
 #include "agent/store/state.h"
 
@@ -62,12 +62,14 @@ static int open_file(int dir_fd, unsigned flags, struct lb_state *state)
 static int add_regions(struct lb_state *state)
 {
     struct lb_state_file *file = state->file;
-    int rc = lb_commit_region(&state->fast, LB_FAST_BOOKS, file->books_fast, LB_SERVICES_BOOKS * LB_BOOK_FAST_WORDS);
+    int rc = lb_commit_region(&state->fast, LB_FAST_BOOKS, file->books_fast,
+                              LB_SERVICES_BOOKS * LB_BOOK_FAST_WORDS);
 
     if (rc == 0)
         rc = lb_commit_region(&state->fast, LB_FAST_TOLD, file->told, LB_LOSS_SLOTS);
     if (rc == 0)
-        rc = lb_commit_region(&state->slow, LB_SLOW_BOOKS, file->books_slow, LB_SERVICES_BOOKS * LB_BOOK_SLOW_WORDS);
+        rc = lb_commit_region(&state->slow, LB_SLOW_BOOKS, file->books_slow,
+                              LB_SERVICES_BOOKS * LB_BOOK_SLOW_WORDS);
     if (rc == 0)
         rc = lb_commit_region(&state->slow, LB_SLOW_LOSS, file->loss, LB_LOSS_SLOTS * LB_LOSS_WORDS);
     return rc;

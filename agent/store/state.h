@@ -48,7 +48,14 @@ enum lb_drop {
 /* Losses of the fast side that have no number, told when the ring has room. */
 enum lb_untold { LB_UNTOLD_OVERLOAD = 0, LB_UNTOLD_CLIENT, LB_UNTOLD_COUNT };
 
-enum { LB_UNTOLD_LINES = 0, LB_UNTOLD_BYTES, LB_UNTOLD_FIRST_NS, LB_UNTOLD_LAST_NS, LB_UNTOLD_BY_SEVERITY, LB_UNTOLD_WORDS = 12 };
+enum {
+    LB_UNTOLD_LINES = 0,
+    LB_UNTOLD_BYTES,
+    LB_UNTOLD_FIRST_NS,
+    LB_UNTOLD_LAST_NS,
+    LB_UNTOLD_BY_SEVERITY,
+    LB_UNTOLD_WORDS = 12
+};
 
 /* Words of one service in the fast side's books. */
 enum {
@@ -72,7 +79,12 @@ enum {
 };
 
 /* A row of the slow side's loss table: state, telling number, then a struct lb_receipt. */
-enum { LB_LOSS_STATE = 0, LB_LOSS_TELL, LB_LOSS_RECEIPT, LB_LOSS_WORDS = LB_LOSS_RECEIPT + (int)LB_RECEIPT_WORDS };
+enum {
+    LB_LOSS_STATE = 0,
+    LB_LOSS_TELL,
+    LB_LOSS_RECEIPT,
+    LB_LOSS_WORDS = LB_LOSS_RECEIPT + (int)LB_RECEIPT_WORDS
+};
 
 struct lb_state_name {
     uint64_t len; /* 0: the row is free; stored after text */
@@ -109,7 +121,8 @@ struct lb_state {
  *   returns   0 | -ENOSPC | -ENOMEM | other negative errno
  *   calls     before the threads start
  */
-int lb_state_open(int dir_fd, bool lock, lb_commit_apply_range apply_range, void *ctx, struct lb_state *ret_state);
+int lb_state_open(int dir_fd, bool lock, lb_commit_apply_range apply_range, void *ctx,
+                  struct lb_state *ret_state);
 
 /*
  * Close; the file stays.
