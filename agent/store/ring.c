@@ -190,25 +190,25 @@ static void move_oldest(struct lb_ring *ring, uint64_t end)
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* copiers look at oldest after they copied */
 }
 
+/* Parts may be empty, and then may have no address. */
+static char *append(char *to, const void *from, size_t len)
+{
+    if (len > 0)
+        memcpy(to, from, len);
+    return to + len;
+}
+
 static void fill(struct lb_record *at, const struct lb_record *head, const char *service, const char *tags,
                  const struct iovec *body, unsigned pieces)
 {
     char *to = (char *)(at + 1);
-    size_t pad;
 
     *at = *head;
-    memcpy(to, service, head->service_len);
-    to += head->service_len;
-    if (head->tags_len) {
-        memcpy(to, tags, head->tags_len);
-        to += head->tags_len;
-    }
-    for (unsigned i = 0; i < pieces; i++) {
-        memcpy(to, body[i].iov_base, body[i].iov_len);
-        to += body[i].iov_len;
-    }
-    pad = (size_t)((char *)at + at->len - to);
-    memset(to, 0, pad);
+    to = append(to, service, head->service_len);
+    to = append(to, tags, head->tags_len);
+    for (unsigned i = 0; i < pieces; i++)
+        to = append(to, body[i].iov_base, body[i].iov_len);
+    memset(to, 0, (size_t)((char *)at + at->len - to));
     lb_killpoint();
     at->check = record_check(at);
     lb_killpoint();
