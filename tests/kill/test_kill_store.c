@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A kill between every two stores. A child takes numbered lines from a pipe all
+ * the way (lib_way.h) and is killed at the first place, then anew at the
+ * second, and so on until a child comes through. After each kill the parent
+ * starts on what is left, as the next agent would: nothing may be lost, nothing
+ * may be there twice, the books must balance and each loss must be told once,
+ * right after the start and when all has been worked off.
+ *
+ * Starting is a time to die too: the second test kills the next agent while it
+ * recovers, at each of its places, and lets a third one finish.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/store/killpoint.h"
+#include "tests/kill/lib_way.h"
+
+#ifndef LB_KILLPOINTS
+#error "needs -DLB_KILLPOINTS, or nobody dies"
+#endif
+
+static struct way way;
+
+static int begin(void **state)
+{
+    (void)state;
+    way_begin(&way);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    way_end(&way);
+    return 0;
+}
+
+/* Start in a child, and live there too if it is to. true: it was killed | false: it came through */
+static bool is_killed(uint64_t kill_at, bool is_to_live)
+{
+    pid_t child = fork();
+    int status;
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        lb_killpoint_arm(kill_at);
+        way_start(&way);
+        if (is_to_live)
+            way_live(&way);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return false;
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        fail_msg("the child killed at %llu (again at %llu) ended with status %x",
+                 (unsigned long long)way_kill_at, (unsigned long long)way_kill_again_at, status);
+    return true;
+}
+
+/* The parent is the agent that comes through. */
+static void go_on_to_the_end(void)
+{
+    way_start(&way);
+    way_check_start(&way);
+    way_live(&way);
+    way_check_end(&way);
+    store_kill(&way.store);
+}
+
+static void killed_at_any_place_the_next_agent_goes_on(void **state)
+{
+    bool was_killed = true;
+
+    (void)state;
+    way_kill_again_at = 0;
+    for (way_kill_at = 1; was_killed; way_kill_at++) {
+        way_fresh(&way);
+        was_killed = is_killed(way_kill_at, true);
+        go_on_to_the_end();
+    }
+    print_message("%llu places to die\n", (unsigned long long)way_kill_at - 2);
+    assert_true(way_kill_at > 1000);
+}
+
+/* Every place of a recovery after a kill at some of the places; they differ by a prime, to meet all kinds. */
+static void killed_while_it_starts_the_one_after_goes_on(void **state)
+{
+    uint64_t tried = 0;
+    bool was_killed = true;
+
+    (void)state;
+    for (way_kill_at = 1; was_killed; way_kill_at += 97) {
+        bool was_killed_again = true;
+
+        for (way_kill_again_at = 1; was_killed_again; way_kill_again_at++) {
+            way_fresh(&way);
+            was_killed = is_killed(way_kill_at, true);
+            was_killed_again = is_killed(way_kill_again_at, false);
+            go_on_to_the_end();
+            tried++;
+        }
+    }
+    print_message("%llu pairs of places to die\n", (unsigned long long)tried);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(killed_at_any_place_the_next_agent_goes_on, begin, end),
+        cmocka_unit_test_setup_teardown(killed_while_it_starts_the_one_after_goes_on, begin, end),
+    };
+
+    return cmocka_run_group_tests_name("kill_store", tests, NULL, NULL);
+}
