@@ -125,6 +125,7 @@ static bool take_line(struct turn *turn, struct lb_line *line)
 {
     struct lb_shape_input in = { line->piece, line->pieces, line->body_len, turn->stream->kind };
     struct lb_shape_output out;
+    uint64_t tail;
     int rc;
 
     lb_shape_line(&turn->stream->settings->capture, &in, &out);
@@ -133,11 +134,12 @@ static bool take_line(struct turn *turn, struct lb_line *line)
         consume(turn, line);
         return true;
     }
+    tail = lb_ring_tail(turn->capture->ring);
     rc = put(turn, line, out.severity);
     if (rc == 0) {
         lb_turns_found_room(turn->capture);
     } else {
-        if (rc == -ENOSPC && !lb_turns_no_room(turn->capture, turn->stream, turn->now_ns))
+        if (rc == -ENOSPC && !lb_turns_no_room(turn->capture, turn->stream, tail, turn->now_ns))
             return false;
         count_drop(turn, LB_DROP_OVERLOAD, 1, line->body_len);
         note_untold(turn, LB_UNTOLD_OVERLOAD, 1, line->body_len, (int)out.severity);

@@ -121,9 +121,10 @@ void lb_turns_found_room(struct lb_capture *capture)
  * or an answer within 2 s; while the sink is away what finds no room is dropped at once.
  * Returns how long to go on waiting, 0: drop.
  */
-static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_config *settings, uint64_t now_ns)
+static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_config *settings, uint64_t tail,
+                            uint64_t now_ns)
 {
-    uint64_t tail = lb_ring_tail(capture->ring), answered_ns = lb_link_get(&capture->link->last_answer_ns);
+    uint64_t answered_ns = lb_link_get(&capture->link->last_answer_ns);
     uint64_t limit_ns = settings->max_stall_ms * LB_NS_PER_MS;
 
     if (capture->stall_start_ns == 0 || capture->stall_tail != tail) {
@@ -141,10 +142,10 @@ static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_
     return 0;
 }
 
-bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t now_ns)
+bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail, uint64_t now_ns)
 {
     uint64_t now = now_ns > capture->loop->now_ns ? now_ns : capture->loop->now_ns;
-    uint64_t patience = patience_ns(capture, &stream->settings->capture, now);
+    uint64_t patience = patience_ns(capture, &stream->settings->capture, seen_tail, now);
 
     if (patience == 0)
         return true;
@@ -155,8 +156,8 @@ bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint
     if (patience != UINT64_MAX && now + patience < capture->stall_timer.due_ns)
         capture->stall_timer.due_ns = now + patience;
     lb_link_put(&capture->link->fast_wants_room, 1);
-    if (lb_ring_tail(capture->ring) != capture->stall_tail)
-        capture->stall_timer.due_ns = now; /* it moved between our look and our wish */
+    if (lb_ring_tail(capture->ring) != seen_tail)
+        capture->stall_timer.due_ns = now; /* it moved after we found no room and before our wish was seen */
     return false;
 }
 
