@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON writing. In: bytes of any kind. Out: valid JSON text in UTF-8. Most log text needs no escape at all, so the
- * escape copies sixteen bytes at a time and looks at them with one vector compare (GCC vector extensions: SSE2, NEON,
- * or plain words where there is neither).
+ * JSON writing. In: bytes of any kind. Out: valid JSON text in UTF-8. Most log text needs no escape at all,
+ * so the escape copies sixteen bytes at a time and looks at them with one vector compare (GCC vector
+ * extensions: SSE2, NEON, or plain words where there is neither).
  */
 #include "common/json.h"
 
@@ -11,7 +11,8 @@
 
 typedef int8_t bytes16 __attribute__((vector_size(16)));
 
-/* Bit i of the result: byte i needs a closer look (below 0x20, above 0x7f, quote or backslash). Only its lowest bit matters. */
+/* How many of 16 bytes come before the first that needs a closer look: below 0x20, above 0x7f, quote or
+ * backslash. */
 static inline unsigned first_special(const char *text)
 {
     bytes16 v, hit;
@@ -37,7 +38,9 @@ static inline bool is_plain(unsigned char c)
 static char *escape_ascii(char *to, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
-    static const char short_form[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
+    static const char short_form[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
+    };
 
     *to++ = '\\';
     if (c == '"' || c == '\\') {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An event loop for one thread. In: descriptors and due times. Out: callbacks. Always true: a removed watch is never
- * called again, even when its event was fetched already.
+ * An event loop for one thread. In: descriptors and due times. Out: callbacks. Always true: a removed watch
+ * is never called again, even when its event was fetched already.
  */
 #include "common/loop.h"
 
@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+
+/* A time_t may have 32 bits (ARMv7): a timer that is further away is waited for in parts. */
+#define WAIT_MAX_NS (3600 * LB_NS_PER_S)
 
 int lb_loop_init(struct lb_loop *loop)
 {
@@ -79,14 +82,17 @@ static uint64_t next_due(const struct lb_loop *loop)
     return due;
 }
 
+/* Returns how many events came, or negative errno. */
 static int wait_for_events(struct lb_loop *loop, bool may_wait)
 {
     uint64_t due = next_due(loop), now = may_wait && due != LB_NEVER ? lb_clock_boot_ns() : 0;
-    uint64_t wait_ns = !may_wait || due <= now ? 0 : due - now;
-    struct timespec ts = { .tv_sec = (time_t)(wait_ns / LB_NS_PER_S), .tv_nsec = (long)(wait_ns % LB_NS_PER_S) };
+    uint64_t wait_ns = !may_wait || due <= now ? 0 : due - now < WAIT_MAX_NS ? due - now : WAIT_MAX_NS;
+    struct timespec ts = { .tv_sec = (time_t)(wait_ns / LB_NS_PER_S),
+                           .tv_nsec = (long)(wait_ns % LB_NS_PER_S) };
     bool is_forever = may_wait && due == LB_NEVER;
+    int count = epoll_pwait2(loop->epoll_fd, loop->event, LB_LOOP_EVENTS, is_forever ? NULL : &ts, NULL);
 
-    return epoll_pwait2(loop->epoll_fd, loop->event, LB_LOOP_EVENTS, is_forever ? NULL : &ts, NULL);
+    return count < 0 ? -errno : count;
 }
 
 static void fire_due(struct lb_loop *loop)
@@ -105,8 +111,8 @@ int lb_loop_turn(struct lb_loop *loop, bool may_wait)
 
     __atomic_fetch_add(&loop->turns, 1, __ATOMIC_RELAXED);
     loop->now_ns = lb_clock_boot_ns();
-    if (count < 0 && errno != EINTR)
-        return -errno;
+    if (count < 0 && count != -EINTR)
+        return count;
     loop->event_count = count < 0 ? 0 : count;
     for (loop->event_next = 0; loop->event_next < loop->event_count;) {
         struct epoll_event *event = &loop->event[loop->event_next++];

@@ -2,6 +2,7 @@
 #ifndef LB_SHIP_BODY_H
 #define LB_SHIP_BODY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct lb_body {
     uint8_t *payload;     /* room bytes, kept between bodies */
     size_t payload_len;
     size_t room;
+    bool is_damaged; /* behind `to` lies what is no record: nothing there can be shipped before a restart */
 };
 
 struct lb_builder {
@@ -60,7 +62,14 @@ int lb_builder_make(struct lb_builder *builder, struct lb_ring *ring, uint64_t f
                     uint64_t wall_minus_boot_ns, struct lb_body *body);
 
 /*
+ * Give the records of a body back: those still in flight become pending.
+ *   calls     slow side, when the body is on its way nowhere
+ */
+void lb_builder_give_back(struct lb_ring *ring, const struct lb_body *body);
+
+/*
  * What a body's payload may take at most, for the memory ceiling.
+ *   calls     slow side
  */
 size_t lb_builder_payload_bound(const struct lb_builder *builder);
 

@@ -67,7 +67,8 @@ size_t lb_compress_bound(enum lb_compression kind, size_t len)
     return len;
 }
 
-static long squeeze_gzip(struct lb_compressor *compressor, const void *from, size_t len, void *to, size_t room)
+static long squeeze_gzip(struct lb_compressor *compressor, const void *from, size_t len, void *to,
+                         size_t room)
 {
     z_stream *gzip = &compressor->gzip;
 

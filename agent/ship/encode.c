@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Records to JSON. In: a record, a clock offset, settings. Out: text. Always true: the text is valid JSON in UTF-8. */
+/* Records to JSON. In: a record, a clock offset, settings. Out: text. Always true: the text is valid JSON in
+ * UTF-8. */
 #include "agent/ship/encode.h"
 
 #include <stdio.h>
@@ -10,10 +11,21 @@
 
 static const char *const reasons[LB_REASON_COUNT] = { "shed", "overload", "client", "corrupt", "rejected" };
 static const char *const reason_texts[LB_REASON_COUNT] = {
-    "the sink was away and the ring was full", "there was no room in the ring",
-    "the client's buffer overflowed while no agent ran", "found damaged in memory at start", "the sink refused them",
+    "the sink was away and the ring was full",
+    "there was no room in the ring",
+    "the client's buffer overflowed while no agent ran",
+    "found damaged in memory at start",
+    "the sink refused them",
 };
 static const char *const lanes[LB_LANE_COUNT] = { "urgent", "routine" };
+
+/* The key table allows no more; see LB_ENCODE_ENVELOPE_MAX. */
+#define HOSTNAME_MAX 255
+#define SOURCE_MAX   512
+_Static_assert(
+    6 * (HOSTNAME_MAX + SOURCE_MAX + LB_NAME_MAX + 255 + 2 * LB_PROTO_TAGS_MAX + LB_ENCODE_TAGS_MAX) + 1024 <
+        LB_ENCODE_ENVELOPE_MAX,
+    "an envelope fits");
 
 const char *lb_reason_name(uint64_t reason)
 {
@@ -27,8 +39,7 @@ void lb_encoder_init(struct lb_encoder *encoder, const struct lb_config *config,
     encoder->sequence = sequence;
     encoder->ring_id = ring_id;
     encoder->envelope_len = 0;
-    encoder->service_len = 0;
-    encoder->tags_len = 0;
+    encoder->is_reusable = false;
 }
 
 size_t lb_encode_bound(const struct lb_record *record)
@@ -51,34 +62,39 @@ static void make_envelope(struct lb_encoder *encoder, const struct lb_record *re
 {
     const struct lb_config *config = encoder->config;
     const char *service = lb_record_service(record), *tags = lb_record_tags(record);
+    size_t tags_len = record->tags_len < LB_ENCODE_TAGS_MAX ? record->tags_len : LB_ENCODE_TAGS_MAX;
     const struct lb_service_config *settings = lb_config_service(config, service, record->service_len);
     char *to = encoder->envelope;
     int has_tags = 0;
 
     to = LB_JSON_LITERAL(to, ",\"hostname\":\"");
-    to = lb_json_escape(to, config->hostname, strlen(config->hostname));
+    to = lb_json_escape(to, config->hostname, strnlen(config->hostname, HOSTNAME_MAX));
     to = LB_JSON_LITERAL(to, "\",\"service\":\"");
     to = lb_json_escape(to, service, record->service_len);
     to = LB_JSON_LITERAL(to, "\",\"ddsource\":\"");
-    to = lb_json_escape(to, settings->source, strnlen(settings->source, 512));
+    to = lb_json_escape(to, settings->source, strnlen(settings->source, SOURCE_MAX));
     *to++ = '"';
-    if (config->tags[0] || settings->tags[0] || record->tags_len) {
+    if (config->tags[0] || settings->tags[0] || tags_len) {
         to = LB_JSON_LITERAL(to, ",\"ddtags\":\"");
-        to = add_tags(to, config->tags, strnlen(config->tags, LB_VALUE_MAX), &has_tags);
-        to = add_tags(to, settings->tags, strnlen(settings->tags, LB_VALUE_MAX), &has_tags);
-        to = add_tags(to, tags, record->tags_len, &has_tags);
+        to = add_tags(to, config->tags, strnlen(config->tags, LB_PROTO_TAGS_MAX), &has_tags);
+        to = add_tags(to, settings->tags, strnlen(settings->tags, LB_PROTO_TAGS_MAX), &has_tags);
+        to = add_tags(to, tags, tags_len, &has_tags);
         *to++ = '"';
     }
     encoder->envelope_len = (size_t)(to - encoder->envelope);
-    encoder->service_len = record->service_len < sizeof encoder->service ? record->service_len : 0;
+    encoder->is_reusable =
+        record->service_len <= sizeof encoder->service && record->tags_len <= sizeof encoder->tags;
+    if (!encoder->is_reusable)
+        return;
+    encoder->service_len = record->service_len;
     memcpy(encoder->service, service, encoder->service_len);
-    encoder->tags_len = record->tags_len < sizeof encoder->tags ? record->tags_len : 0;
+    encoder->tags_len = record->tags_len;
     memcpy(encoder->tags, tags, encoder->tags_len);
 }
 
 static int has_envelope_for(const struct lb_encoder *encoder, const struct lb_record *record)
 {
-    return encoder->envelope_len > 0 && encoder->service_len == record->service_len &&
+    return encoder->is_reusable && encoder->service_len == record->service_len &&
            encoder->tags_len == record->tags_len &&
            memcmp(encoder->service, lb_record_service(record), record->service_len) == 0 &&
            memcmp(encoder->tags, lb_record_tags(record), record->tags_len) == 0;
@@ -137,8 +153,9 @@ static char *add_receipt(struct lb_encoder *encoder, char *to, const struct lb_r
     for (int lane = 0; lane < LB_LANE_COUNT; lane++) {
         if (receipt->range[lane][0] == 0)
             continue;
-        to += sprintf(to, "%s\"%s\":[%llu,%llu]", before, lanes[lane], (unsigned long long)receipt->range[lane][0],
-                      (unsigned long long)receipt->range[lane][1]);
+        to +=
+            sprintf(to, "%s\"%s\":[%llu,%llu]", before, lanes[lane],
+                    (unsigned long long)receipt->range[lane][0], (unsigned long long)receipt->range[lane][1]);
         before = ",";
     }
     *to++ = '}';
@@ -195,7 +212,8 @@ static char *add_message(const struct lb_record *record, char *to)
     return lb_json_escape(to, text, lb_encode_receipt_text(&receipt, text, sizeof text));
 }
 
-char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *record, int without_logboom, char *to)
+char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *record, int without_logboom,
+                       char *to)
 {
     const char *level = lb_level_name(record->severity);
 

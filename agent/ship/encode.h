@@ -2,17 +2,25 @@
 #ifndef LB_SHIP_ENCODE_H
 #define LB_SHIP_ENCODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "agent/store/record.h"
 #include "common/config.h"
+#include "common/proto.h"
 
 /*
  * Records to JSON objects, as design.md 4 names their members: the objects of
  * the file sink, of Datadog's array, and of `logboom tail --json`.
  */
+/*
+ * An envelope at its longest: every byte of hostname (255), service, source and three sets of tags as \u00xx
+ * is under 8 KiB. A record's own tags are cut here rather than trusted, since their length comes out of the
+ * ring.
+ */
 #define LB_ENCODE_ENVELOPE_MAX 65536u
+#define LB_ENCODE_TAGS_MAX     4096u
 #define LB_ENCODE_MEMBERS_MAX  2048u /* the members of the logboom object of one record */
 
 struct lb_encoder {
@@ -23,9 +31,10 @@ struct lb_encoder {
     /* What follows the timestamp, for the service and tags it was last made for. */
     char envelope[LB_ENCODE_ENVELOPE_MAX];
     size_t envelope_len;
+    bool is_reusable; /* false: the names below were too long to be kept */
     char service[LB_NAME_MAX];
     size_t service_len;
-    char tags[256];
+    char tags[LB_PROTO_TAGS_MAX];
     size_t tags_len;
     /* Members of the logboom object of the record encoded last, without braces. */
     char members[LB_ENCODE_MEMBERS_MAX];
@@ -54,7 +63,8 @@ size_t lb_encode_bound(const struct lb_record *record);
  *   returns   one past the last byte written
  *   calls     the encoder's thread
  */
-char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *record, int without_logboom, char *to);
+char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *record, int without_logboom,
+                       char *to);
 
 /*
  * The text of a receipt, for people ("message").

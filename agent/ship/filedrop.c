@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file sink's transport. In: bodies. Out: bytes appended by the card side. Always true: the file ends with a whole
- * body; what a full or failing disk took of another is cut off again.
+ * The file sink's transport. In: bodies. Out: bytes appended by the card side. Always true: the file ends
+ * with a whole line.
+ *
+ * What a full or failing disk took of a body is cut off again at once. What an agent left that was killed in
+ * a write is cut off by the next one before its first body: those records are in the ring still and come
+ * again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +16,10 @@
 #include <unistd.h>
 
 #include "agent/ship/transport.h"
+#include "common/log.h"
+
+#define TORN_BLOCK 4096
+#define TORN_MAX   (8 << 20) /* a line of ours is shorter */
 
 struct drop {
     struct lb_card_job job;
@@ -19,7 +27,8 @@ struct drop {
     unsigned slot;
     const void *body;
     size_t len;
-    int error; /* errno, 0: written */
+    int error;   /* errno, 0: written */
+    bool is_out; /* the card side has it */
 };
 
 struct filedrop {
@@ -28,6 +37,7 @@ struct filedrop {
     lb_transport_done done;
     void *ctx;
     struct drop drop[LB_TRANSPORT_SLOTS];
+    bool is_mended; /* the card side's: what an earlier agent left is looked at */
 };
 
 static int write_all(int fd, const char *from, size_t len)
@@ -37,12 +47,48 @@ static int write_all(int fd, const char *from, size_t len)
 
         if (wrote < 0 && errno == EINTR)
             continue;
-        if (wrote < 0)
-            return errno;
+        if (wrote <= 0)
+            return wrote < 0 ? errno : EIO;
         from += wrote;
         len -= (size_t)wrote;
     }
     return 0;
+}
+
+/* Where a file's last line begins that has no end; its size: there is none such, or it is not one of ours. */
+static off_t torn_line(int fd, off_t size)
+{
+    char block[TORN_BLOCK];
+
+    for (off_t end = size; end > 0 && size - end < TORN_MAX;) {
+        size_t len = end < (off_t)sizeof block ? (size_t)end : sizeof block;
+        const char *last;
+
+        if (pread(fd, block, len, end - (off_t)len) != (ssize_t)len)
+            return size;
+        last = memrchr(block, '\n', len);
+        end = last ? end - (off_t)len + (last - block) + 1 : end - (off_t)len;
+        if (last || end == 0)
+            return pread(fd, block, 2, end) == 2 && memcmp(block, "{\"", 2) == 0 ? end : size;
+    }
+    return size;
+}
+
+/* Cut off what a killed agent has begun. A file that cannot be read is left as it is. */
+static void mend(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st;
+    off_t from;
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        from = torn_line(fd, st.st_size);
+        if (from < st.st_size && ftruncate(fd, from) == 0)
+            lb_log(LB_LEVEL_NOTICE, "%s: cut off half a line that a killed agent has left", path);
+    }
+    close(fd);
 }
 
 static int append(const char *path, const void *body, size_t len)
@@ -69,6 +115,9 @@ static void work(struct lb_card_job *job)
 {
     struct drop *drop = job->arg;
 
+    if (!drop->filedrop->is_mended)
+        mend(drop->filedrop->path);
+    drop->filedrop->is_mended = true;
     drop->error = append(drop->filedrop->path, drop->body, drop->len);
 }
 
@@ -77,6 +126,7 @@ static void finished(struct lb_card_job *job)
     struct drop *drop = job->arg;
     struct lb_answer answer = { .error = drop->error, .wire_bytes = drop->error ? 0 : drop->len };
 
+    drop->is_out = false;
     if (drop->error)
         snprintf(answer.text, sizeof answer.text, "cannot append: %s", strerror(drop->error));
     drop->filedrop->done(drop->filedrop->ctx, drop->slot, &answer);
@@ -86,10 +136,15 @@ static int send_body(void *self, unsigned slot, const void *body, size_t len, co
 {
     struct filedrop *filedrop = self;
     struct drop *drop = &filedrop->drop[slot];
+    int rc;
 
     (void)encoding;
-    *drop = (struct drop){ .job = { work, finished, drop }, .filedrop = filedrop, .slot = slot, .body = body, .len = len };
-    return lb_card_submit(filedrop->card, LB_CARD_SLOW, &drop->job);
+    *drop = (struct drop) {
+        .job = { work, finished, drop }, .filedrop = filedrop, .slot = slot, .body = body, .len = len
+    };
+    rc = lb_card_submit(filedrop->card, LB_CARD_SLOW, &drop->job);
+    drop->is_out = rc == 0;
+    return rc;
 }
 
 static bool cancel(void *self, unsigned slot)
@@ -99,9 +154,15 @@ static bool cancel(void *self, unsigned slot)
     return false; /* the card side cannot be stopped in a write */
 }
 
+/* What the card side has stays: it is about to end, or hangs. */
 static void close_filedrop(void *self)
 {
-    free(self);
+    struct filedrop *filedrop = self;
+
+    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++)
+        if (filedrop->drop[i].is_out)
+            return;
+    free(filedrop);
 }
 
 int lb_filedrop_open(struct lb_card *card, const struct lb_target *target, lb_transport_done done, void *ctx,
@@ -115,6 +176,6 @@ int lb_filedrop_open(struct lb_card *card, const struct lb_target *target, lb_tr
     filedrop->done = done;
     filedrop->ctx = ctx;
     snprintf(filedrop->path, sizeof filedrop->path, "%s", target->url);
-    *ret_transport = (struct lb_transport){ filedrop, send_body, cancel, close_filedrop };
+    *ret_transport = (struct lb_transport) { filedrop, send_body, cancel, close_filedrop };
     return 0;
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP by libcurl in our loop. In: bodies and a target. Out: answers. Always true: one callback for each body that was
- * sent and not cancelled; a secret is only in the header list.
+ * HTTP by libcurl in our loop. In: bodies and a target. Out: answers. Always true: one callback for each body
+ * that was sent and not cancelled; a secret is only in the header list.
  *
- * The choices here, each with its reason in facts/sinks.md section 9: CAPATH unset, so that the parsed certificate store
- * is kept between connections; an empty Expect header, which else costs a second on large bodies; the size before the
- * POSTFIELDS pointer, else it is measured by strlen(); NOSIGNAL and SIGPIPE ignored by us; connections with a maximum
- * age, so that moves of a load balancer are followed; no redirects, since the key would follow.
+ * The choices here, each with its reason in facts/sinks.md section 9: CAPATH unset, so that the parsed
+ * certificate store is kept between connections; an empty Expect header, which else costs a second on large
+ * bodies; the size before the POSTFIELDS pointer, else it is measured by strlen(); NOSIGNAL and SIGPIPE
+ * ignored by us; connections with a maximum age, so that moves of a load balancer are followed; no redirects,
+ * since the key would follow. And QUICK_EXIT: libcurl else joins the thread of a name lookup that it gives
+ * up, and without a network a lookup lasts many seconds (curl issues 8515 and 9147). A proxy is taken from
+ * the environment, as curl does; our headers are no part of its CONNECT.
+ *
+ * What libcurl points to: a body's bytes from send_body() until its handle leaves the multi, which it has
+ * done before the callback and before cancel() returns; then nothing reads them any more.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -21,7 +27,6 @@
 #define CONNECT_TIMEOUT_MS 10000L
 #define CONNECTION_AGE_S   3600L
 #define REPLY_MAX          65536u /* of a reply's body; more is not read, the status is what counts */
-#define UPLOAD_BUFFER      65536L
 
 struct transfer {
     struct http *http;
@@ -95,25 +100,38 @@ static void collect(struct http *http)
 
 /* ---- the loop's part ---- */
 
+/*
+ * Let libcurl do what is due. An error is one of ours, a watch that could not be made: libcurl then neither
+ * goes on nor ends a transfer (curl issue 8114), so each is ended here, and tried again like any other
+ * failure.
+ */
+static void act(struct http *http, curl_socket_t fd, int bits)
+{
+    int running;
+    CURLMcode code = curl_multi_socket_action(http->multi, fd, bits, &running);
+
+    collect(http);
+    if (code == CURLM_OK)
+        return;
+    lb_log(LB_LEVEL_ERROR, "libcurl cannot go on: %s", curl_multi_strerror(code));
+    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++)
+        if (http->transfer[i].is_active)
+            report(&http->transfer[i], CURLE_ABORTED_BY_CALLBACK);
+}
+
 static void on_socket(void *arg, uint32_t events)
 {
     struct socket_watch *sock = arg;
-    struct http *http = sock->http;
-    int running, bits = (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                        (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
-    curl_multi_socket_action(http->multi, sock->watch.fd, bits, &running);
-    collect(http);
+    act(sock->http, sock->watch.fd,
+        (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+            (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0));
 }
 
 static void on_timer(void *arg, uint64_t now_ns)
 {
-    struct http *http = arg;
-    int running;
-
     (void)now_ns;
-    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    collect(http);
+    act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void forget_socket(struct http *http, struct socket_watch *sock)
@@ -141,11 +159,11 @@ static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         return 0;
     }
     if (sock)
-        return lb_loop_change(http->loop, &sock->watch, events);
+        return lb_loop_change(http->loop, &sock->watch, events) < 0 ? -1 : 0;
     sock = calloc(1, sizeof *sock);
     if (!sock)
         return -1;
-    sock->watch = (struct lb_watch){ fd, on_socket, sock };
+    sock->watch = (struct lb_watch) { fd, on_socket, sock };
     sock->http = http;
     if (lb_loop_add(http->loop, &sock->watch, events) < 0) {
         free(sock);
@@ -178,31 +196,41 @@ static size_t swallow(char *bytes, size_t size, size_t count, void *arg)
     return transfer->reply_bytes > REPLY_MAX ? 0 : size * count;
 }
 
-static void set_options(struct http *http, struct transfer *transfer)
+/* false: out of memory, or a libcurl that would not keep to http and https. */
+static bool set_options(struct http *http, struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
+    bool is_set = curl_easy_setopt(easy, CURLOPT_URL, http->target.url) == CURLE_OK &&
+                  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
 
-    curl_easy_setopt(easy, CURLOPT_URL, http->target.url);
+    if (http->tls_ca)
+        is_set = is_set && curl_easy_setopt(easy, CURLOPT_CAINFO, http->tls_ca) == CURLE_OK;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "logboom/" LB_VERSION);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    if (http->tls_ca)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, http->tls_ca);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, http->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_S);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, swallow);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    return is_set;
+}
+
+/* They hold the key. */
+static void wipe_headers(struct curl_slist *list)
+{
+    for (struct curl_slist *at = list; at; at = at->next)
+        explicit_bzero(at->data, strlen(at->data));
+    curl_slist_free_all(list);
 }
 
 static struct curl_slist *make_headers(const struct http *http, const char *encoding)
@@ -213,7 +241,7 @@ static struct curl_slist *make_headers(const struct http *http, const char *enco
     for (unsigned i = 0; list && i < http->target.headers; i++) {
         longer = curl_slist_append(list, http->target.header[i]);
         if (!longer)
-            curl_slist_free_all(list);
+            wipe_headers(list);
         list = longer;
     }
     if (!list || !encoding[0])
@@ -221,7 +249,7 @@ static struct curl_slist *make_headers(const struct http *http, const char *enco
     snprintf(line, sizeof line, "Content-Encoding: %s", encoding);
     longer = curl_slist_append(list, line);
     if (!longer)
-        curl_slist_free_all(list);
+        wipe_headers(list);
     return longer;
 }
 
@@ -236,9 +264,13 @@ static int send_body(void *self, unsigned slot, const void *body, size_t len, co
             return -ENOMEM;
         transfer->http = http;
         transfer->slot = slot;
-        set_options(http, transfer);
+        if (!set_options(http, transfer)) {
+            curl_easy_cleanup(transfer->easy);
+            transfer->easy = NULL;
+            return -ENOMEM;
+        }
     }
-    curl_slist_free_all(transfer->headers);
+    wipe_headers(transfer->headers);
     transfer->headers = make_headers(http, encoding);
     if (!transfer->headers)
         return -ENOMEM;
@@ -271,7 +303,7 @@ static void close_http(void *self)
     for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
         cancel(http, i);
         curl_easy_cleanup(http->transfer[i].easy);
-        curl_slist_free_all(http->transfer[i].headers);
+        wipe_headers(http->transfer[i].headers);
     }
     curl_multi_cleanup(http->multi);
     while (http->sockets)
@@ -287,11 +319,16 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
 {
     struct http *http = calloc(1, sizeof *http);
 
-    if (!http)
+    if (http && config->tls_ca[0])
+        http->tls_ca = strdup(config->tls_ca);
+    if (!http || (config->tls_ca[0] && !http->tls_ca)) {
+        free(http);
         return -ENOMEM;
+    }
     http->multi = curl_multi_init();
     if (!http->multi) {
         lb_log(LB_LEVEL_ERROR, "libcurl cannot start");
+        free(http->tls_ca);
         free(http);
         return -EIO;
     }
@@ -300,14 +337,13 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
     http->done = done;
     http->ctx = ctx;
     http->timeout_ms = (long)config->timeout_ms;
-    http->tls_ca = config->tls_ca[0] ? strdup(config->tls_ca) : NULL;
-    http->timer = (struct lb_timer){ LB_NEVER, on_timer, http, NULL };
+    http->timer = (struct lb_timer) { LB_NEVER, on_timer, http, NULL };
     lb_loop_add_timer(loop, &http->timer);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)config->concurrency + 1);
-    *ret_transport = (struct lb_transport){ http, send_body, cancel, close_http };
+    *ret_transport = (struct lb_transport) { http, send_body, cancel, close_http };
     return 0;
 }

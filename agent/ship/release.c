@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Letting go of records. In: a stretch of the ring and what became of it. Out: books, states, tail and loss rows that
- * become true in one publish. Always true: a record is counted once, when its state becomes final.
+ * Letting go of records. In: a stretch of the ring and what became of it. Out: books, states, tail and loss
+ * rows that become true in one publish. Always true: a record is counted once, when its state becomes final.
  */
 #include "agent/ship/release.h"
 
@@ -11,6 +11,16 @@
 #include "agent/store/loss.h"
 
 #define RUN_SERVICES 16 /* services told apart in one stretch; the rest share a row without a name */
+
+/*
+ * A stretch may hold records of every service there is, and the loss table may change from end to end with
+ * it: more words than one commit takes. So it is let go of in parts; each is whole, and a record is counted
+ * in one of them.
+ */
+#define WORDS_OF_RECORD 4u /* lines and bytes, its own or ours */
+#define WORDS_OF_PART   (LB_LOSS_SLOTS * LB_LOSS_WORDS + LB_RING_SLOW_WORDS)
+_Static_assert(WORDS_OF_PART + WORDS_OF_RECORD + 2 * LB_COMMIT_RANGES <= LB_COMMIT_ENTRIES,
+               "a part holds a record");
 
 struct run {
     struct lb_receipt range; /* lane ranges of the whole stretch */
@@ -36,6 +46,8 @@ static struct lb_receipt *row_of(struct run *run, const struct lb_record *record
         return &run->lost[RUN_SERVICES];
     run->row[run->count] = row;
     lost = &run->lost[run->count++];
+    if (row == LB_SERVICES_BOOKS - 1)
+        return lost; /* shared by many: no name is right */
     lost->name_len = record->service_len < sizeof lost->name ? record->service_len : sizeof lost->name;
     memcpy(lost->name, lb_record_service(record), lost->name_len);
     return lost;
@@ -58,7 +70,8 @@ static void note_line(struct lb_receipt *lost, const struct lb_record *record)
     lost->last_ns = record->boot_ns;
 }
 
-static void shed_one(struct lb_shipper *shipper, struct run *run, const struct lb_record *record, uint32_t row)
+static void shed_one(struct lb_shipper *shipper, struct run *run, const struct lb_record *record,
+                     uint32_t row)
 {
     note_range(&run->range, record);
     if (record->kind == LB_KIND_LINE) {
@@ -78,29 +91,46 @@ static void shed_one(struct lb_shipper *shipper, struct run *run, const struct l
 
 static void deliver_one(struct lb_shipper *shipper, const struct lb_record *record, uint32_t row)
 {
-    book(shipper, row, record->kind == LB_KIND_LINE ? LB_BOOK_DELIVERED : LB_BOOK_OWN_DELIVERED, 1, record->body_len);
+    book(shipper, row, record->kind == LB_KIND_LINE ? LB_BOOK_DELIVERED : LB_BOOK_OWN_DELIVERED, 1,
+         record->body_len);
 }
 
-/* Walk a stretch; run NULL: delivered. */
-static void walk(struct lb_shipper *shipper, uint64_t from, uint64_t to, struct run *run)
+/* A number between was not lost (a body behind was delivered, then the agent was killed): another row tells
+ * the rest. */
+static bool leaves_gap(const struct run *run, const struct lb_record *record)
 {
-    uint64_t head = lb_ring_head(shipper->ring);
+    const uint64_t *range = run->range.range[record->lane];
 
-    for (uint64_t pos = from; pos < to;) {
+    return range[0] != 0 && record->n != range[1] + 1;
+}
+
+/* Walk a stretch; run NULL: delivered. Returns where the commit's room, or a gapless range, ended; else `to`.
+ */
+static uint64_t walk(struct lb_shipper *shipper, uint64_t from, uint64_t to, struct run *run)
+{
+    uint64_t head = lb_ring_head(shipper->ring), pos = from;
+
+    while (pos < to && lb_commit_has_room(&shipper->state->slow, WORDS_OF_PART + WORDS_OF_RECORD)) {
         const struct lb_record *record = lb_ring_at(shipper->ring, pos, head);
         uint32_t row;
 
         if (!record)
-            return;
-        pos += record->len;
-        if (record->kind == LB_KIND_HOLE || record->state >= LB_STATE_DELIVERED)
+            return to; /* damaged: the tail stops there, whatever is said of what is behind */
+        if (record->kind == LB_KIND_HOLE || record->state >= LB_STATE_DELIVERED) {
+            pos += record->len;
             continue;
-        row = lb_state_find_service(shipper->state, lb_record_service(record), record->service_len, record->service_ix);
+        }
+        if (run && leaves_gap(run, record))
+            return pos;
+        pos += record->len;
+        row = lb_state_find_service(shipper->state, lb_record_service(record), record->service_len,
+                                    record->service_ix);
         if (run)
             shed_one(shipper, run, record, row);
         else
             deliver_one(shipper, record, row);
     }
+    return pos;
 }
 
 void lb_release_publish(struct lb_shipper *shipper)
@@ -115,19 +145,22 @@ void lb_release_publish(struct lb_shipper *shipper)
 
 void lb_release_delivered(struct lb_shipper *shipper, uint64_t from, uint64_t to)
 {
-    walk(shipper, from, to, NULL);
-    lb_ring_finish(shipper->ring, from, to, LB_STATE_DELIVERED);
-    if (shipper->has_losses)
-        lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
-    lb_release_publish(shipper);
+    for (uint64_t pos = from; pos < to; from = pos) {
+        pos = walk(shipper, from, to, NULL);
+        lb_ring_finish(shipper->ring, from, pos, LB_STATE_DELIVERED);
+        if (pos == to && shipper->has_losses)
+            lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
+        lb_release_publish(shipper);
+    }
 }
 
-void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+static uint64_t shed_part(struct lb_shipper *shipper, uint64_t from, uint64_t to)
 {
     struct run run;
+    uint64_t end;
 
     memset(&run, 0, sizeof run);
-    walk(shipper, from, to, &run);
+    end = walk(shipper, from, to, &run);
     for (unsigned i = 0; i <= RUN_SERVICES; i++) {
         struct lb_receipt *lost = &run.lost[i];
 
@@ -138,8 +171,15 @@ void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to)
             shipper->has_losses = true;
         }
     }
-    lb_ring_finish(shipper->ring, from, to, LB_STATE_SHED);
+    lb_ring_finish(shipper->ring, from, end, LB_STATE_SHED);
     lb_release_publish(shipper);
+    return end;
+}
+
+void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+{
+    while (from < to)
+        from = shed_part(shipper, from, to);
 }
 
 void lb_release_sweep(struct lb_shipper *shipper)
@@ -150,7 +190,8 @@ void lb_release_sweep(struct lb_shipper *shipper)
         return;
     lb_loss_sweep(shipper->state);
     for (unsigned row = 0; row < LB_LOSS_SLOTS && !has_any; row++)
-        has_any = lb_commit_get(&shipper->state->slow, LB_SLOW_LOSS, row * LB_LOSS_WORDS + LB_LOSS_STATE) != LB_LOSS_FREE;
+        has_any = lb_commit_get(&shipper->state->slow, LB_SLOW_LOSS, row * LB_LOSS_WORDS + LB_LOSS_STATE) !=
+                  LB_LOSS_FREE;
     shipper->has_losses = has_any;
     if (!has_any)
         lb_link_put(&shipper->link->losses_wait, 0);

@@ -4,7 +4,7 @@
 
 void lb_retry_init(struct lb_retry *retry, uint64_t min_ms, uint64_t max_ms, uint64_t seed)
 {
-    *retry = (struct lb_retry){ .min_ms = min_ms, .max_ms = max_ms, .random = seed ? seed : 1 };
+    *retry = (struct lb_retry) { .min_ms = min_ms, .max_ms = max_ms, .random = seed ? seed : 1 };
 }
 
 /* xorshift64*: small, and good enough to spread devices over minutes. */

@@ -29,7 +29,8 @@ struct lb_transport {
 
     /*
      * Give a body up.
-     *   returns   true: it is forgotten, no callback comes | false: it cannot be stopped, the callback still comes
+     *   returns   true: it is forgotten, no callback comes | false: it cannot be stopped, the callback still
+     * comes
      */
     bool (*cancel)(void *self, unsigned slot);
 
