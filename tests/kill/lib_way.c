@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +98,7 @@ void way_fresh(struct way *way)
     while (left_in_pipe(way) > 0)
         MUST(read(way->pipe_fd[0], rest, sizeof rest) > 0);
     memset(way->witness, 0, sizeof *way->witness);
-    way->turn = 0;
+    way->finals = 0;
     fill_pipe(way);
 }
 
@@ -142,7 +144,7 @@ static int put_line(struct way *way, uint32_t slot, const struct lb_line *line)
         .lane = line->body_len % 3 == 0 ? LB_LANE_URGENT : LB_LANE_ROUTINE,
         .severity = 6,
         .kind = LB_KIND_LINE,
-        .boot_ns = 1000 + way->turn,
+        .boot_ns = 1000,
         .stream_id = STREAM_ID,
         .stream_off = lb_staging_get(&way->store.staging, slot, LB_STREAM_OFFSET),
         .raw_len = line->raw_len,
@@ -153,7 +155,7 @@ static int put_line(struct way *way, uint32_t slot, const struct lb_line *line)
     return lb_ring_put(&way->store.ring, &head, "shop", 4, NULL, 0, line->piece, line->pieces);
 }
 
-static bool take_lines(struct way *way, uint32_t slot)
+static bool take_lines(struct way *way, uint32_t slot, uint64_t turn)
 {
     struct lb_line line;
     unsigned taken = 0;
@@ -166,7 +168,7 @@ static bool take_lines(struct way *way, uint32_t slot)
         lb_commit_add(fast(way), LB_FAST_BOOKS, row + LB_BOOK_QUEUED_LINES, 1);
         lb_commit_add(fast(way), LB_FAST_BOOKS, row + LB_BOOK_QUEUED_BYTES, line.body_len);
         lb_staging_consume(&way->store.staging, slot, line.raw_len);
-        if (++taken == 3 && way->turn % 2) /* a turn too large for one block */
+        if (++taken == 3 && turn % 2) /* a turn too large for one block */
             store_publish(&way->store);
     }
     return taken > 0;
@@ -181,7 +183,7 @@ static bool tell_losses(struct way *way)
     while (lb_loss_next(&way->store.state, &row, &receipt)) {
         struct iovec body = { &receipt, sizeof receipt };
         struct lb_record head = {
-            .lane = LB_LANE_URGENT, .kind = LB_KIND_RECEIPT, .boot_ns = 1000 + way->turn, .lines = 1
+            .lane = LB_LANE_URGENT, .kind = LB_KIND_RECEIPT, .boot_ns = 1000, .lines = 1
         };
         uint32_t books = lb_state_service(&way->store.state, "shop", 4) * LB_BOOK_FAST_WORDS;
 
@@ -196,14 +198,14 @@ static bool tell_losses(struct way *way)
     return has_told;
 }
 
-static bool fast_turn(struct way *way)
+static bool fast_turn(struct way *way, uint64_t turn)
 {
     uint32_t slot = slot_of(way);
     bool is_empty, has_moved = false;
 
     if (left_in_pipe(way) > 0 && way->store.staging.staged[slot].bytes < 2 * LB_CHUNK_BYTES)
         has_moved = lb_staging_splice(&way->store.staging, slot, way->pipe_fd[0], 20000, &is_empty) > 0;
-    has_moved |= take_lines(way, slot);
+    has_moved |= take_lines(way, slot, turn);
     has_moved |= tell_losses(way);
     store_publish(&way->store);
     return has_moved;
@@ -276,6 +278,8 @@ static uint64_t take_stretch(struct way *way, uint64_t pos, uint64_t head)
         if (record->state >= LB_STATE_DELIVERED || (i > 0 && is_to_be_shed(record) != is_shed))
             break;
         is_shed = is_to_be_shed(record);
+        way->final_lane[way->finals] = record->lane;
+        way->final_n[way->finals++] = record->n;
         if (record->kind == LB_KIND_LINE)
             see_line(way, record);
         if (is_shed)
@@ -291,25 +295,25 @@ static uint64_t take_stretch(struct way *way, uint64_t pos, uint64_t head)
     return at;
 }
 
-static void note_final(struct way *way, uint64_t from, uint64_t to)
+/* Their final state was published. Noted down before: the writer may be over them by now. */
+static void note_final(struct way *way)
 {
-    uint64_t head = lb_ring_head(&way->store.ring);
-
-    for (uint64_t pos = from; pos < to; pos += lb_ring_at(&way->store.ring, pos, head)->len)
-        way->witness->is_final[lb_ring_at(&way->store.ring, pos, head)->lane]
-                              [lb_ring_at(&way->store.ring, pos, head)->n] = 1;
+    while (way->finals > 0) {
+        way->finals--;
+        way->witness->is_final[way->final_lane[way->finals]][way->final_n[way->finals]] = 1;
+    }
 }
 
 /* Behind the first stretch begins the second; which of them is answered first, and whether together, takes
  * turns. */
-static bool slow_turn(struct way *way)
+static bool slow_turn(struct way *way, uint64_t turn)
 {
     uint64_t head = lb_ring_head(&way->store.ring), first = lb_ring_tail(&way->store.ring), second, end,
              first_end;
     const struct lb_record *record;
 
     lb_loss_sweep(&way->store.state);
-    if (way->turn % 3 == 2)
+    if (turn % 3 == 2)
         lb_loss_release(&way->store.state);
     while ((record = lb_ring_at(&way->store.ring, first, head)) && record->state >= LB_STATE_DELIVERED)
         first += record->len;
@@ -317,14 +321,13 @@ static bool slow_turn(struct way *way)
     for (unsigned i = 0; i < 3 && (record = lb_ring_at(&way->store.ring, second, head)); i++)
         second += record->len;
     end = take_stretch(way, second, head);
-    if (way->turn % 2) {
+    if (turn % 2) {
         lb_commit_publish(slow(way));
-        note_final(way, second, end);
+        note_final(way);
     }
     first_end = take_stretch(way, first, second);
     lb_commit_publish(slow(way));
-    note_final(way, second, end);
-    note_final(way, first, first_end);
+    note_final(way);
     return first_end > first || end > second;
 }
 
@@ -345,16 +348,40 @@ void way_live(struct way *way)
 {
     unsigned idle = 0;
 
-    while (idle < 3 || has_losses(way)) {
-        bool has_moved;
+    for (uint64_t turn = 1; idle < 3 || has_losses(way); turn++) {
+        bool has_moved = fast_turn(way, turn);
 
-        way->turn++;
-        has_moved = fast_turn(way);
-        if (way->turn % 2 == 0 || !has_moved)
-            has_moved |= slow_turn(way);
+        if (turn % 2 == 0 || !has_moved)
+            has_moved |= slow_turn(way, turn);
         idle = has_moved ? 0 : idle + 1;
-        MUST(way->turn < 10000 && idle < 50);
+        MUST(turn < 10000 && idle < 50);
     }
+}
+
+static void *live_slowly(void *arg)
+{
+    struct way *way = arg;
+
+    for (uint64_t turn = 1; !__atomic_load_n(&way->must_end, __ATOMIC_ACQUIRE); turn++)
+        if (!slow_turn(way, turn))
+            sched_yield();
+    return NULL;
+}
+
+void way_live_apart(struct way *way)
+{
+    pthread_t slow_side;
+    unsigned idle = 0;
+
+    MUST(pthread_create(&slow_side, NULL, live_slowly, way) == 0);
+    for (uint64_t turn = 1; idle < 100; turn++) {
+        idle = fast_turn(way, turn) ? 0 : idle + 1;
+        if (idle)
+            sched_yield();
+    }
+    __atomic_store_n(&way->must_end, 1, __ATOMIC_RELEASE);
+    pthread_join(slow_side, NULL);
+    way->must_end = 0;
 }
 
 /* ---- what must hold ---- */

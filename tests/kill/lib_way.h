@@ -8,7 +8,7 @@
 #include "tests/unit/lib_store.h"
 
 /*
- * The way of a line through the store, both sides in one thread: a pipe with
+ * The way of a line through the store, both sides in one thread or apart: a pipe with
  * numbered lines, staging, ring, a reader that delivers some and sheds others,
  * and receipts. What happens to a record follows from its number alone, so a
  * life that goes on where another was killed does the same.
@@ -32,7 +32,10 @@ struct way {
     int pipe_fd[2]; /* the parent holds both ends */
     uint64_t total_bytes;
     struct way_witness *witness;
-    uint64_t turn;
+    uint32_t must_end;
+    unsigned finals; /* records that become final with the slow side's next publish */
+    unsigned final_lane[8];
+    uint64_t final_n[8];
 };
 
 /* How faults are told: which place to die was being tried. */
@@ -50,6 +53,11 @@ void way_end(struct way *way);
  */
 void way_start(struct way *way);
 void way_live(struct way *way);
+
+/*
+ * Live with a thread for each side, until nothing moves any more.
+ */
+void way_live_apart(struct way *way);
 
 /*
  * What must hold after every start.

@@ -8,7 +8,8 @@
  * right after the start and when all has been worked off.
  *
  * Starting is a time to die too: the second test kills the next agent while it
- * recovers, at each of its places, and lets a third one finish.
+ * recovers, at each of its places, and lets a third one finish. The third test
+ * kills at random, with the two sides in threads of their own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,8 +46,8 @@ static int end(void **state)
     return 0;
 }
 
-/* Start in a child, and live there too if it is to. true: it was killed | false: it came through */
-static bool is_killed(uint64_t kill_at, bool is_to_live)
+/* Start in a child, and live there, if it is to live. true: it was killed | false: it came through */
+static bool is_killed(uint64_t kill_at, void (*live)(struct way *))
 {
     pid_t child = fork();
     int status;
@@ -55,8 +56,8 @@ static bool is_killed(uint64_t kill_at, bool is_to_live)
     if (child == 0) {
         lb_killpoint_arm(kill_at);
         way_start(&way);
-        if (is_to_live)
-            way_live(&way);
+        if (live)
+            live(&way);
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -86,7 +87,7 @@ static void killed_at_any_place_the_next_agent_goes_on(void **state)
     way_kill_again_at = 0;
     for (way_kill_at = 1; was_killed; way_kill_at++) {
         way_fresh(&way);
-        was_killed = is_killed(way_kill_at, true);
+        was_killed = is_killed(way_kill_at, way_live);
         go_on_to_the_end();
     }
     print_message("%llu places to die\n", (unsigned long long)way_kill_at - 2);
@@ -100,13 +101,13 @@ static void killed_while_it_starts_the_one_after_goes_on(void **state)
     bool was_killed = true;
 
     (void)state;
-    for (way_kill_at = 1; was_killed; way_kill_at += 97) {
+    for (way_kill_at = 1; was_killed; way_kill_at += 23) {
         bool was_killed_again = true;
 
         for (way_kill_again_at = 1; was_killed_again; way_kill_again_at++) {
             way_fresh(&way);
-            was_killed = is_killed(way_kill_at, true);
-            was_killed_again = is_killed(way_kill_again_at, false);
+            was_killed = is_killed(way_kill_at, way_live);
+            was_killed_again = is_killed(way_kill_again_at, NULL);
             go_on_to_the_end();
             tried++;
         }
@@ -114,11 +115,33 @@ static void killed_while_it_starts_the_one_after_goes_on(void **state)
     print_message("%llu pairs of places to die\n", (unsigned long long)tried);
 }
 
+/*
+ * With a thread for each side one of them goes on for a moment while the other is in the middle of something;
+ * where the first stands when it dies with it, nobody can choose.
+ */
+static void killed_with_both_sides_at_work_the_next_agent_goes_on(void **state)
+{
+    unsigned deaths = 0;
+
+    (void)state;
+    random_begin();
+    way_kill_again_at = 0;
+    for (unsigned i = 0; i < 800; i++) {
+        way_fresh(&way);
+        way_kill_at = 1 + random_below(1800);
+        deaths += is_killed(way_kill_at, way_live_apart);
+        go_on_to_the_end();
+    }
+    print_message("%u deaths\n", deaths);
+    assert_true(deaths > 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(killed_at_any_place_the_next_agent_goes_on, begin, end),
         cmocka_unit_test_setup_teardown(killed_while_it_starts_the_one_after_goes_on, begin, end),
+        cmocka_unit_test_setup_teardown(killed_with_both_sides_at_work_the_next_agent_goes_on, begin, end),
     };
 
     return cmocka_run_group_tests_name("kill_store", tests, NULL, NULL);
