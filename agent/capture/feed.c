@@ -198,8 +198,12 @@ static int64_t read_pipe(struct turn *turn, bool *ret_is_empty)
     int64_t got;
 
     *ret_is_empty = true;
-    if (stream->watch.fd < 0 || stream->has_ended || staged_bytes(turn) > turn->max_line + LB_TURN_BYTES)
+    if (stream->watch.fd < 0 || stream->has_ended)
         return 0;
+    if (staged_bytes(turn) > turn->max_line + LB_TURN_BYTES) { /* a stall let it grow: first take what is here */
+        *ret_is_empty = false;
+        return 0;
+    }
     got = lb_staging_splice(turn->capture->staging, stream->slot, stream->watch.fd, LB_TURN_BYTES, ret_is_empty);
     if (got == -ENOBUFS) {
         lb_streams_close_early(turn->capture, stream);
