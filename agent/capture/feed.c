@@ -21,6 +21,7 @@ struct turn {
     uint64_t dropped_lines[LB_DROP_COUNT], dropped_bytes[LB_DROP_COUNT];
     uint32_t max_line;
     bool has_urgent;
+    bool wants_chunks; /* the pool is empty, somebody's line goes out early */
 };
 
 static uint64_t staged_bytes(const struct turn *turn)
@@ -208,6 +209,7 @@ static int64_t read_pipe(struct turn *turn, bool *ret_is_empty)
     if (got == -ENOBUFS) {
         lb_streams_close_early(turn->capture, stream);
         *ret_is_empty = false;
+        turn->wants_chunks = true;
         return 0;
     }
     if (got < 0) {
@@ -235,6 +237,10 @@ enum lb_fed lb_feed_stream(struct lb_capture *capture, struct lb_stream *stream,
         return LB_FED_STALLED;
     if (stream->has_ended)
         return LB_FED_ENDED;
+    if (turn.wants_chunks && capture->stalled_count > 0) { /* no chunk comes free before the ring has room */
+        lb_turns_stall(capture, stream);
+        return LB_FED_STALLED;
+    }
     return is_empty ? LB_FED_IDLE : LB_FED_MORE;
 }
 

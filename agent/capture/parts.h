@@ -35,6 +35,11 @@ struct lb_share *lb_turns_share(struct lb_capture *capture, uid_t uid);
 bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail, uint64_t now_ns);
 
 /*
+ * The stream waits; it is made ready when the ring has room again.
+ */
+void lb_turns_stall(struct lb_capture *capture, struct lb_stream *stream);
+
+/*
  * A record found room: whatever stall there was is over.
  */
 void lb_turns_found_room(struct lb_capture *capture);

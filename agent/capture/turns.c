@@ -142,6 +142,13 @@ static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_
     return 0;
 }
 
+void lb_turns_stall(struct lb_capture *capture, struct lb_stream *stream)
+{
+    if (!stream->is_stalled)
+        capture->stalled_count++;
+    stream->is_stalled = true;
+}
+
 bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail, uint64_t now_ns)
 {
     uint64_t now = now_ns > capture->loop->now_ns ? now_ns : capture->loop->now_ns;
@@ -149,10 +156,7 @@ bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint
 
     if (patience == 0)
         return true;
-    if (!stream->is_stalled) {
-        stream->is_stalled = true;
-        capture->stalled_count++;
-    }
+    lb_turns_stall(capture, stream);
     if (patience != UINT64_MAX && now + patience < capture->stall_timer.due_ns)
         capture->stall_timer.due_ns = now + patience;
     lb_link_put(&capture->link->fast_wants_room, 1);
