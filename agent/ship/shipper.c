@@ -44,7 +44,7 @@ int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed)
  */
 static void note_failure(struct lb_shipper *shipper, uint64_t sent_ns, const char *why, uint64_t now_ns)
 {
-    bool is_known = shipper->failed_since_delivery && sent_ns < shipper->stats.last_failure_ns;
+    bool is_known = shipper->failed_since_delivery && sent_ns <= shipper->stats.last_failure_ns;
     uint64_t wait_ms;
 
     shipper->stats.failures++;
@@ -82,7 +82,7 @@ static void send_slot(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
 static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
 {
     bool was_away = shipper->failed_since_delivery,
-         is_back = was_away && slot->sent_ns >= shipper->stats.last_failure_ns;
+         is_back = was_away && slot->sent_ns > shipper->stats.last_failure_ns;
 
     /* It was sent after the failure: those that failed with it need not wait. Else they may be refused on
      * their own. */

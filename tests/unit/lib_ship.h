@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_LIB_SHIP_H
+#define TESTS_LIB_SHIP_H
+
+#include "agent/ship/shipper.h"
+#include "tests/unit/lib_ring.h"
+
+/*
+ * A shipper with a transport that goes nowhere and a clock that the test
+ * moves. The thread around it is played here: a step when its time has come,
+ * when an answer came, or when the fast side knocked, and at no other time, so
+ * that a wake-up which is missing is a test that fails. After each step the
+ * books must balance, and a step that asks to be called at once, over and over
+ * without getting anything done, ends the test.
+ */
+#define SHIP_SECOND 1000000000ull
+
+struct ship_out {
+    bool is_out;
+    unsigned order; /* 1 for the first body that was sent */
+    char *text;     /* as it was given to the transport */
+    size_t len;
+    const void *body;
+    char encoding[8];
+};
+
+struct ship {
+    struct rig rig;
+    struct lb_config *config, *config_before; /* the one before the last reload */
+    struct lb_shipper shipper;
+    uint64_t now_ns, due_ns;
+    uint64_t steps;
+    struct ship_out out[LB_TRANSPORT_SLOTS];
+    unsigned sends, cancels, closes, old_rings_done;
+    bool cannot_cancel; /* as the file sink */
+    int send_rc;        /* what the next sends return */
+    bool is_damaged;    /* the ring cannot be walked: no books are checked */
+    uint64_t seen[8];   /* what a step can get done, before the last one */
+    bool was_due;
+    uint16_t taken[RING_LINES_MAX]; /* how often the sink took a line in an answer that counted */
+    uint16_t late[RING_LINES_MAX];  /* and in one that came after its body was given up */
+};
+
+extern struct ship ship;
+
+/*
+ * Begin with a ring of this size and these settings, and end.
+ */
+void ship_begin(uint64_t ring_bytes, const char *settings);
+int ship_end(void **state);
+
+/*
+ * As at a start, with the ring that is there: rings are wired as logboomd does.
+ */
+void ship_start(void);
+
+/*
+ * Put a line; the shipper has a step if the fast side would have knocked.
+ *   returns   its number | 0 no room
+ */
+uint32_t ship_put(enum lb_level level, size_t len);
+uint32_t ship_put_as(const char *service, enum lb_level level, size_t len);
+
+/*
+ * Receipts of all losses that may be told, and the knock that follows.
+ */
+unsigned ship_tell(void);
+
+/*
+ * One step now.
+ */
+void ship_step(void);
+
+/*
+ * Let time pass, with the steps that the shipper asked for.
+ */
+void ship_pass(uint64_t ns);
+
+/*
+ * The slot whose body is on its way and was sent first, or last; the test ends
+ * when there is none.
+ */
+unsigned ship_first(void);
+unsigned ship_last(void);
+
+/*
+ * How many bodies are on their way.
+ */
+unsigned ship_count(void);
+
+/*
+ * Numbers of the first and the last line in a body, and how many it has.
+ */
+uint32_t ship_first_line(unsigned slot);
+uint32_t ship_last_line(unsigned slot);
+unsigned ship_lines(unsigned slot);
+
+/*
+ * Answer a body, and let the shipper have its step: 0 it is taken, else an
+ * error of the file sink. The second one tells the answer's own time.
+ */
+void ship_answer(unsigned slot, int error);
+void ship_answer_at(unsigned slot, int error, uint64_t now_ns);
+
+#endif
