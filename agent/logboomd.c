@@ -131,14 +131,15 @@ static void reload_done(struct lb_card_job *job)
 
 static void begin_reload(void)
 {
-    /* One at a time, and only when the slow side uses what the last one brought: else a snapshot could go too early. */
+    /* One at a time, and only when the slow side uses what the last one brought: else a snapshot could go too
+     * early. */
     if (me.is_reloading || lb_slow_side_loaded(&me.slow) != me.loaded) {
         lb_log(LB_LEVEL_WARNING, "a reload is under way: ask again when it is done");
         return;
     }
     lb_notify("RELOADING=1");
     me.is_reloading = true;
-    me.reload_job = (struct lb_card_job){ reload_work, reload_done, NULL };
+    me.reload_job = (struct lb_card_job) { reload_work, reload_done, NULL };
     if (lb_card_submit(&me.card, LB_CARD_FAST, &me.reload_job) < 0) {
         me.is_reloading = false;
         lb_log(LB_LEVEL_ERROR, "reload refused: the card side does not answer");
@@ -205,13 +206,14 @@ static int watch_signals(void)
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    me.signals = (struct lb_watch){ signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, NULL };
+    me.signals = (struct lb_watch) { signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, NULL };
     return me.signals.fd < 0 ? -errno : lb_loop_add(&me.loop, &me.signals, EPOLLIN);
 }
 
 /* ---- start ---- */
 
-/* No core file, no ptrace by others of our user: the key and unredacted bytes are in here. Descriptors as many as we may. */
+/* No core file, no ptrace by others of our user: the key and unredacted bytes are in here. Descriptors as
+ * many as we may. */
 static void harden(void)
 {
     struct rlimit limit = { 0, 0 };
@@ -233,7 +235,8 @@ static int fail(const char *what, int rc)
     const char *dir = me.loaded->config->runtime_dir;
 
     if (rc == -ENOSPC)
-        lb_log(LB_LEVEL_ERROR, "%s: no room in the file system of %s for ring (%llu bytes) and staging (%llu bytes)", what,
+        lb_log(LB_LEVEL_ERROR,
+               "%s: no room in the file system of %s for ring (%llu bytes) and staging (%llu bytes)", what,
                dir, (unsigned long long)me.loaded->config->ring_bytes,
                (unsigned long long)me.loaded->config->staging_bytes);
     else
@@ -255,7 +258,8 @@ static int take_directory(void)
     if (!me.files.is_tmpfs)
         lb_log(LB_LEVEL_WARNING, "%s is not on tmpfs: the ring wears the card, and does not survive in RAM",
                config->runtime_dir);
-    rc = lb_files_check_room(&me.files, lb_files_missing(&me.files, config->ring_bytes, config->staging_bytes));
+    rc = lb_files_check_room(&me.files,
+                             lb_files_missing(&me.files, config->ring_bytes, config->staging_bytes));
     return rc < 0 ? fail("cannot start", rc) : 0;
 }
 
@@ -267,9 +271,10 @@ static int open_files(void)
 
     if (rc < 0)
         return fail(rc == -EPROTO ? "the ring is of a newer logboom; drain it with that one, or remove it"
-                                  : "cannot open state and ring", rc);
-    rc = lb_staging_open(me.files.dir_fd, config->staging_bytes, (uint32_t)config->max_streams, config->ring_lock,
-                         &me.files.state.fast, me.staging, &was_damaged);
+                                  : "cannot open state and ring",
+                    rc);
+    rc = lb_staging_open(me.files.dir_fd, config->staging_bytes, (uint32_t)config->max_streams,
+                         config->ring_lock, &me.files.state.fast, me.staging, &was_damaged);
     if (rc < 0)
         return fail("cannot open staging", rc);
     lb_files_recover(&me.files);
@@ -299,7 +304,7 @@ static int start_sides(void)
         rc = lb_card_listen(&me.card, LB_CARD_FAST, &me.loop);
     if (rc < 0)
         return fail("cannot start", rc);
-    me.capture = (struct lb_capture){
+    me.capture = (struct lb_capture) {
         .loop = &me.loop,
         .staging = me.staging,
         .ring = &me.files.ring,
@@ -338,8 +343,9 @@ static int start(void)
     if (rc != 0)
         return rc;
     me.watchdog_ns = lb_notify_watchdog_ns();
-    me.watchdog = (struct lb_timer){ me.watchdog_ns ? me.loop.now_ns + me.watchdog_ns : LB_NEVER, on_watchdog, NULL, NULL };
-    me.stop_timer = (struct lb_timer){ LB_NEVER, on_stop_timer, NULL, NULL };
+    me.watchdog = (struct lb_timer) { me.watchdog_ns ? me.loop.now_ns + me.watchdog_ns : LB_NEVER,
+                                      on_watchdog, NULL, NULL };
+    me.stop_timer = (struct lb_timer) { LB_NEVER, on_stop_timer, NULL, NULL };
     lb_loop_add_timer(&me.loop, &me.watchdog);
     lb_loop_add_timer(&me.loop, &me.stop_timer);
     lb_notify("READY=1");
@@ -385,7 +391,8 @@ static void say_what_stays(void)
     uint64_t used = lb_ring_head(&me.files.ring) - lb_ring_tail(&me.files.ring);
 
     if (used > 0)
-        lb_log(LB_LEVEL_NOTICE, "%llu bytes of records stay in the ring for the next start", (unsigned long long)used);
+        lb_log(LB_LEVEL_NOTICE, "%llu bytes of records stay in the ring for the next start",
+               (unsigned long long)used);
 }
 
 static void stop(void)
@@ -419,7 +426,8 @@ static void print_help(FILE *out)
           "  -V             print the version and end\n"
           "  --help         print this and end\n"
           "  --help-config  print the sample configuration, every key explained, and end\n\n"
-          "SIGHUP reloads, SIGTERM ships what it can and ends, a second one ends at once.\n", out);
+          "SIGHUP reloads, SIGTERM ships what it can and ends, a second one ends at once.\n",
+          out);
 }
 
 static int print_config_help(void)

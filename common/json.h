@@ -10,7 +10,8 @@
  * not UTF-8 (RFC 3629) becomes U+FFFD, one for each byte that fits nowhere.
  */
 
-/* What `len` bytes of text may take at most: every byte as \u00xx, and room for a vector store past the end. */
+/* What `len` bytes of text may take at most: every byte as \u00xx, and room for a vector store past the end.
+ */
 static inline size_t lb_json_bound(size_t len)
 {
     return 6 * len + 32;

@@ -8,7 +8,7 @@
 
 void lb_proto_head_init(struct lb_proto_head *head, enum lb_proto_type type, size_t length)
 {
-    *head = (struct lb_proto_head){
+    *head = (struct lb_proto_head) {
         .magic = LB_PROTO_MAGIC,
         .version = LB_PROTO_VERSION,
         .type = (uint16_t)type,

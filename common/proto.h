@@ -33,7 +33,8 @@
 #define LB_PROTO_TAGS_MAX    256
 #define LB_PROTO_DATA_MAX    16384 /* payload bytes of one DATA */
 #define LB_PROTO_REASON_MAX  200
-/* DATA payload that may be under way beyond the last TAKEN. The agent tells TAKEN as it commits, not only at the end. */
+/* DATA payload that may be under way beyond the last TAKEN. The agent tells TAKEN as it commits, not only at
+ * the end. */
 #define LB_PROTO_DATA_WINDOW 65536
 /* A handshake must reach READING within this time, or the agent hangs up. DATA restarts it. */
 #define LB_PROTO_HANDSHAKE_MS 5000
@@ -62,15 +63,17 @@ struct lb_proto_head {
     uint32_t reserved; /* 0 */
 };
 
-/* HELLO: followed by service_len bytes of service name (0: the agent derives it), then tags_len bytes "k:v,k:v". */
+/* HELLO: followed by service_len bytes of service name (0: the agent derives it), then tags_len bytes
+ * "k:v,k:v". */
 struct lb_proto_hello {
     struct lb_proto_head head;
     uint64_t stream_id; /* random, never 0 */
     uint32_t kind;      /* enum lb_stream_kind */
     uint16_t service_len;
     uint16_t tags_len;
-    uint32_t source_pid; /* process that writes the pipe (run: the child), 0: the client itself speaks for it */
-    uint32_t reserved;   /* 0 */
+    uint32_t
+        source_pid;    /* process that writes the pipe (run: the child), 0: the client itself speaks for it */
+    uint32_t reserved; /* 0 */
 };
 
 /* WELCOME and TAKEN: how many bytes of DATA payload of this stream id are committed, in all. */
@@ -133,8 +136,8 @@ int lb_tags_are_legal(const char *tags, size_t len);
  * line, a verb and its arguments parted by single blanks, ended by LF; the
  * agent answers with text and closes. The answer's first line is "ok" or
  * "error TEXT"; the rest is the answer's body. Verbs:
- *   status json|text     body: one JSON object (documented in agent/control/status.h), or the same for a person
- *   flush MS             ship all; answers when delivered or after MS: "ok", or "error N lines left"
+ *   status json|text     body: one JSON object (documented in agent/control/status.h), or the same for a
+ * person flush MS             ship all; answers when delivered or after MS: "ok", or "error N lines left"
  *   flush-context NAME   (reserved for the flight recorder)
  *   ping [SINK]          body: a line for each step of reaching the sink
  *   ring                 the first byte of the answer carries read-only descriptors of the ring

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast side put together. In: files, settings, a loop. Out: a running capture. The work is in the files beside. */
+/* The fast side put together. In: files, settings, a loop. Out: a running capture. The work is in the files
+ * beside. */
 #include "agent/capture/capture.h"
 
 #include <errno.h>
@@ -14,14 +15,14 @@
 static uint64_t pipe_share_bytes(void)
 {
     FILE *file = fopen("/proc/sys/fs/pipe-user-pages-soft", "re");
-    unsigned long pages = 0;
+    char text[32] = "";
+    uint64_t pages;
 
     if (!file)
         return 0;
-    if (fscanf(file, "%lu", &pages) != 1)
-        pages = 0;
+    pages = fgets(text, sizeof text, file) ? strtoull(text, NULL, 10) : 0;
     fclose(file);
-    return pages == 0 ? UINT64_MAX : (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+    return pages == 0 ? UINT64_MAX : pages * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
 }
 
 int lb_capture_start(struct lb_capture *capture, int dir_fd)

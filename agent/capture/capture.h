@@ -62,9 +62,9 @@ struct lb_stream {
     uint32_t service_ix;
     uid_t uid;
     enum lb_stream_kind kind;
-    bool is_ready;   /* in its share's queue */
-    bool is_stalled; /* waits for room in the ring */
-    bool has_ended;  /* the pipe has no writers and is empty */
+    bool is_ready;    /* in its share's queue */
+    bool is_stalled;  /* waits for room in the ring */
+    bool has_ended;   /* the pipe has no writers and is empty */
     bool close_early; /* what is staged goes out as it is, marked */
     uint64_t orphan_since_ns;
     uint64_t open_bytes;         /* staged, as told to other threads */
@@ -101,7 +101,7 @@ struct lb_capture {
     uint64_t stall_tail;
     uint32_t stalled_count;
     bool has_untold;
-    bool is_stopping; /* no new peers */
+    bool is_stopping;          /* no new peers */
     uint64_t pipe_share_bytes; /* a quarter of pipe-user-pages-soft */
     uid_t own_uid;
     uint32_t streams_open; /* told to other threads, as are those below */
@@ -152,7 +152,8 @@ void lb_capture_stop(struct lb_capture *capture);
  *   ret_bytes  their bytes
  *   calls      any thread
  */
-void lb_capture_open(const struct lb_capture *capture, uint32_t row, uint64_t *ret_lines, uint64_t *ret_bytes);
+void lb_capture_open(const struct lb_capture *capture, uint32_t row, uint64_t *ret_lines,
+                     uint64_t *ret_bytes);
 
 /*
  * How many streams are open, how many chunks of staging lie free.

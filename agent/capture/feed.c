@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One stream's turn. In: a pipe that may have bytes. Out: records in the ring, books, a commit. Always true: when this
- * returns, all it took from the pipe is in staging or in committed records, or dropped and counted.
+ * One stream's turn. In: a pipe that may have bytes. Out: records in the ring, books, a commit. Always true:
+ * when this returns, all it took from the pipe is in staging or in committed records, or dropped and counted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -59,7 +59,8 @@ static void publish(struct turn *turn)
 static void note_untold(struct turn *turn, enum lb_untold why, uint64_t lines, uint64_t bytes, int severity)
 {
     struct lb_commit *commit = &turn->capture->state->fast;
-    uint32_t row = turn->stream->service_ix * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + (uint32_t)why * LB_UNTOLD_WORDS;
+    uint32_t row =
+        turn->stream->service_ix * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + (uint32_t)why * LB_UNTOLD_WORDS;
 
     if (lb_commit_get(commit, LB_FAST_BOOKS, row + LB_UNTOLD_FIRST_NS) == 0)
         lb_commit_set(commit, LB_FAST_BOOKS, row + LB_UNTOLD_FIRST_NS, turn->now_ns);
@@ -171,7 +172,8 @@ static bool take_lines(struct turn *turn)
 
 static void begin(struct turn *turn, struct lb_capture *capture, struct lb_stream *stream, uint64_t now_ns)
 {
-    size_t fits = lb_ring_record_max(capture->ring) - sizeof(struct lb_record) - LB_PROTO_SERVICE_MAX - LB_PROTO_TAGS_MAX - 8;
+    size_t fits = lb_ring_record_max(capture->ring) - sizeof(struct lb_record) - LB_PROTO_SERVICE_MAX -
+                  LB_PROTO_TAGS_MAX - 8;
 
     memset(turn, 0, sizeof *turn);
     turn->capture = capture;
@@ -181,7 +183,8 @@ static void begin(struct turn *turn, struct lb_capture *capture, struct lb_strea
         turn->carry_ns = lb_staging_get(capture->staging, stream->slot, LB_STREAM_OPEN_NS);
     turn->max_line = (uint32_t)stream->settings->capture.max_line_bytes;
     if (turn->max_line > fits)
-        turn->max_line = (uint32_t)fits; /* a ring that is smaller than the configuration wants it, until it is replaced */
+        turn->max_line =
+            (uint32_t)fits; /* a ring that is smaller than the configuration wants it, until it is replaced */
 }
 
 static void end(struct turn *turn)
@@ -190,7 +193,8 @@ static void end(struct turn *turn)
         lb_staging_set(turn->capture->staging, turn->stream->slot, LB_STREAM_OPEN_NS, turn->now_ns);
     publish(turn);
     __atomic_store_n(&turn->stream->open_bytes, staged_bytes(turn), __ATOMIC_RELAXED);
-    __atomic_store_n(&turn->capture->free_chunks, lb_staging_free_chunks(turn->capture->staging), __ATOMIC_RELAXED);
+    __atomic_store_n(&turn->capture->free_chunks, lb_staging_free_chunks(turn->capture->staging),
+                     __ATOMIC_RELAXED);
 }
 
 static int64_t read_pipe(struct turn *turn, bool *ret_is_empty)
@@ -201,11 +205,13 @@ static int64_t read_pipe(struct turn *turn, bool *ret_is_empty)
     *ret_is_empty = true;
     if (stream->watch.fd < 0 || stream->has_ended)
         return 0;
-    if (staged_bytes(turn) > turn->max_line + LB_TURN_BYTES) { /* a stall let it grow: first take what is here */
+    if (staged_bytes(turn) >
+        turn->max_line + LB_TURN_BYTES) { /* a stall let it grow: first take what is here */
         *ret_is_empty = false;
         return 0;
     }
-    got = lb_staging_splice(turn->capture->staging, stream->slot, stream->watch.fd, LB_TURN_BYTES, ret_is_empty);
+    got = lb_staging_splice(turn->capture->staging, stream->slot, stream->watch.fd, LB_TURN_BYTES,
+                            ret_is_empty);
     if (got == -ENOBUFS) {
         lb_streams_close_early(turn->capture, stream);
         *ret_is_empty = false;
@@ -272,14 +278,16 @@ int lb_feed_packet(struct lb_capture *capture, struct lb_stream *stream, const s
 
     /* A client may tell when it read the bytes, but not a time that has not come yet. */
     begin(&turn, capture, stream,
-          packet->boot_ns && packet->boot_ns < capture->loop->now_ns ? packet->boot_ns : capture->loop->now_ns);
+          packet->boot_ns && packet->boot_ns < capture->loop->now_ns ? packet->boot_ns
+                                                                     : capture->loop->now_ns);
     if (packet->first_byte < taken)
         known = taken - packet->first_byte;
     if (known >= len && len > 0)
         return 0; /* sent again after an agent was killed between commit and answer */
     if (!take_lines(&turn) || (known == 0 && !account_for_loss(&turn, packet)))
         rc = -EAGAIN;
-    else if (lb_staging_write(capture->staging, stream->slot, (const char *)payload + known, len - known) < 0) {
+    else if (lb_staging_write(capture->staging, stream->slot, (const char *)payload + known, len - known) <
+             0) {
         lb_streams_close_early(capture, stream);
         rc = -EAGAIN;
     } else {

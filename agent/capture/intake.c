@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake.sock: handshakes. In: connections and packets (common/proto.h). Out: streams. A peer costs only itself: what it
- * may hold is bounded in count by its uid, its handshake in time and bytes, and everything it sends is checked.
+ * intake.sock: handshakes. In: connections and packets (common/proto.h). Out: streams. A peer costs only
+ * itself: what it may hold is bounded in count by its uid, its handshake in time and bytes, and everything it
+ * sends is checked.
  *
  *   greeting ── HELLO ──▶ draining ── PIPE ──▶ reading ── END, or it hangs up
  */
@@ -42,7 +43,8 @@ static void hang_up(struct lb_capture *capture, struct lb_peer *peer)
     free(peer);
 }
 
-/* A packet is small and the buffer of a fresh socket large: what cannot be sent at once is a peer that does not read. */
+/* A packet is small and the buffer of a fresh socket large: what cannot be sent at once is a peer that does
+ * not read. */
 static bool send_packet(const struct lb_peer *peer, const void *packet, size_t len)
 {
     return send(peer->watch.fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
@@ -132,7 +134,8 @@ static const char *read_hello(struct lb_peer *peer, const struct lb_proto_hello 
     return NULL;
 }
 
-static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const struct lb_proto_hello *hello, size_t len)
+static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const struct lb_proto_hello *hello,
+                     size_t len)
 {
     const char *fault = read_hello(peer, hello, len);
     int64_t slot;
@@ -142,7 +145,8 @@ static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const str
         return;
     }
     slot = lb_streams_find(capture, peer->stream_id, peer->uid);
-    if (slot >= 0 && capture->streams[slot].peer) { /* the same client on a new connection: the old one is over */
+    if (slot >= 0 &&
+        capture->streams[slot].peer) { /* the same client on a new connection: the old one is over */
         capture->streams[slot].peer->said_bye = true;
         hang_up(capture, capture->streams[slot].peer);
     }
@@ -169,7 +173,8 @@ static bool begin_draining(struct lb_capture *capture, struct lb_peer *peer, con
     if (peer->slot < 0) {
         if (lb_streams_new(capture, peer) < 0)
             return false;
-        /* We know nothing of this stream: it was forgotten, or an agent before us lost its memory. Start where it is. */
+        /* We know nothing of this stream: it was forgotten, or an agent before us lost its memory. Start
+         * where it is. */
         lb_staging_set(capture->staging, (uint32_t)peer->slot, LB_STREAM_TAKEN, data->first_byte);
     }
     slot = (uint32_t)peer->slot;
@@ -246,8 +251,11 @@ static ssize_t receive(struct lb_peer *peer, union packet *packet, bool may_peek
 {
     char control[CMSG_SPACE(sizeof(int) * 8)];
     struct iovec piece = { packet->bytes, sizeof packet->bytes };
-    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
-    ssize_t got = recvmsg(peer->watch.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (may_peek ? MSG_PEEK : 0));
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    ssize_t got =
+        recvmsg(peer->watch.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (may_peek ? MSG_PEEK : 0));
 
     *ret_fd = -1;
     if (got < 0)
@@ -268,7 +276,8 @@ static ssize_t receive(struct lb_peer *peer, union packet *packet, bool may_peek
     return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
 }
 
-static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union packet *packet, size_t len, int fd)
+static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union packet *packet, size_t len,
+                     int fd)
 {
     int type = lb_proto_check(packet, len);
 
@@ -386,7 +395,7 @@ static void welcome(struct lb_capture *capture, int fd)
     peer->pid = who.pid;
     peer->slot = -1;
     peer->deadline_ns = capture->loop->now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
-    peer->watch = (struct lb_watch){ fd, on_peer, peer };
+    peer->watch = (struct lb_watch) { fd, on_peer, peer };
     if (lb_loop_add(capture->loop, &peer->watch, EPOLLIN) < 0) {
         free(peer);
         close(fd);
@@ -426,8 +435,8 @@ int lb_intake_start(struct lb_capture *capture, int dir_fd)
     /* Through the directory's descriptor: its path may be longer than an address can hold. */
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/intake.sock", dir_fd);
     unlinkat(dir_fd, "intake.sock", 0);
-    capture->listener = (struct lb_watch){ fd, on_listener, capture };
-    capture->handshake_timer = (struct lb_timer){ LB_NEVER, on_handshake_timer, capture, NULL };
+    capture->listener = (struct lb_watch) { fd, on_listener, capture };
+    capture->handshake_timer = (struct lb_timer) { LB_NEVER, on_handshake_timer, capture, NULL };
     lb_loop_add_timer(capture->loop, &capture->handshake_timer);
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         fchmodat(dir_fd, "intake.sock", 0666, 0) != 0 || listen(fd, 128) != 0) {

@@ -32,7 +32,8 @@ struct lb_share *lb_turns_share(struct lb_capture *capture, uid_t uid);
  *   seen_tail the ring's tail as it was before the record found no room
  *   returns   true: drop it, now | false: wait; the stream is marked stalled and made ready when room returns
  */
-bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail, uint64_t now_ns);
+bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail,
+                      uint64_t now_ns);
 
 /*
  * The stream waits; it is made ready when the ring has room again.

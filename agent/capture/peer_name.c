@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is this process, and what may it call itself? In: a pid and a uid that the kernel vouched for. Out: a unit or a
- * program name. Reads /proc, /run and /sys only, which are memory: the fast side may.
+ * Who is this process, and what may it call itself? In: a pid and a uid that the kernel vouched for. Out: a
+ * unit or a program name. Reads /proc, /run and /sys only, which are memory: the fast side may.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -113,7 +113,8 @@ bool lb_peer_may_name(pid_t pid, uid_t uid, const char *name, size_t len)
 
     if (uid == 0)
         return true;
-    /* systemd keeps this link, in /run, for every unit that it has started: the units worth guarding are those. */
+    /* systemd keeps this link, in /run, for every unit that it has started: the units worth guarding are
+     * those. */
     snprintf(path, sizeof path, "/run/systemd/units/invocation:%.*s.service", (int)len, name);
     if (lstat(path, &st) != 0)
         return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams: who owns a slot of staging, which pipe feeds it, and how it ends. In: peers, descriptors, what recovery left.
- * Always true: one pipe is read by one stream; a slot is free only when nothing is staged in it.
+ * Streams: who owns a slot of staging, which pipe feeds it, and how it ends. In: peers, descriptors, what
+ * recovery left. Always true: one pipe is read by one stream; a slot is free only when nothing is staged in
+ * it.
  *
  *   free ── new ──▶ open ── pipe ends ──▶ free
  *    ▲               │ agent restarts
@@ -67,7 +68,8 @@ static void release(struct lb_capture *capture, struct lb_stream *stream)
     }
     if (share->streams > 0)
         share->streams--;
-    share->pipe_bytes -= stream->pipe_bytes_charged < share->pipe_bytes ? stream->pipe_bytes_charged : share->pipe_bytes;
+    share->pipe_bytes -=
+        stream->pipe_bytes_charged < share->pipe_bytes ? stream->pipe_bytes_charged : share->pipe_bytes;
     stream->pipe_bytes_charged = 0;
     stream->state = LB_STREAM_FREE;
     __atomic_store_n(&stream->open_bytes, 0, __ATOMIC_RELAXED);
@@ -131,7 +133,7 @@ static void on_orphan_timer(void *arg, uint64_t now_ns)
 
 void lb_streams_start(struct lb_capture *capture)
 {
-    capture->orphan_timer = (struct lb_timer){ LB_NEVER, on_orphan_timer, capture, NULL };
+    capture->orphan_timer = (struct lb_timer) { LB_NEVER, on_orphan_timer, capture, NULL };
     lb_loop_add_timer(capture->loop, &capture->orphan_timer);
     lb_streams_adopt_all(capture, capture->loop->now_ns);
 }
@@ -187,15 +189,15 @@ int64_t lb_streams_new(struct lb_capture *capture, struct lb_peer *peer)
     return slot;
 }
 
-/* The stream that reads, or did read, this pipe. */
-static struct lb_stream *reader_of(struct lb_capture *capture, const struct stat *st)
+/* The slot of the stream that reads, or did read, this pipe; -1: none. */
+static int64_t reader_of(const struct lb_capture *capture, const struct stat *st)
 {
     for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
         if (capture->streams[slot].state != LB_STREAM_FREE &&
             lb_staging_get(capture->staging, slot, LB_STREAM_DEV) == st->st_dev &&
             lb_staging_get(capture->staging, slot, LB_STREAM_INO) == st->st_ino)
-            return &capture->streams[slot];
-    return NULL;
+            return slot;
+    return -1;
 }
 
 /* ---- pipes ---- */
@@ -205,7 +207,7 @@ static int check_pipe(int fd, struct stat *ret_st)
     int flags = fcntl(fd, F_GETFL);
 
     if (flags < 0 || fstat(fd, ret_st) != 0)
-        return -errno;
+        return -EBADF;
     return S_ISFIFO(ret_st->st_mode) && (flags & O_ACCMODE) != O_WRONLY && !(flags & O_PATH) ? 0 : -EINVAL;
 }
 
@@ -239,7 +241,7 @@ static int begin_reading(struct lb_capture *capture, struct lb_stream *stream, i
     uint64_t info = lb_staging_get(capture->staging, stream->slot, LB_STREAM_INFO);
     int rc;
 
-    stream->watch = (struct lb_watch){ fd, on_pipe, stream };
+    stream->watch = (struct lb_watch) { fd, on_pipe, stream };
     rc = lb_loop_add(capture->loop, &stream->watch, EPOLLIN | EPOLLET);
     if (rc < 0) {
         stream->watch.fd = -1;
@@ -255,8 +257,9 @@ static int begin_reading(struct lb_capture *capture, struct lb_stream *stream, i
 }
 
 /*
- * The peer has no stream yet, but its pipe was read before under another id: a client that was killed with the agent
- * and started anew. It goes on there, if it is the same user and service; else the rest of the old one goes out cut.
+ * The peer has no stream yet, but its pipe was read before under another id: a client that was killed with
+ * the agent and started anew. It goes on there, if it is the same user and service; else the rest of the old
+ * one goes out cut.
  */
 static int take_over(struct lb_capture *capture, struct lb_peer *peer, struct lb_stream *orphan)
 {
@@ -276,31 +279,28 @@ static int take_over(struct lb_capture *capture, struct lb_peer *peer, struct lb
 
 int lb_streams_attach(struct lb_capture *capture, struct lb_peer *peer, int pipe_fd)
 {
-    struct lb_stream *reader, *own = peer->slot >= 0 ? &capture->streams[peer->slot] : NULL;
-    struct stat st;
+    struct stat st = { 0 };
     int rc = check_pipe(pipe_fd, &st);
+    int64_t reader, own = peer->slot;
 
     if (rc < 0)
         return rc;
     reader = reader_of(capture, &st);
-    if (own && own == reader && own->watch.fd >= 0) { /* its client came back, the agent never stopped reading */
-        close(pipe_fd);
+    if (own >= 0 && own == reader && capture->streams[own].watch.fd >= 0) {
+        close(pipe_fd); /* its client came back, the agent never stopped reading */
         return 0;
     }
-    if (reader && reader->watch.fd >= 0)
+    if (reader >= 0 && capture->streams[reader].watch.fd >= 0)
         return -EEXIST;
-    if (!own && reader && take_over(capture, peer, reader) == 0)
+    if (own < 0 && reader >= 0 && take_over(capture, peer, &capture->streams[reader]) == 0)
         own = reader;
-    if (!own) {
-        int64_t slot = lb_streams_new(capture, peer);
-
-        if (slot < 0)
-            return (int)slot;
-        own = &capture->streams[slot];
-    }
-    if (own->watch.fd >= 0)
+    if (own < 0)
+        own = lb_streams_new(capture, peer);
+    if (own < 0)
+        return (int)own;
+    if (capture->streams[own].watch.fd >= 0)
         return -EEXIST; /* this stream has a pipe already, another one */
-    return begin_reading(capture, own, pipe_fd, &st);
+    return begin_reading(capture, &capture->streams[own], pipe_fd, &st);
 }
 
 /* ---- ends ---- */
@@ -326,9 +326,10 @@ void lb_streams_untie(struct lb_capture *capture, struct lb_stream *stream, bool
     stream->peer = NULL;
     if (stream->watch.fd >= 0) {
         if (!said_bye)
-            lb_log(LB_LEVEL_WARNING,
-                   "the client of %.*s (pid %u) went away without a goodbye; its pipe is read on until it ends",
-                   name->service_len, name->service, name->pid);
+            lb_log(
+                LB_LEVEL_WARNING,
+                "the client of %.*s (pid %u) went away without a goodbye; its pipe is read on until it ends",
+                name->service_len, name->service, name->pid);
         return;
     }
     stream->state = LB_STREAM_ORPHAN; /* it was only draining: it may come back */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose turn it is. In: streams that are ready. Out: turns in a fair order, first over users, then over each user's
- * streams, so that a firehose has one turn for each turn of a quiet service. Also what happens when the ring is full
- * (wait, or drop and tell) and the receipts.
+ * Whose turn it is. In: streams that are ready. Out: turns in a fair order, first over users, then over each
+ * user's streams, so that a firehose has one turn for each turn of a quiet service. Also what happens when
+ * the ring is full (wait, or drop and tell) and the receipts.
  */
 #include <string.h>
 
@@ -117,12 +117,12 @@ void lb_turns_found_room(struct lb_capture *capture)
 }
 
 /*
- * overload = shed (design.md, backlog): one write() waits at most max_stall without progress, which is room released,
- * or an answer within 2 s; while the sink is away what finds no room is dropped at once.
- * Returns how long to go on waiting, 0: drop.
+ * overload = shed (design.md, backlog): one write() waits at most max_stall without progress, which is room
+ * released, or an answer within 2 s; while the sink is away what finds no room is dropped at once. Returns
+ * how long to go on waiting, 0: drop.
  */
-static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_config *settings, uint64_t tail,
-                            uint64_t now_ns)
+static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_config *settings,
+                            uint64_t tail, uint64_t now_ns)
 {
     uint64_t answered_ns = lb_link_get(&capture->link->last_answer_ns);
     uint64_t limit_ns = settings->max_stall_ms * LB_NS_PER_MS;
@@ -149,7 +149,8 @@ void lb_turns_stall(struct lb_capture *capture, struct lb_stream *stream)
     stream->is_stalled = true;
 }
 
-bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail, uint64_t now_ns)
+bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail,
+                      uint64_t now_ns)
 {
     uint64_t now = now_ns > capture->loop->now_ns ? now_ns : capture->loop->now_ns;
     uint64_t patience = patience_ns(capture, &stream->settings->capture, seen_tail, now);
@@ -197,7 +198,8 @@ static bool put_receipt(struct lb_capture *capture, const struct lb_receipt *rec
     if (lb_ring_put(capture->ring, &head, name, name_len, NULL, 0, &body, 1) < 0)
         return false;
     lb_commit_add(&capture->state->fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + LB_BOOK_OWN_LINES, 1);
-    lb_commit_add(&capture->state->fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + LB_BOOK_OWN_BYTES, sizeof *receipt);
+    lb_commit_add(&capture->state->fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + LB_BOOK_OWN_BYTES,
+                  sizeof *receipt);
     return true;
 }
 
@@ -302,9 +304,9 @@ static bool has_anything_untold(const struct lb_capture *capture)
 
 int lb_turns_start(struct lb_capture *capture)
 {
-    capture->door = (struct lb_watch){ capture->link->to_fast_fd, on_door, capture };
-    capture->stall_timer = (struct lb_timer){ LB_NEVER, on_stall_timer, capture, NULL };
-    capture->tell_timer = (struct lb_timer){ LB_NEVER, on_tell_timer, capture, NULL };
+    capture->door = (struct lb_watch) { capture->link->to_fast_fd, on_door, capture };
+    capture->stall_timer = (struct lb_timer) { LB_NEVER, on_stall_timer, capture, NULL };
+    capture->tell_timer = (struct lb_timer) { LB_NEVER, on_tell_timer, capture, NULL };
     lb_loop_add_timer(capture->loop, &capture->stall_timer);
     lb_loop_add_timer(capture->loop, &capture->tell_timer);
     if (has_anything_untold(capture))

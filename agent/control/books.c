@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The books, read. In: both sides' tables. Out: sums that balance: the slow side's counters stand still while it reads
- * (this is its thread), the fast side's are taken at one instant, later than them, so pending is never negative.
+ * The books, read. In: both sides' tables. Out: sums that balance: the slow side's counters stand still while
+ * it reads (this is its thread), the fast side's are taken at one instant, later than them, so pending is
+ * never negative.
  */
 #include "agent/control/books.h"
 
@@ -16,7 +17,7 @@ const char *lb_drop_name(unsigned reason)
 
 static struct lb_sum sum_at(const uint64_t *words)
 {
-    return (struct lb_sum){ words[0], words[1] };
+    return (struct lb_sum) { words[0], words[1] };
 }
 
 static void add(struct lb_sum *to, struct lb_sum sum)
@@ -30,7 +31,8 @@ static uint64_t less(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-static void read_row(const struct lb_status_source *source, uint32_t row, const uint64_t *fast, struct lb_book *book)
+static void read_row(const struct lb_status_source *source, uint32_t row, const uint64_t *fast,
+                     struct lb_book *book)
 {
     const uint64_t *slow = &source->state->slow.region[LB_SLOW_BOOKS].work[row * LB_BOOK_SLOW_WORDS];
 
@@ -45,8 +47,10 @@ static void read_row(const struct lb_status_source *source, uint32_t row, const 
     book->shed = sum_at(slow + LB_BOOK_SHED);
     book->rejected = sum_at(slow + LB_BOOK_REJECTED);
     lb_capture_open(source->capture, row, &book->open.lines, &book->open.bytes);
-    book->pending.lines = less(book->queued.lines, book->delivered.lines + book->shed.lines + book->rejected.lines);
-    book->pending.bytes = less(book->queued.bytes, book->delivered.bytes + book->shed.bytes + book->rejected.bytes);
+    book->pending.lines =
+        less(book->queued.lines, book->delivered.lines + book->shed.lines + book->rejected.lines);
+    book->pending.bytes =
+        less(book->queued.bytes, book->delivered.bytes + book->shed.bytes + book->rejected.bytes);
     add(&book->in, book->open);
     add(&book->in, book->queued);
     add(&book->in, book->dropped);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control.sock. In: one line from a client. Out: an answer, then the end of the connection. Always true: nothing here
- * waits; an answer that the socket does not take at once is sent on as it does.
+ * control.sock. In: one line from a client. Out: an answer, then the end of the connection. Always true:
+ * nothing here waits; an answer that the socket does not take at once is sent on as it does.
  */
 #include "agent/control/control.h"
 
@@ -117,13 +117,15 @@ static void on_probe_done(void *ctx, const struct lb_answer *answer, uint64_t to
     if (!client)
         return; /* it did not wait for us */
     if (control->shipper->sink->judge(answer) != LB_VERDICT_DELIVERED)
-        snprintf(text, sizeof text, "error sink %s: %s (after %.0f ms)\n", name, answer->text, (double)took_ns / 1e6);
+        snprintf(text, sizeof text, "error sink %s: %s (after %.0f ms)\n", name, answer->text,
+                 (double)took_ns / 1e6);
     else if (answer->status)
-        snprintf(text, sizeof text, "ok\nagent: version " LB_VERSION "\nsink %s: answers, HTTP status %ld, %.1f ms\n", name,
+        snprintf(text, sizeof text,
+                 "ok\nagent: version " LB_VERSION "\nsink %s: answers, HTTP status %ld, %.1f ms\n", name,
                  answer->status, (double)took_ns / 1e6);
     else
-        snprintf(text, sizeof text, "ok\nagent: version " LB_VERSION "\nsink %s: can be written, %.1f ms\n", name,
-                 (double)took_ns / 1e6);
+        snprintf(text, sizeof text, "ok\nagent: version " LB_VERSION "\nsink %s: can be written, %.1f ms\n",
+                 name, (double)took_ns / 1e6);
     answer_text(client, text);
 }
 
@@ -137,7 +139,8 @@ static void on_ping(struct lb_control_client *client, const char *name)
         return;
     }
     control->probing = client;
-    client->deadline_ns = control->loop->now_ns + control->shipper->sink_config->timeout_ms * LB_NS_PER_MS + LB_NS_PER_S;
+    client->deadline_ns =
+        control->loop->now_ns + control->shipper->sink_config->timeout_ms * LB_NS_PER_MS + LB_NS_PER_S;
     rc = lb_shipper_probe(control->shipper, on_probe_done, control);
     if (rc == 0)
         return;
@@ -149,7 +152,8 @@ static void on_ring(struct lb_control_client *client)
 {
     struct lb_control *control = client->control;
     char buf[CMSG_SPACE(sizeof control->ring_fds)] = { 0 }, text[sizeof control->config_path + 16];
-    struct iovec piece = { text, (size_t)snprintf(text, sizeof text, "ok\nconfig %s\n", control->config_path) };
+    struct iovec piece = { text,
+                           (size_t)snprintf(text, sizeof text, "ok\nconfig %s\n", control->config_path) };
     struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = buf };
     size_t bytes = control->ring_fd_count * sizeof(int);
     struct cmsghdr *head;
@@ -232,7 +236,7 @@ static void on_listener(void *arg, uint32_t events)
 
         if (client->watch.fd >= 0)
             continue;
-        client->watch = (struct lb_watch){ fd, on_client, client };
+        client->watch = (struct lb_watch) { fd, on_client, client };
         client->deadline_ns = control->loop->now_ns + LB_CONTROL_PATIENCE_NS;
         if (client->deadline_ns < control->timer.due_ns)
             control->timer.due_ns = client->deadline_ns;
@@ -297,8 +301,8 @@ int lb_control_start(struct lb_control *control, int dir_fd)
     }
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control.sock", dir_fd);
     unlinkat(dir_fd, "control.sock", 0);
-    control->listener = (struct lb_watch){ fd, on_listener, control };
-    control->timer = (struct lb_timer){ LB_NEVER, on_timer, control, NULL };
+    control->listener = (struct lb_watch) { fd, on_listener, control };
+    control->timer = (struct lb_timer) { LB_NEVER, on_timer, control, NULL };
     lb_loop_add_timer(control->loop, &control->timer);
     if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         fchmodat(dir_fd, "control.sock", 0660, 0) != 0 || listen(fd, 16) != 0) {

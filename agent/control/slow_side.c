@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slow side put together. In: knocks, answers, requests, a new configuration. Out: bodies on their way. Always true:
- * after each turn of the loop the shipper has had its step, so nothing that is due waits for another event.
+ * The slow side put together. In: knocks, answers, requests, a new configuration. Out: bodies on their way.
+ * Always true: after each turn of the loop the shipper has had its step, so nothing that is due waits for
+ * another event.
  */
 #include "agent/control/slow_side.h"
 
@@ -21,7 +22,8 @@ static uint64_t wall_minus_boot_ns(void)
     return lb_clock_wall_ns() - lb_clock_boot_ns();
 }
 
-static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loaded, struct lb_transport *ret_transport)
+static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loaded,
+                          struct lb_transport *ret_transport)
 {
     const struct lb_sink_config *config = &loaded->config->sinks[0];
     const struct lb_sink *sink = lb_sink_find(config->type);
@@ -48,7 +50,8 @@ static bool is_anything_on_its_way(const struct lb_shipper *shipper)
     return shipper->probe_done != NULL;
 }
 
-/* Take a new configuration over when nothing is on its way by the old transport; until then nothing new is sent. */
+/* Take a new configuration over when nothing is on its way by the old transport; until then nothing new is
+ * sent. */
 static void take_over(struct lb_slow_side *slow)
 {
     struct lb_loaded *next = __atomic_load_n(&slow->next, __ATOMIC_ACQUIRE);
@@ -67,7 +70,8 @@ static void take_over(struct lb_slow_side *slow)
             transport.close(transport.self);
     }
     if (rc < 0) {
-        lb_log(LB_LEVEL_ERROR, "the sink's new settings cannot be used: %s; the old ones stay until the next start",
+        lb_log(LB_LEVEL_ERROR,
+               "the sink's new settings cannot be used: %s; the old ones stay until the next start",
                strerror(-rc));
     } else {
         slow->shipper.transport.close(slow->shipper.transport.self);
@@ -170,11 +174,12 @@ static void wire_shipper(struct lb_slow_side *slow, const struct lb_loaded *load
     shipper->wall_minus_boot_ns = wall_minus_boot_ns;
 }
 
-static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *loaded, const struct lb_capture *capture)
+static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *loaded,
+                         const struct lb_capture *capture)
 {
     slow->control.loop = &slow->loop;
     slow->control.shipper = &slow->shipper;
-    slow->control.status = (struct lb_status_source){
+    slow->control.status = (struct lb_status_source) {
         .config = loaded->config,
         .capture = capture,
         .shipper = &slow->shipper,
@@ -190,8 +195,8 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
     open_for_reading(slow, "ring.old");
 }
 
-int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link, struct lb_card *card,
-                       struct lb_loaded *loaded, const struct lb_capture *capture)
+int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link,
+                       struct lb_card *card, struct lb_loaded *loaded, const struct lb_capture *capture)
 {
     uint64_t seed = 0;
     int rc = lb_loop_init(&slow->loop);
@@ -202,8 +207,8 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
     slow->link = link;
     slow->card = card;
     slow->taken = loaded;
-    slow->door = (struct lb_watch){ link->to_slow_fd, on_door, slow };
-    slow->step_timer = (struct lb_timer){ 0, on_step_timer, slow, NULL };
+    slow->door = (struct lb_watch) { link->to_slow_fd, on_door, slow };
+    slow->step_timer = (struct lb_timer) { 0, on_step_timer, slow, NULL };
     lb_loop_add_timer(&slow->loop, &slow->step_timer);
     wire_shipper(slow, loaded);
     wire_control(slow, loaded, capture);

@@ -35,7 +35,7 @@ struct lb_slow_side {
     struct lb_files *files;
     struct lb_link *link;
     struct lb_card *card;
-    struct lb_loaded *next; /* handed over by the fast side; NULL: nothing new */
+    struct lb_loaded *next;  /* handed over by the fast side; NULL: nothing new */
     struct lb_loaded *taken; /* and taken: the fast side may free what came before */
     bool has_started;
 };
@@ -47,8 +47,8 @@ struct lb_slow_side {
  *   returns   0 | negative errno (it was logged)
  *   calls     main thread
  */
-int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link, struct lb_card *card,
-                       struct lb_loaded *loaded, const struct lb_capture *capture);
+int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link,
+                       struct lb_card *card, struct lb_loaded *loaded, const struct lb_capture *capture);
 
 /*
  * Hand a new configuration over. Before it is taken, another one is refused.

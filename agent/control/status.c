@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Status, printed. In: the agent's rooms, read only. Out: JSON, or a page for a person. No secret is within reach here. */
+/* Status, printed. In: the agent's rooms, read only. Out: JSON, or a page for a person. No secret is within
+ * reach here. */
 #include "agent/control/status.h"
 
 #include <stdlib.h>
@@ -18,7 +19,8 @@ static void print_text(FILE *out, const char *key, const char *text)
 
     if (!escaped)
         return;
-    fprintf(out, "\"%s\":\"%.*s\"", key, (int)(lb_json_escape(escaped, text, strlen(text)) - escaped), escaped);
+    fprintf(out, "\"%s\":\"%.*s\"", key, (int)(lb_json_escape(escaped, text, strlen(text)) - escaped),
+            escaped);
     free(escaped);
 }
 
@@ -34,9 +36,15 @@ static void print_book(FILE *out, const struct lb_book *book)
         const char *name;
         struct lb_sum sum;
     } rows[] = {
-        { "in", book->in },           { "open", book->open },           { "queued", book->queued },
-        { "held", book->held },       { "dropped", book->dropped },     { "pending", book->pending },
-        { "delivered", book->delivered }, { "shed", book->shed },       { "rejected", book->rejected },
+        { "in", book->in },
+        { "open", book->open },
+        { "queued", book->queued },
+        { "held", book->held },
+        { "dropped", book->dropped },
+        { "pending", book->pending },
+        { "delivered", book->delivered },
+        { "shed", book->shed },
+        { "rejected", book->rejected },
         { "own", book->own },
     };
 
@@ -104,8 +112,8 @@ static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, 
     fprintf(out, ",\"requests\":%llu,\"delivered_bodies\":%llu,\"failures\":%llu,\"lines\":%llu",
             (unsigned long long)stats->requests, (unsigned long long)stats->delivered_bodies,
             (unsigned long long)stats->failures, (unsigned long long)stats->lines);
-    fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u", (unsigned long long)stats->raw_bytes,
-            (unsigned long long)stats->wire_bytes, in_flight(shipper));
+    fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u",
+            (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes, in_flight(shipper));
     if (stats->last_delivery_ns)
         fprintf(out, ",\"last_delivery_s\":%.3f", (double)(now_ns - stats->last_delivery_ns) / 1e9);
     fputc(',', out);
@@ -120,14 +128,19 @@ static void print_ring(const struct lb_status_source *source, FILE *out)
     uint64_t next[2];
 
     lb_commit_snapshot(&source->state->fast, LB_FAST_RING, LB_RING_NEXT_URGENT, 2, next);
-    fprintf(out, "\"ring\":{\"id\":\"%016llx\",\"size\":%llu,\"used\":%llu,\"fill\":%.4f,\"tmpfs\":%s,\"locked\":%s,",
-            (unsigned long long)ring->id, (unsigned long long)ring->size, (unsigned long long)used,
-            (double)used / (double)ring->size, source->is_tmpfs ? "true" : "false",
-            ring->map.is_locked ? "true" : "false");
+    fprintf(
+        out,
+        "\"ring\":{\"id\":\"%016llx\",\"size\":%llu,\"used\":%llu,\"fill\":%.4f,\"tmpfs\":%s,\"locked\":%s,",
+        (unsigned long long)ring->id, (unsigned long long)ring->size, (unsigned long long)used,
+        (double)used / (double)ring->size, source->is_tmpfs ? "true" : "false",
+        ring->map.is_locked ? "true" : "false");
     print_text(out, "lock_error", ring->map.lock_errno ? strerror(ring->map.lock_errno) : "");
-    fprintf(out, ",\"holes\":%llu,\"lost_bytes\":%llu,\"set_aside\":%s,\"next\":{\"urgent\":%llu,\"routine\":%llu}}",
-            (unsigned long long)source->repair->holes, (unsigned long long)source->repair->lost_bytes,
-            source->shipper->next_ring ? "true" : "false", (unsigned long long)next[0], (unsigned long long)next[1]);
+    fprintf(
+        out,
+        ",\"holes\":%llu,\"lost_bytes\":%llu,\"set_aside\":%s,\"next\":{\"urgent\":%llu,\"routine\":%llu}}",
+        (unsigned long long)source->repair->holes, (unsigned long long)source->repair->lost_bytes,
+        source->shipper->next_ring ? "true" : "false", (unsigned long long)next[0],
+        (unsigned long long)next[1]);
 }
 
 static bool is_clock_synchronized(void)
@@ -146,12 +159,14 @@ static void print_rest(const struct lb_status_source *source, FILE *out)
     const struct lb_staging *staging = source->capture->staging;
 
     fprintf(out, "\"staging\":{\"size\":%zu,\"free\":%llu,\"streams\":%u,\"cut\":%llu,\"locked\":%s}",
-            staging->map.data_bytes, (unsigned long long)LB_CHUNK_BYTES * lb_capture_free_chunks(source->capture),
+            staging->map.data_bytes,
+            (unsigned long long)LB_CHUNK_BYTES * lb_capture_free_chunks(source->capture),
             lb_capture_streams(source->capture),
             (unsigned long long)__atomic_load_n(&source->capture->cut_streams, __ATOMIC_RELAXED),
             staging->map.is_locked ? "true" : "false");
     fprintf(out, ",\"clock\":{\"boot_ms\":%llu,\"wall_ms\":%llu,\"synchronized\":%s}",
-            (unsigned long long)(lb_clock_boot_ns() / LB_NS_PER_MS), (unsigned long long)(lb_clock_wall_ns() / LB_NS_PER_MS),
+            (unsigned long long)(lb_clock_boot_ns() / LB_NS_PER_MS),
+            (unsigned long long)(lb_clock_wall_ns() / LB_NS_PER_MS),
             is_clock_synchronized() ? "true" : "false");
     fprintf(out, ",\"memory\":{\"ceiling\":%llu,\"parts\":{", (unsigned long long)ceiling);
     for (unsigned i = 0; i < LB_MEMORY_PARTS; i++)
@@ -182,9 +197,9 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
 
 static void print_row(FILE *out, const char *name, int name_len, const struct lb_book *book)
 {
-    fprintf(out, "  %-22.*s %10llu %10llu %10llu %8llu %8llu\n", name_len, name, (unsigned long long)book->in.lines,
-            (unsigned long long)book->delivered.lines, (unsigned long long)book->pending.lines,
-            (unsigned long long)book->dropped.lines,
+    fprintf(out, "  %-22.*s %10llu %10llu %10llu %8llu %8llu\n", name_len, name,
+            (unsigned long long)book->in.lines, (unsigned long long)book->delivered.lines,
+            (unsigned long long)book->pending.lines, (unsigned long long)book->dropped.lines,
             (unsigned long long)(book->shed.lines + book->rejected.lines));
 }
 
@@ -195,7 +210,8 @@ static void print_services(const struct lb_status_source *source, FILE *out)
     if (!books)
         return;
     lb_books_read(source, books, &all);
-    fprintf(out, "\nlines\n  %-22s %10s %10s %10s %8s %8s\n", "service", "in", "delivered", "pending", "dropped", "lost");
+    fprintf(out, "\nlines\n  %-22s %10s %10s %10s %8s %8s\n", "service", "in", "delivered", "pending",
+            "dropped", "lost");
     for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
         const struct lb_state_name *name = &source->state->file->name[row];
         uint64_t len = __atomic_load_n(&name->len, __ATOMIC_ACQUIRE);
@@ -221,15 +237,18 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
             sink_state(source, now_ns));
     if (stats->last_delivery_ns)
         fprintf(out, ", last delivery %.1f s ago", (double)(now_ns - stats->last_delivery_ns) / 1e9);
-    fprintf(out, "\n  %llu requests, %llu failed, %llu lines as %s, %s on the wire\n", (unsigned long long)stats->requests,
-            (unsigned long long)stats->failures, (unsigned long long)stats->lines,
-            lb_units_print_human(stats->raw_bytes, raw, sizeof raw), lb_units_print_human(stats->wire_bytes, wire, sizeof wire));
+    fprintf(out, "\n  %llu requests, %llu failed, %llu lines as %s, %s on the wire\n",
+            (unsigned long long)stats->requests, (unsigned long long)stats->failures,
+            (unsigned long long)stats->lines, lb_units_print_human(stats->raw_bytes, raw, sizeof raw),
+            lb_units_print_human(stats->wire_bytes, wire, sizeof wire));
     if (stats->last_error[0] && lb_shipper_is_away(source->shipper, now_ns))
         fprintf(out, "  %s\n", stats->last_error);
     fprintf(out, "\nring %s of %s in use (%.0f %%), %s%s\n", lb_units_print_human(used, fill, sizeof fill),
-            lb_units_print_human(source->ring->size, size, sizeof size), 100.0 * (double)used / (double)source->ring->size,
+            lb_units_print_human(source->ring->size, size, sizeof size),
+            100.0 * (double)used / (double)source->ring->size,
             source->is_tmpfs ? "in RAM" : "NOT on tmpfs: this wears the card",
             source->ring->map.is_locked ? ", locked" : ", not locked (may be swapped)");
     if (source->repair->holes)
-        fprintf(out, "  %llu damaged stretches were found at start\n", (unsigned long long)source->repair->holes);
+        fprintf(out, "  %llu damaged stretches were found at start\n",
+                (unsigned long long)source->repair->holes);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading an agent's rings from outside. In: control.sock. Out: copies of records. The agent never waits for us. */
+/* Reading an agent's rings from outside. In: control.sock. Out: copies of records. The agent never waits for
+ * us. */
 #include "agent/offline/ring_reader.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@ static int connect_to_agent(void)
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     const char *dir = getenv("LOGBOOM_RUNTIME_DIR");
     struct timeval patience = { .tv_sec = 10 };
-    int fd, len = snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", dir && dir[0] ? dir : "/run/logboom");
+    int fd, len = snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock",
+                           dir && dir[0] ? dir : "/run/logboom");
 
     if (len < 0 || (size_t)len >= sizeof address.sun_path)
         return -ENAMETOOLONG;
@@ -61,7 +63,9 @@ static int receive_fds(struct lb_ring_reader *reader, int fd, int *fds, unsigned
 {
     char text[sizeof reader->config_path + 64], control[CMSG_SPACE(sizeof(int) * LB_CONTROL_FDS_MAX)];
     struct iovec piece = { text, sizeof text - 1 };
-    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
     ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 
     if (got < 0)

@@ -12,7 +12,7 @@ struct lb_ring_reader {
     unsigned rings;
     struct lb_record *record; /* the copy that lb_ring_reader_next() made */
     size_t record_room;
-    uint64_t skipped; /* times that the writer came round while we read */
+    uint64_t skipped;       /* times that the writer came round while we read */
     char config_path[4096]; /* the agent's; "" unknown */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `logboom tail`. In: options, an agent's rings. Out: lines on stdout, filtered, the last N and then, with -f, new ones. */
+/* `logboom tail`. In: options, an agent's rings. Out: lines on stdout, filtered, the last N and then, with
+ * -f, new ones. */
 #include "agent/offline/tail.h"
 
 #include <errno.h>
@@ -104,7 +105,8 @@ static size_t format(struct tail *tail, const struct lb_record *record, uint64_t
     }
     localtime_r(&wall_s, &tm);
     len = strftime(tail->buf, 64, "%F %T", &tm);
-    len += (size_t)sprintf(tail->buf + len, ".%03llu %-9s %.*s: ", (unsigned long long)(wall_ns / LB_NS_PER_MS % 1000),
+    len += (size_t)sprintf(tail->buf + len,
+                           ".%03llu %-9s %.*s: ", (unsigned long long)(wall_ns / LB_NS_PER_MS % 1000),
                            lb_level_name(record->severity), record->service_len, lb_record_service(record));
     if (record->kind == LB_KIND_RECEIPT && record->body_len == sizeof receipt) {
         memcpy(&receipt, lb_record_body(record), sizeof receipt);

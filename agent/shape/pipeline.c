@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The order of the shaping steps. In: one line as pieces. Out: what becomes of it. Same input, same output. */
+/* The order of the shaping steps. In: one line as pieces. Out: what becomes of it. Same input, same output.
+ */
 #include "agent/shape/pipeline.h"
 
 #include <string.h>
@@ -39,7 +40,7 @@ void lb_shape_line(const struct lb_capture_config *settings, const struct lb_sha
     int level;
 
     if (in->body_len == 0) {
-        *ret_out = (struct lb_shape_output){ .verdict = LB_SHAPE_DROP_BLANK };
+        *ret_out = (struct lb_shape_output) { .verdict = LB_SHAPE_DROP_BLANK };
         return;
     }
     text = beginning(in, buf, sizeof buf, &len);

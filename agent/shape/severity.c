@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Severity from a line's text. In: the first bytes of a line. Out: a level, or none. No state, no allocation. */
+/* Severity from a line's text. In: the first bytes of a line. Out: a level, or none. No state, no allocation.
+ */
 #include "agent/shape/severity.h"
 
 #include <stdbool.h>
@@ -12,9 +13,9 @@ static const struct {
     const char *name;
     unsigned char len, level;
 } words[] = {
-    { "INFO", 4, LB_LEVEL_INFO },         { "DEBUG", 5, LB_LEVEL_DEBUG }, { "WARNING", 7, LB_LEVEL_WARNING },
-    { "ERROR", 5, LB_LEVEL_ERROR },       { "WARN", 4, LB_LEVEL_WARNING }, { "CRITICAL", 8, LB_LEVEL_CRITICAL },
-    { "FATAL", 5, LB_LEVEL_CRITICAL },    { "NOTICE", 6, LB_LEVEL_NOTICE },
+    { "INFO", 4, LB_LEVEL_INFO },      { "DEBUG", 5, LB_LEVEL_DEBUG },   { "WARNING", 7, LB_LEVEL_WARNING },
+    { "ERROR", 5, LB_LEVEL_ERROR },    { "WARN", 4, LB_LEVEL_WARNING },  { "CRITICAL", 8, LB_LEVEL_CRITICAL },
+    { "FATAL", 5, LB_LEVEL_CRITICAL }, { "NOTICE", 6, LB_LEVEL_NOTICE },
 };
 
 static int word_level(const char *text, size_t len)
@@ -75,7 +76,8 @@ static int field_level(const char *field, size_t len)
 }
 
 /*
- * After asctime the level is the first, second or third field: "%(levelname)s text", "%(name)s - %(levelname)s - text",
+ * After asctime the level is the first, second or third field: "%(levelname)s text", "%(name)s -
+ * %(levelname)s - text",
  * "%(name)s [%(process)d] %(levelname)s: text". Lone separators are no fields.
  */
 static int level_after_asctime(const char *text, size_t len)
