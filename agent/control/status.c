@@ -197,10 +197,12 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
 
 static void print_row(FILE *out, const char *name, int name_len, const struct lb_book *book)
 {
+    uint64_t lost = book->shed.lines + book->rejected.lines;
+
     fprintf(out, "  %-22.*s %10llu %10llu %10llu %8llu %8llu\n", name_len, name,
             (unsigned long long)book->in.lines, (unsigned long long)book->delivered.lines,
             (unsigned long long)book->pending.lines, (unsigned long long)book->dropped.lines,
-            (unsigned long long)(book->shed.lines + book->rejected.lines));
+            (unsigned long long)lost);
 }
 
 static void print_services(const struct lb_status_source *source, FILE *out)
