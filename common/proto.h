@@ -63,8 +63,11 @@ struct lb_proto_head {
     uint32_t reserved; /* 0 */
 };
 
-/* HELLO: followed by service_len bytes of service name (0: the agent derives it), then tags_len bytes
- * "k:v,k:v". */
+/*
+ * HELLO: followed by service_len bytes of service name (0: the agent derives it), then tags_len bytes
+ * "k:v,k:v". It may carry the pipe's read end (SCM_RIGHTS): not to be read yet, but so that the agent knows
+ * the pipe that a client before this one left, and goes on with the line begun there.
+ */
 struct lb_proto_hello {
     struct lb_proto_head head;
     uint64_t stream_id; /* random, never 0 */

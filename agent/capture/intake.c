@@ -134,8 +134,9 @@ static const char *read_hello(struct lb_peer *peer, const struct lb_proto_hello 
     return NULL;
 }
 
+/* pipe_fd: -1, or the peer's pipe, to be looked at. */
 static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const struct lb_proto_hello *hello,
-                     size_t len)
+                     size_t len, int pipe_fd)
 {
     const char *fault = read_hello(peer, hello, len);
     int64_t slot;
@@ -152,6 +153,8 @@ static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const str
     }
     if (slot >= 0)
         lb_streams_tie(capture, peer, (uint32_t)slot);
+    else if (pipe_fd >= 0)
+        lb_streams_reclaim(capture, peer, pipe_fd);
     peer->state = LB_PEER_DRAINING;
     if (!send_taken(capture, peer, LB_PROTO_WELCOME))
         hang_up(capture, peer);
@@ -246,7 +249,8 @@ static void on_pipe(struct lb_capture *capture, struct lb_peer *peer, int fd)
 
 /* ---- packets ---- */
 
-/* Receive one packet and at most one descriptor; whatever else came along is closed. */
+/* Receive one packet and at most one descriptor; whatever else came along is closed. No packet, no
+ * descriptor. */
 static ssize_t receive(struct lb_peer *peer, union packet *packet, bool may_peek, int *ret_fd)
 {
     char control[CMSG_SPACE(sizeof(int) * 8)];
@@ -273,7 +277,13 @@ static ssize_t receive(struct lb_peer *peer, union packet *packet, bool may_peek
                 close(fd);
         }
     }
-    return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
+    if (message.msg_flags & MSG_TRUNC)
+        got = -EMSGSIZE;
+    if (got <= 0 && *ret_fd >= 0) {
+        close(*ret_fd);
+        *ret_fd = -1;
+    }
+    return got;
 }
 
 static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union packet *packet, size_t len,
@@ -281,14 +291,12 @@ static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union pac
 {
     int type = lb_proto_check(packet, len);
 
-    if (fd >= 0 && (type != LB_PROTO_PIPE || peer->state != LB_PEER_DRAINING)) {
-        close(fd);
-        fd = -1;
+    if (type == LB_PROTO_PIPE && peer->state == LB_PEER_DRAINING) {
+        on_pipe(capture, peer, fd); /* which keeps the descriptor */
+        return;
     }
     if (type == LB_PROTO_HELLO && peer->state == LB_PEER_GREETING)
-        on_hello(capture, peer, &packet->hello, len);
-    else if (type == LB_PROTO_PIPE && peer->state == LB_PEER_DRAINING)
-        on_pipe(capture, peer, fd);
+        on_hello(capture, peer, &packet->hello, len, fd);
     else if (type == LB_PROTO_BYE) {
         peer->said_bye = true;
         hang_up(capture, peer);
@@ -296,6 +304,8 @@ static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union pac
         refuse(capture, peer,
                type == -EPROTONOSUPPORT ? "another version of the protocol: client and agent must match"
                                         : "unexpected or malformed packet");
+    if (fd >= 0)
+        close(fd);
 }
 
 static void on_peer(void *arg, uint32_t events)

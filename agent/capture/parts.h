@@ -114,6 +114,14 @@ int64_t lb_streams_new(struct lb_capture *capture, struct lb_peer *peer);
 void lb_streams_tie(struct lb_capture *capture, struct lb_peer *peer, uint32_t slot);
 
 /*
+ * A peer that has no stream yet shows its pipe: if a client before it, of the
+ * same user, service and tags, left a stream that reads or did read this pipe,
+ * the peer goes on with that one, and with the line that was begun in it.
+ *   pipe_fd     stays the caller's
+ */
+void lb_streams_reclaim(struct lb_capture *capture, struct lb_peer *peer, int pipe_fd);
+
+/*
  * Begin to read a pipe for a peer.
  *   pipe_fd     becomes the stream's on success
  *   returns     0 | -EEXIST this pipe is read already | -EINVAL not the read end of a pipe

@@ -256,50 +256,70 @@ static int begin_reading(struct lb_capture *capture, struct lb_stream *stream, i
     return 0;
 }
 
-/*
- * The peer has no stream yet, but its pipe was read before under another id: a client that was killed with
- * the agent and started anew. It goes on there, if it is the same user and service; else the rest of the old
- * one goes out cut.
- */
-static int take_over(struct lb_capture *capture, struct lb_peer *peer, struct lb_stream *orphan)
+/* Would a stream be the same in this peer's hands? Its user, service and tags stand on every record. */
+static bool is_same_source(const struct lb_capture *capture, const struct lb_stream *stream,
+                           const struct lb_peer *peer)
 {
-    const struct lb_stream_name *old = name_of(capture, orphan);
+    const struct lb_stream_name *old = name_of(capture, stream), *now = &peer->name;
 
-    if (orphan->uid != peer->uid || old->service_len != peer->name.service_len ||
-        memcmp(old->service, peer->name.service, old->service_len) != 0) {
-        orphan->close_early = true;
-        lb_staging_set(capture->staging, orphan->slot, LB_STREAM_INO, 0);
-        lb_turns_make_ready(capture, orphan);
-        return -ENOENT;
-    }
-    lb_staging_set(capture->staging, orphan->slot, LB_STREAM_ID, peer->stream_id);
-    lb_streams_tie(capture, peer, orphan->slot);
-    return 0;
+    return stream->uid == peer->uid && old->service_len == now->service_len &&
+           old->tags_len == now->tags_len && memcmp(old->service, now->service, now->service_len) == 0 &&
+           memcmp(old->tags, now->tags, now->tags_len) == 0;
+}
+
+/* The peer goes on with a stream that another client of the same source left. */
+static void take_over(struct lb_capture *capture, struct lb_peer *peer, struct lb_stream *stream)
+{
+    lb_staging_set(capture->staging, stream->slot, LB_STREAM_ID, peer->stream_id);
+    capture->staging->names[stream->slot].pid =
+        peer->name.pid; /* one word: a kill finds the old or the new */
+    lb_streams_tie(capture, peer, stream->slot);
+    lb_turns_publish(capture, false);
+}
+
+/* What is left of a stream goes out as it is: its pipe is another one's now. */
+static void let_go(struct lb_capture *capture, struct lb_stream *orphan)
+{
+    orphan->close_early = true;
+    lb_staging_set(capture->staging, orphan->slot, LB_STREAM_INO, 0);
+    lb_turns_make_ready(capture, orphan);
+}
+
+void lb_streams_reclaim(struct lb_capture *capture, struct lb_peer *peer, int pipe_fd)
+{
+    struct stat st = { 0 };
+    int64_t reader = peer->slot < 0 && check_pipe(pipe_fd, &st) == 0 ? reader_of(capture, &st) : -1;
+    struct lb_stream *stream = reader >= 0 ? &capture->streams[reader] : NULL;
+
+    if (stream && !stream->peer && is_same_source(capture, stream, peer))
+        take_over(capture, peer, stream);
 }
 
 int lb_streams_attach(struct lb_capture *capture, struct lb_peer *peer, int pipe_fd)
 {
     struct stat st = { 0 };
     int rc = check_pipe(pipe_fd, &st);
-    int64_t reader, own = peer->slot;
+    int64_t reader, own;
 
     if (rc < 0)
         return rc;
+    lb_streams_reclaim(capture, peer, pipe_fd); /* where the greeting did not show the pipe */
     reader = reader_of(capture, &st);
+    own = peer->slot;
     if (own >= 0 && own == reader && capture->streams[own].watch.fd >= 0) {
-        close(pipe_fd); /* its client came back, the agent never stopped reading */
+        close(pipe_fd); /* the agent never stopped reading it, whoever its client was */
         return 0;
     }
     if (reader >= 0 && capture->streams[reader].watch.fd >= 0)
         return -EEXIST;
-    if (own < 0 && reader >= 0 && take_over(capture, peer, &capture->streams[reader]) == 0)
-        own = reader;
     if (own < 0)
         own = lb_streams_new(capture, peer);
     if (own < 0)
         return (int)own;
     if (capture->streams[own].watch.fd >= 0)
         return -EEXIST; /* this stream has a pipe already, another one */
+    if (reader >= 0 && reader != own)
+        let_go(capture, &capture->streams[reader]);
     return begin_reading(capture, &capture->streams[own], pipe_fd, &st);
 }
 

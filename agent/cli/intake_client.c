@@ -61,7 +61,8 @@ int lb_intake_open(const struct lb_intake_source *source, uint64_t now_ns, struc
     intake->source = *source;
     intake->socket_fd = -1;
     intake->backoff_ns = BACKOFF_MIN_NS;
-    intake->retry_ns = intake->look_ns = intake->away_ns = now_ns;
+    intake->retry_ns = intake->away_ns = now_ns;
+    intake->look_ns = now_ns + LOOK_NS; /* an agent that is there answers before we touch the pipe */
     while (intake->stream_id == 0)
         if (getrandom(&intake->stream_id, sizeof intake->stream_id, 0) < 0 && errno != EINTR) {
             rc = -errno;

@@ -55,6 +55,26 @@ static struct iovec part_of(const void *bytes, size_t len)
     return (struct iovec) { .iov_base = cast.out, .iov_len = len };
 }
 
+union rights {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/* Let a descriptor go along with a message. */
+static void attach(struct msghdr *message, union rights *rights, int fd)
+{
+    struct cmsghdr *head;
+
+    memset(rights, 0, sizeof *rights);
+    message->msg_control = rights->bytes;
+    message->msg_controllen = sizeof rights->bytes;
+    head = CMSG_FIRSTHDR(message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(head), &fd, sizeof fd);
+}
+
 int lb_intake_link_send_hello(int socket_fd, const struct lb_intake_source *source, uint64_t stream_id)
 {
     size_t service_len = strlen(source->service), tags_len = strlen(source->tags);
@@ -68,7 +88,9 @@ int lb_intake_link_send_hello(int socket_fd, const struct lb_intake_source *sour
     struct iovec parts[] = { part_of(&hello, sizeof hello), part_of(source->service, service_len),
                              part_of(source->tags, tags_len) };
     struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
+    union rights rights;
 
+    attach(&message, &rights, source->pipe_fd);
     lb_proto_head_init(&hello.head, LB_PROTO_HELLO, sizeof hello + service_len + tags_len);
     return send_packet(socket_fd, &message);
 }
@@ -90,24 +112,12 @@ int lb_intake_link_send_data(int socket_fd, const struct lb_drain_piece *piece)
 
 int lb_intake_link_send_pipe(int socket_fd, int pipe_fd)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof pipe_fd)];
-    } control = { 0 };
+    union rights rights;
     struct lb_proto_head head;
     struct iovec part = part_of(&head, sizeof head);
-    struct msghdr message = {
-        .msg_iov = &part,
-        .msg_iovlen = 1,
-        .msg_control = control.bytes,
-        .msg_controllen = sizeof control.bytes,
-    };
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof pipe_fd);
-    memcpy(CMSG_DATA(rights), &pipe_fd, sizeof pipe_fd);
+    attach(&message, &rights, pipe_fd);
     lb_proto_head_init(&head, LB_PROTO_PIPE, sizeof head);
     return send_packet(socket_fd, &message);
 }

@@ -161,7 +161,9 @@ class FakeAgent:
         {HELLO: self._hello, DATA: self._data, PIPE: self._pipe, BYE: self._bye}[kind](
             connection, message[HEAD.size:], fds)
 
-    def _hello(self, connection, body, _):
+    def _hello(self, connection, body, fds):
+        for fd in fds:  # only to be looked at
+            os.close(fd)
         stream_id, kind, service_len, tags_len, source_pid, _ = HELLO_REST.unpack_from(body)
         rest = body[HELLO_REST.size:]
         if len(rest) != service_len + tags_len or stream_id == 0:
