@@ -35,8 +35,14 @@ def is_own(entry):
 
 def numbers(entries, service=None):
     """The numbers in the lines of a service (of all), in the order of arrival."""
-    return [int(NUMBER.search(e["message"])[1]) for e in entries
-            if not is_own(e) and (service is None or e["service"] == service)]
+    found = []
+    for entry in entries:
+        if is_own(entry) or service not in (None, entry["service"]):
+            continue
+        mark = NUMBER.search(entry["message"])
+        assert mark, f"torn: {entry}"
+        found.append(int(mark[1]))
+    return found
 
 
 def receipts(entries, reason=None):

@@ -7,6 +7,7 @@ two lines, no line has two numbers, none is missing, and the order within a stre
 had drained into its own memory is the stated exception, so clients are killed only while the agent reads.
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -58,6 +59,18 @@ def test_no_line_is_lost_or_queued_twice_when_the_agent_is_killed(agent, numbere
     assert status["ring"]["holes"] == 0
 
 
+def reads(agent, pipe_end):
+    """Does the agent hold this pipe? From then on its client has nothing of it in its own memory."""
+    st = os.fstat(pipe_end)
+    fds = f"/proc/{agent.process.pid}/fd"
+    for name in os.listdir(fds):
+        with contextlib.suppress(FileNotFoundError):
+            other = os.stat(f"{fds}/{name}")
+            if (other.st_dev, other.st_ino) == (st.st_dev, st.st_ino):
+                return True
+    return False
+
+
 class Feed:
     """Numbered lines into a pipe whose ends the test holds, from a thread, in pieces that end anywhere."""
 
@@ -88,10 +101,9 @@ def test_client_and_agent_killed_in_the_same_instant_go_on_with_the_same_pipe(ag
         client = a.popen("pipe", "-s", "app", stdin=read_end)
         feed = Feed(write_end, count, 2_500_000, chance)
         for _ in range(instants):
-            before = lines_in_all(a)
-            wait_until(lambda: lines_in_all(a) > before or not feed.thread.is_alive(), 20, "the agent reads")
+            wait_until(lambda: reads(a, read_end), 20, "the agent reads")
             time.sleep(chance.uniform(0.0, 0.15))
-            for process in chance.sample([client, a.process], 2):
+            for process in client, a.process:  # the other way round the client could begin to drain
                 process.send_signal(signal.SIGKILL)
             client.wait()
             a.process.wait()
@@ -116,8 +128,9 @@ def test_a_fifo_is_read_on_by_whoever_comes_next(agent, numbered, intake, runtim
     for turn in range(4):
         with open(fifo, "rb") as stdin:
             client = a.popen("pipe", "-s", "app", stdin=stdin)
-        write_all(write_end, lines(100 * turn, 100 * turn + 99, "") + line(100 * turn + 99)[:11])
+        write_all(write_end, lines(100 * turn, 100 * turn + 99) + line(100 * turn + 99)[:11])
         wait_until(lambda: lines_in_all(a) >= 100 * turn + 99, what="the lines of this turn are in")
+        wait_until(lambda: reads(a, write_end), what="the agent reads")
         client.kill()
         a.kill9()
         client.wait()
@@ -174,10 +187,10 @@ def test_half_a_line_goes_on_after_a_kill(agent, numbered, intake, who):
         client = a.popen("pipe", "-s", "app", stdin=read_end)
         write_all(write_end, line(1) + line(2)[:13])
         wait_until(lambda: a.status()["books"]["all"]["open"]["bytes"] == 13, what="half a line is staged")
+        a.kill9()
         if who == "new client":
             client.kill()
             client.wait()
-        a.kill9()
         a.start()
         if who == "new client":
             client = a.popen("pipe", "-s", "app", stdin=read_end)
@@ -225,6 +238,24 @@ def test_a_killed_client_is_noticed_and_its_pipe_read_on(agent, numbered, intake
         wait_until(lambda: a.status()["staging"]["streams"] == 0, what="the stream ended")
     a.flush()
     assert_exactly(numbers(prove_ring(intake.entries()).values()), range(100))
+
+
+def test_a_client_killed_alone_is_replaced_by_one_on_the_same_pipe(agent, numbered, intake):
+    a = agent(numbered)
+    with held_pipe() as (read_end, write_end):
+        for n in range(5):
+            client = a.popen("pipe", "-s", "app", stdin=read_end)
+            write_all(write_end, line(n)[7:] + line(n + 1)[:7])
+            wait_until(lambda: lines_in_all(a) == n + 1 + (book(a)["open"] > 0), what="this part is read")
+            wait_until(lambda: reads(a, read_end), what="the agent reads")
+            if n < 4:
+                client.kill()
+                client.wait()
+        os.close(write_end)
+        assert end(client) == 0, "it hears of the end"
+    a.flush()
+    found = in_order(prove_ring(intake.entries()).values())
+    assert [e["message"] for e in found] == [line(0)[7:-1].decode()] + [line(n)[:-1].decode() for n in range(1, 5)] + ["INFO:ap"]
 
 
 # --- kill points: the N-th store since the start of the process is the last one
