@@ -127,6 +127,7 @@ static char *fill(struct lb_builder *builder, struct lb_ring *ring, uint64_t fro
             if (body->lines > 0 && (size_t)(end - start) + *ret_members_len + FRAME_MAX > builder->max_bytes)
                 break;
             if (body->lines == 0) {
+                body->from = body->to;
                 *ret_members_len = builder->encoder.members_len;
                 memcpy(first_members, builder->encoder.members, builder->encoder.members_len);
             }

@@ -50,8 +50,9 @@ void lb_builder_close(struct lb_builder *builder);
 
 /*
  * Make a body of the records from `from` on: as many as fit. Those it holds
- * become in flight. Records that are final already, and holes, are passed over
- * but lie within the body's stretch.
+ * become in flight. Records that are final already, and holes, are passed over;
+ * they may lie within the body's stretch, but it begins with a record that it
+ * holds: the tail cannot pass that, so nothing of the stretch is overwritten.
  *   head                where the ring ends
  *   wall_minus_boot_ns  for the stamps
  *   body      payload and room are kept and grown; the rest is filled in

@@ -39,12 +39,15 @@ int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed)
 /* ---- sending one ---- */
 
 /*
- * A body failed that was sent at sent_ns. Several that were on their way together and fail together are one
- * failure of the sink: the pause grows once.
+ * A body failed that was sent at sent_ns; LB_NEVER: it could not be sent. Several that were on their way
+ * together and fail together are one failure of the sink: the pause grows once.
  */
 static void note_failure(struct lb_shipper *shipper, uint64_t sent_ns, const char *why, uint64_t now_ns)
 {
-    bool is_known = shipper->failed_since_delivery && sent_ns <= shipper->stats.last_failure_ns;
+    /* Without a pause in force (a flush ended it) every failure begins one, or the body would go out again at
+     * once. */
+    bool is_known = shipper->failed_since_delivery && shipper->retry_at_ns > 0 &&
+                    sent_ns <= shipper->stats.last_failure_ns;
     uint64_t wait_ms;
 
     shipper->stats.failures++;
@@ -73,7 +76,7 @@ static void send_slot(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
     }
     if (slot->state == LB_SLOT_FREE)
         lb_slots_move(slot, LB_SLOT_WAITING);
-    note_failure(shipper, now_ns, strerror(-rc), now_ns);
+    note_failure(shipper, LB_NEVER, strerror(-rc), now_ns);
     slot->not_before_ns = shipper->retry_at_ns;
 }
 
@@ -248,7 +251,7 @@ static bool make_body(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
         return false;
     }
     if (rc < 0) {
-        note_failure(shipper, now_ns, strerror(-rc), now_ns);
+        note_failure(shipper, LB_NEVER, strerror(-rc), now_ns);
         return false;
     }
     lb_pending_move_on(shipper, slot->body.to, now_ns);

@@ -127,7 +127,15 @@ uint32_t rig_put(struct rig *rig, const char *service, enum lb_level level, size
     must(len >= 8 && len <= sizeof text && rig->lines + 1 < RING_LINES_MAX, "a line's bounds");
     memset(text, '.', len);
     memcpy(text, name, (size_t)snprintf(name, sizeof name, "L%u", rig->lines + 1));
-    return rig_put_text(rig, service, NULL, level, text, len) < 0 ? 0 : ++rig->lines;
+    if (rig_put_text(rig, service, NULL, level, text, len) < 0)
+        return 0;
+    rig->lines++;
+    rig->lane[rig->lines] = level <= LB_LEVEL_WARNING ? LB_LANE_URGENT : LB_LANE_ROUTINE;
+    rig->n[rig->lines] =
+        lb_commit_get(&rig->files.state.fast, LB_FAST_RING,
+                      rig->lane[rig->lines] == LB_LANE_URGENT ? LB_RING_NEXT_URGENT : LB_RING_NEXT_ROUTINE) -
+        1;
+    return rig->lines;
 }
 
 unsigned rig_tell(struct rig *rig)

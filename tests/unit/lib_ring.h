@@ -23,9 +23,11 @@ struct rig {
     char path[64];
     struct lb_files files;
     struct lb_link link;
-    uint64_t boot_ns;  /* stamp of the next record */
-    uint32_t lines;    /* put so far; the last one was L<lines> */
-    uint64_t in_lines; /* the books of the rig itself, to compare */
+    uint64_t boot_ns;             /* stamp of the next record */
+    uint32_t lines;               /* put so far; the last one was L<lines> */
+    uint64_t in_lines;            /* the books of the rig itself, to compare */
+    uint8_t lane[RING_LINES_MAX]; /* and where each line got its number */
+    uint64_t n[RING_LINES_MAX];
 };
 
 /* The books of all services. */

@@ -97,23 +97,47 @@ void ship_begin(uint64_t ring_bytes, const char *settings)
     ship_step();
 }
 
+/* What the transport could not let go of must be whole still, and is ours to free. */
+static void stop(void)
+{
+    ship.closes = 0;
+    lb_shipper_stop(&ship.shipper);
+    assert_int_equal(ship.closes, 1);
+    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
+        struct ship_out *out = &ship.out[i];
+
+        if (out->is_out && i < LB_SHIPPER_SLOTS) {
+            assert_true(ship.cannot_cancel);
+            assert_int_equal(memcmp(out->body, out->text, out->len), 0);
+            free(ship.shipper.slot[i].body.payload);
+        }
+        free(out->text);
+        memset(out, 0, sizeof *out);
+    }
+}
+
+void ship_kill(void)
+{
+    stop();
+    rig_restart(&ship.rig);
+    lb_link_close(&ship.rig.link);
+    assert_int_equal(lb_link_init(&ship.rig.link), 0);
+    ship.was_due = false;
+}
+
+void ship_reload(const char *settings)
+{
+    lb_config_free(ship.config_before);
+    ship.config_before = ship.config;
+    ship.config = rig_config(&ship.rig, settings);
+    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config), 0);
+    ship.was_due = false;
+}
+
 int ship_end(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
-        /* What the transport could not let go of is its own now. */
-        if (ship.cannot_cancel && ship.out[i].is_out && i < LB_SHIPPER_SLOTS)
-            assert_int_equal(memcmp(ship.out[i].body, ship.out[i].text, ship.out[i].len), 0);
-    }
-    lb_shipper_stop(&ship.shipper);
-    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
-        if (ship.cannot_cancel && ship.out[i].is_out && i < LB_SHIPPER_SLOTS) {
-            assert_int_equal(memcmp(ship.out[i].body, ship.out[i].text, ship.out[i].len), 0);
-            free(ship.shipper.slot[i].body.payload);
-        }
-        free(ship.out[i].text);
-    }
-    assert_int_equal(ship.closes, 1);
+    stop();
     lb_config_free(ship.config);
     lb_config_free(ship.config_before);
     rig_end(&ship.rig);
@@ -302,6 +326,8 @@ void ship_answer_at(unsigned slot, int error, uint64_t now_ns)
     assert_true(ship.out[slot].is_out);
     assert_int_equal(memcmp(ship.out[slot].body, ship.out[slot].text, ship.out[slot].len), 0);
     ship.out[slot].is_out = false;
+    if (error == 0 && !was_given_up && ship.on_taken)
+        ship.on_taken(ship.out[slot].text);
     if (error == 0)
         each_line(slot, was_given_up ? ship.late : ship.taken, &first, &last);
     else

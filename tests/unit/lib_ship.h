@@ -37,8 +37,9 @@ struct ship {
     bool is_damaged;    /* the ring cannot be walked: no books are checked */
     uint64_t seen[8];   /* what a step can get done, before the last one */
     bool was_due;
-    uint16_t taken[RING_LINES_MAX]; /* how often the sink took a line in an answer that counted */
-    uint16_t late[RING_LINES_MAX];  /* and in one that came after its body was given up */
+    uint16_t taken[RING_LINES_MAX];     /* how often the sink took a line in an answer that counted */
+    uint16_t late[RING_LINES_MAX];      /* and in one that came after its body was given up */
+    void (*on_taken)(const char *text); /* called with each body that counted; NULL: nobody */
 };
 
 extern struct ship ship;
@@ -53,6 +54,17 @@ int ship_end(void **state);
  * As at a start, with the ring that is there: rings are wired as logboomd does.
  */
 void ship_start(void);
+
+/*
+ * The end of a process, after which files and link are as a start finds them; what was on its way is answered
+ * by nobody. ship_start() comes next, and the first step.
+ */
+void ship_kill(void);
+
+/*
+ * New settings, when nothing is on its way.
+ */
+void ship_reload(const char *settings);
 
 /*
  * Put a line; the shipper has a step if the fast side would have knocked.

@@ -342,7 +342,7 @@ static void damage_that_comes_while_it_runs_is_no_reason_to_spin(void **state)
         assert_true(rig_put(&ship.rig, "shop", LB_LEVEL_INFO, 20) > 0);
     ship_pass(SHIP_SECOND);
     assert_int_equal(ship_lines(ship_first()), 3); /* what is before it goes out */
-    lb_shipper_answer_at(&ship.shipper, ship_first(), &(struct lb_answer) { 0 }, ship.now_ns);
+    ship_answer(ship_first(), 0);
     for (int i = 0; i < 3; i++)
         assert_true(lb_shipper_step(&ship.shipper, ship.now_ns + (uint64_t)i) > ship.now_ns + SHIP_SECOND);
     lb_shipper_stop_soon(&ship.shipper);
