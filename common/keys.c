@@ -47,7 +47,7 @@ static const struct lb_key keys[] = {
       .help = "The least severe of logboomd's own messages on stderr." },
 
     { KEY(CAPTURE, "capture", "max_line"), LB_KEY_SIZE, FIELD(lb_capture_config, max_line_bytes),
-      .dflt = "64K", .min = 256, .max = 128 * KIB, .reload = LB_RELOAD_RESTART, .is_per_service = true,
+      .dflt = "64K", .min = 256, .max = 128 * KIB, .is_per_service = true,
       .off_never = "a line is held in RAM while it grows", .help = "A longer line is cut here and marked." },
     { KEY(CAPTURE, "capture", "max_stall"), LB_KEY_DURATION, FIELD(lb_capture_config, max_stall_ms),
       .dflt = "25ms", .max = 60 * SECOND_MS, .is_per_service = true,
@@ -117,7 +117,7 @@ static const struct lb_key keys[] = {
           "Numbers by which the receiver can prove that it has all: batch puts them on the first record of a "
           "body, all on every record (the default of a file sink), off on none." },
     { KEY(SINK, "sink", "body_bytes"), LB_KEY_SIZE, FIELD(lb_sink_config, body_bytes), .dflt = "256K",
-      .min = 16 * KIB, .max = 4 * MIB, .reload = LB_RELOAD_RESTART, .off_never = "a body is built in RAM",
+      .min = 16 * KIB, .max = 4 * MIB, .off_never = "a body is built in RAM",
       .help = "A body is closed at this size, before compression." },
     { KEY(SINK, "sink", "body_lines"), LB_KEY_NUMBER, FIELD(lb_sink_config, body_lines), .dflt = "1000",
       .min = 1, .max = 1000, .unit = "records", .off_means = "1000, the most that an intake takes",
