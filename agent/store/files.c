@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's files. In: a directory and sizes. Out: state and rings, recovered, under a lock. Always true: a file with a
- * final name is whole; what cannot be used is set aside under another name, never removed.
+ * The store's files. In: a directory and sizes. Out: state and rings, recovered, under a lock. Always true: a
+ * file with a final name is whole; what cannot be used is set aside under another name, never removed.
  */
 #include "agent/store/files.h"
 
@@ -35,7 +35,8 @@ static int open_dir(struct lb_files *files, const char *path)
     files->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (files->dir_fd < 0)
         return -errno;
-    files->is_tmpfs = fstatfs(files->dir_fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+    files->is_tmpfs =
+        fstatfs(files->dir_fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
     return 0;
 }
 
@@ -80,7 +81,8 @@ int lb_files_check_room(const struct lb_files *files, uint64_t need_bytes)
 {
     struct statfs fs;
 
-    if (fstatfs(files->dir_fd, &fs) == 0 && fs.f_blocks > 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < need_bytes)
+    if (fstatfs(files->dir_fd, &fs) == 0 && fs.f_blocks > 0 &&
+        (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < need_bytes)
         return -ENOSPC;
     return files->is_tmpfs && mem_available() < need_bytes ? -ENOMEM : 0;
 }
@@ -123,7 +125,9 @@ static int open_ring(struct lb_files *files, uint64_t ring_bytes, bool lock)
             return -errno;
         rc = lb_ring_open(files->dir_fd, "ring", ring_bytes, lock, &files->ring);
     }
-    return rc < 0 ? rc : lb_ring_attach(&files->ring, &files->state.fast, LB_FAST_RING, &files->state.slow, LB_SLOW_RING);
+    return rc < 0 ? rc
+                  : lb_ring_attach(&files->ring, &files->state.fast, LB_FAST_RING, &files->state.slow,
+                                   LB_SLOW_RING);
 }
 
 static int open_old_ring(struct lb_files *files)
@@ -133,7 +137,8 @@ static int open_old_ring(struct lb_files *files)
     if (rc == -ENOENT)
         return 0;
     if (rc < 0) {
-        lb_log(LB_LEVEL_ERROR, "ring.old cannot be used (%s); it is set aside as ring.old.damaged", strerror(-rc));
+        lb_log(LB_LEVEL_ERROR, "ring.old cannot be used (%s); it is set aside as ring.old.damaged",
+               strerror(-rc));
         renameat(files->dir_fd, "ring.old", files->dir_fd, "ring.old.damaged");
         return 0;
     }
@@ -151,17 +156,21 @@ int lb_files_open(struct lb_files *files, uint64_t ring_bytes, bool lock)
     return rc < 0 ? rc : open_old_ring(files);
 }
 
-/* Numbers that damage took: they are told like any other loss, by a service of our own since nobody knows whose they were. */
+/* Numbers that damage took: they are told like any other loss, by a service of our own since nobody knows
+ * whose they were. */
 static void tell_damage(struct lb_files *files, const struct lb_ring_repair *repair)
 {
     uint32_t row;
 
-    if (repair->lost.lines == 0)
+    if (repair->lost.lines == 0) {
+        lb_commit_publish(&files->state.slow); /* the tail may have moved over what was final */
         return;
+    }
     row = lb_state_service(&files->state, "logboom", 7);
     for (unsigned i = 0; i < repair->gaps; i++)
         lb_loss_add(&files->state, &repair->gap[i]);
-    lb_commit_add(&files->state.slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + LB_BOOK_SHED, repair->lost.lines);
+    lb_commit_add(&files->state.slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + LB_BOOK_SHED,
+                  repair->lost.lines);
     lb_commit_publish(&files->state.slow); /* with it the ring remembers that they are told */
 }
 
@@ -177,7 +186,8 @@ void lb_files_recover(struct lb_files *files)
         tell_damage(files, &old_repair);
     }
     if (redone > 0)
-        lb_log(LB_LEVEL_NOTICE, "an agent before us was killed in a commit; its %u words are true now", redone);
+        lb_log(LB_LEVEL_NOTICE, "an agent before us was killed in a commit; its %u words are true now",
+               redone);
     if (files->repair.holes > 0 || files->repair.cursors_were_bad)
         lb_log(LB_LEVEL_ERROR, "the ring was damaged: %llu stretches, %llu bytes, %llu records lost",
                (unsigned long long)files->repair.holes, (unsigned long long)files->repair.lost_bytes,

@@ -73,6 +73,26 @@ static inline const char *lb_record_body(const struct lb_record *record)
     return lb_record_tags(record) + record->tags_len;
 }
 
+/*
+ * A hole says which numbers were lost in it, by lane: their first and how many,
+ * and in n the recovery that found it (ring.h, LB_RING_MENDED).
+ */
+static inline uint64_t lb_hole_first(const struct lb_record *hole, unsigned lane)
+{
+    return lane == LB_LANE_URGENT ? hole->boot_ns : hole->stream_id;
+}
+
+static inline uint32_t lb_hole_count(const struct lb_record *hole, unsigned lane)
+{
+    return lane == LB_LANE_URGENT ? hole->raw_len : hole->uid;
+}
+
+static inline void lb_hole_set(struct lb_record *hole, unsigned lane, uint64_t first, uint32_t count)
+{
+    *(lane == LB_LANE_URGENT ? &hole->boot_ns : &hole->stream_id) = first;
+    *(lane == LB_LANE_URGENT ? &hole->raw_len : &hole->uid) = count;
+}
+
 /* Room that a record takes, for given lengths of its parts. */
 static inline size_t lb_record_size(size_t service_len, size_t tags_len, size_t body_len)
 {

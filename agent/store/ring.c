@@ -289,11 +289,15 @@ void lb_ring_move_tail(struct lb_ring *ring)
     while ((record = lb_ring_at(ring, tail, head))) {
         if (!is_final(__atomic_load_n(&record->state, __ATOMIC_RELAXED)) && !will_be_final(ring, tail))
             break;
+        for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+            if (record->kind == LB_KIND_HOLE && lb_hole_count(record, lane) > 0)
+                next[lane] = lb_hole_first(record, lane) + lb_hole_count(record, lane);
         if (record->kind != LB_KIND_HOLE && record->lane < LB_LANE_COUNT)
             next[record->lane] = record->n + 1;
         tail += record->len;
     }
-    lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL, tail);
+    if (tail != lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL))
+        lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL, tail);
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
         if (next[lane])
             lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL_NEXT + lane, next[lane]);

@@ -33,13 +33,13 @@
 enum { LB_RING_HEAD = 0, LB_RING_NEXT_URGENT, LB_RING_NEXT_ROUTINE, LB_RING_FAST_WORDS = 8 };
 /*
  * Words of the slow side in the header. TAIL_NEXT: by lane, the number that comes next behind the tail, so
- * that a damaged record is missed even when it was the first one or the only one of its lane. TOLD: by lane,
- * missing numbers below it were handed to the loss table by an earlier recovery.
+ * that a damaged record is missed even when it was the first one or the only one of its lane. MENDED: how
+ * many recoveries found damage and had it told; holes of later ones are not told yet.
  */
 enum {
     LB_RING_TAIL = 0,
     LB_RING_TAIL_NEXT,
-    LB_RING_TOLD = LB_RING_TAIL_NEXT + LB_LANE_COUNT,
+    LB_RING_MENDED = LB_RING_TAIL_NEXT + LB_LANE_COUNT,
     LB_RING_SLOW_WORDS = 8
 };
 
@@ -105,10 +105,10 @@ int lb_ring_attach(struct lb_ring *ring, struct lb_commit *fast, unsigned fast_r
  * stretches become holes, cursors that make no sense are found anew, the tail
  * moves over what is final. Idempotent: killed half-way, it does the rest at
  * the next start. The caller hands each gap to lb_loss_add() and publishes the
- * slow side's commit: in that same step the ring remembers them as told, and
- * until then each start finds them again.
+ * slow side's commit, in any case: in that same step the holes are told and
+ * the tail moves over them; until then each start finds the gaps again.
  *   ret_repair  what was found
- *   calls       before the threads start, after both commits recovered; publishes the slow side's commit once
+ *   calls       before the threads start, after both commits recovered
  */
 void lb_ring_recover(struct lb_ring *ring, struct lb_ring_repair *ret_repair);
 

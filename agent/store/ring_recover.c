@@ -6,8 +6,9 @@
  *
  * Each step writes what a second run would write again: a hole is a whole record of its own kind, a pending
  * state is a byte. So a kill in the middle costs nothing. Missing numbers are found from the numbers beside
- * them, not from holes, so they are found again until the losses and the word that says "told" became true in
- * one publish.
+ * them. The hole where they lay remembers them under the number of this recovery; with the publish that makes
+ * the losses true that number becomes true too: from then on the hole stands for its numbers, and nothing is
+ * missing.
  */
 #include "agent/store/ring.h"
 
@@ -36,36 +37,70 @@ static uint64_t next_whole(const struct lb_ring *ring, uint64_t pos, uint64_t he
     return pos < head ? pos : head;
 }
 
-/* Cover [from, to) with holes. A hole is a record, so it has a record's least and greatest size. */
-static void dig(struct lb_ring *ring, uint64_t from, uint64_t to)
+static void seal_hole(struct lb_record *hole)
 {
-    uint64_t max = lb_ring_record_max(ring) / 8 * 8;
+    size_t from = offsetof(struct lb_record, lane);
 
-    while (from < to) {
-        uint64_t len = to - from;
-        struct lb_record hole = { .kind = LB_KIND_HOLE, .state = LB_STATE_SHED };
-        size_t check_from = offsetof(struct lb_record, lane);
-
-        if (len > max)
-            len = len - max >= sizeof hole ? max : max - sizeof hole;
-        hole.len = (uint32_t)len;
-        memset(place(ring, from), 0, len);
-        *place(ring, from) = hole;
-        place(ring, from)->check = (uint32_t)XXH3_64bits_withSeed(
-            (const char *)place(ring, from) + check_from, len - check_from, len);
-        lb_killpoint();
-        from += len;
-    }
+    hole->check = (uint32_t)XXH3_64bits_withSeed((const char *)hole + from, hole->len - from, hole->len);
+    lb_killpoint();
 }
 
 /* A walk from tail to head: what comes next, by lane, and what was missed. */
 struct walk {
     struct lb_ring *ring;
     struct lb_ring_repair *repair;
+    uint64_t told; /* holes of recoveries up to this one are told */
     uint64_t next[LB_LANE_COUNT];
-    bool has_seen[LB_LANE_COUNT];
-    uint64_t boot_ns; /* of the last record */
+    uint64_t seen_pos[LB_LANE_COUNT]; /* 1 + position of the last record, 0: none */
+    uint64_t hole_pos;                /* 1 + position of the last hole that is not told, 0: none */
+    uint64_t boot_ns;                 /* of the last record */
 };
+
+/* Cover [from, to) with holes. A hole is a record, so it has a record's least and greatest size. */
+static void dig(struct walk *walk, uint64_t from, uint64_t to)
+{
+    uint64_t max = lb_ring_record_max(walk->ring) / 8 * 8;
+
+    while (from < to) {
+        uint64_t len = to - from;
+        struct lb_record hole = { .kind = LB_KIND_HOLE, .state = LB_STATE_SHED, .n = walk->told + 1 };
+
+        if (len > max)
+            len = len - max >= sizeof hole ? max : max - sizeof hole;
+        hole.len = (uint32_t)len;
+        memset(place(walk->ring, from), 0, len);
+        *place(walk->ring, from) = hole;
+        seal_hole(place(walk->ring, from));
+        walk->hole_pos = from + 1;
+        from += len;
+    }
+}
+
+static void set_head(struct lb_ring *ring, uint64_t head)
+{
+    lb_store(&ring->header->fast[LB_RING_HEAD], head);
+    if (ring->fast)
+        lb_commit_reload(ring->fast, ring->fast_region);
+}
+
+/*
+ * No whole record lies behind pos. What the head names may be less than a hole needs, or more than was ever
+ * written, if it was the head that was damaged. So the head comes to the end of a smallest hole.
+ */
+static void end_here(struct walk *walk, uint64_t pos)
+{
+    struct lb_ring *ring = walk->ring;
+    uint64_t end = pos + sizeof(struct lb_record), tail = lb_ring_tail(ring);
+
+    if (end > tail + ring->size) {
+        set_head(ring, pos);
+        return;
+    }
+    if (end > lb_ring_oldest(ring) + ring->size)
+        lb_store(&ring->header->oldest, tail);
+    dig(walk, pos, end);
+    set_head(ring, end);
+}
 
 /* A cursor or number is one word without a check. No more records can be missing than the ring can hold. */
 static bool is_plausible(const struct lb_ring *ring, uint64_t first, uint64_t end)
@@ -86,42 +121,49 @@ static void add_gap(struct lb_receipt *lost, unsigned lane, uint64_t first, uint
     lost->last_ns = to_ns;
 }
 
-/* The numbers [first, end) of a lane are in no record. Those that an earlier recovery told are left out. */
+/* The numbers [first, end) of a lane are in no record. The hole where they lay remembers it, for later
+ * starts. */
 static void miss(struct walk *walk, unsigned lane, uint64_t first, uint64_t end, uint64_t to_ns)
 {
     struct lb_ring_repair *repair = walk->repair;
-    uint64_t told = walk->ring->header->slow[LB_RING_TOLD + lane];
     uint64_t from_ns = walk->boot_ns ? walk->boot_ns : to_ns;
 
-    if (first == 0 || !is_plausible(walk->ring, first, end))
-        return;
-    if (first < told)
-        first = told;
-    if (first >= end)
+    if (first == 0 || first >= end || !is_plausible(walk->ring, first, end))
         return;
     add_gap(&repair->lost, lane, first, end, from_ns, to_ns);
     if (repair->gaps < LB_RING_GAPS)
         repair->gaps++;
     add_gap(&repair->gap[repair->gaps - 1], lane, first, end, from_ns, to_ns);
+    if (walk->hole_pos > walk->seen_pos[lane]) {
+        struct lb_record *hole = place(walk->ring, walk->hole_pos - 1);
+
+        lb_hole_set(hole, lane, first, (uint32_t)(end - first));
+        seal_hole(hole);
+    } else if (walk->seen_pos[lane] ==
+               0) { /* before the first record, and no hole: the tail word was damaged */
+        lb_commit_set(walk->ring->slow, walk->ring->slow_region, LB_RING_TAIL_NEXT + lane, end);
+    }
+}
+
+static void note_hole(struct walk *walk, uint64_t pos, const struct lb_record *hole)
+{
+    if (hole->n > walk->told) {
+        walk->hole_pos = pos + 1;
+        return;
+    }
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        if (lb_hole_count(hole, lane) > 0 && lb_hole_first(hole, lane) == walk->next[lane])
+            walk->next[lane] += lb_hole_count(hole, lane);
 }
 
 static void note_record(struct walk *walk, uint64_t pos, const struct lb_record *record)
 {
-    if (record->kind == LB_KIND_HOLE)
-        return;
     miss(walk, record->lane, walk->next[record->lane], record->n, record->boot_ns);
     walk->next[record->lane] = record->n + 1;
-    walk->has_seen[record->lane] = true;
+    walk->seen_pos[record->lane] = pos + 1;
     walk->boot_ns = record->boot_ns;
     if (record->state == LB_STATE_IN_FLIGHT)
         lb_ring_set_state(walk->ring, pos, LB_STATE_PENDING);
-}
-
-static void set_head(struct lb_ring *ring, uint64_t head)
-{
-    lb_store(&ring->header->fast[LB_RING_HEAD], head);
-    if (ring->fast)
-        lb_commit_reload(ring->fast, ring->fast_region);
 }
 
 static void walk_all(struct walk *walk, uint64_t tail, uint64_t head)
@@ -132,8 +174,11 @@ static void walk_all(struct walk *walk, uint64_t tail, uint64_t head)
         const struct lb_record *record = place(ring, pos);
 
         if (lb_record_is_whole(record, room_at(ring, pos, head), lb_ring_record_max(ring))) {
-            note_record(walk, pos, record);
             next = pos + record->len;
+            if (record->kind == LB_KIND_HOLE)
+                note_hole(walk, pos, record);
+            else
+                note_record(walk, pos, record);
             continue;
         }
         /* The damaged record was not shorter than a head, so none begins nearer; and a hole needs that room.
@@ -141,10 +186,10 @@ static void walk_all(struct walk *walk, uint64_t tail, uint64_t head)
         next = next_whole(ring, pos + sizeof(struct lb_record), head);
         walk->repair->holes++;
         walk->repair->lost_bytes += next - pos;
-        if (next - pos < sizeof(struct lb_record))
-            set_head(ring, pos);
+        if (next == head)
+            end_here(walk, pos);
         else
-            dig(ring, pos, next);
+            dig(walk, pos, next);
     }
 }
 
@@ -154,12 +199,13 @@ static void finish_numbers(struct walk *walk)
     struct lb_ring *ring = walk->ring;
 
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
-        uint64_t *word = &ring->header->fast[LB_RING_NEXT_URGENT + lane];
+        uint64_t *word = &ring->header->fast[LB_RING_NEXT_URGENT + lane], first = walk->next[lane];
 
-        miss(walk, lane, walk->next[lane], *word, walk->boot_ns);
-        if (*word < walk->next[lane] ||
-            (walk->has_seen[lane] && !is_plausible(ring, walk->next[lane], *word)))
-            lb_store(word, walk->next[lane]);
+        if (*word < first || (walk->seen_pos[lane] && !is_plausible(ring, first, *word)))
+            lb_store(word, first);
+        if (first < *word && walk->seen_pos[lane] && walk->hole_pos <= walk->seen_pos[lane])
+            end_here(walk, lb_ring_head(ring)); /* no hole, a damaged word: something must remember */
+        miss(walk, lane, first, *word, walk->boot_ns);
     }
     if (ring->fast)
         lb_commit_reload(ring->fast, ring->fast_region);
@@ -210,6 +256,25 @@ static uint64_t end_of_last(const struct lb_ring *ring, uint64_t from)
     return last;
 }
 
+/* Where the oldest record lies: at the first one of a lane; where both would do, the free room must lie
+ * behind. */
+static uint64_t find_base(const struct lb_ring *ring, const struct found *found)
+{
+    uint64_t best = 0, best_bytes = UINT64_MAX;
+
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
+        uint64_t base = found->first_pos[lane], bytes = end_of_last(ring, base) - base;
+
+        if (found->first_n[lane] == 0 || bytes >= best_bytes)
+            continue;
+        if (found->first_n[!lane] && !comes_first(ring, found, !lane, base))
+            continue;
+        best = base;
+        best_bytes = bytes;
+    }
+    return best;
+}
+
 /*
  * The cursors make no sense. All of the data is searched for whole records; the ring is laid anew so that the
  * oldest of them is the tail. What was delivered still says so in its state, and the tail passes over it.
@@ -218,17 +283,12 @@ static void find_cursors(struct lb_ring *ring)
 {
     struct lb_ring_header *header = ring->header;
     struct found found;
-    uint64_t base = 0;
+    uint64_t base;
 
     find_all(ring, &found);
-    if (found.first_n[LB_LANE_URGENT] &&
-        (found.first_n[LB_LANE_ROUTINE] == 0 ||
-         comes_first(ring, &found, LB_LANE_ROUTINE, found.first_pos[LB_LANE_URGENT])))
-        base = found.first_pos[LB_LANE_URGENT];
-    else if (found.first_n[LB_LANE_ROUTINE])
-        base = found.first_pos[LB_LANE_ROUTINE];
-    lb_store(&header->fast[LB_RING_HEAD],
-             UINT64_MAX); /* killed in here, the next start sees that it must search */
+    base = find_base(ring, &found);
+    /* Killed in here, the next start sees that it must search. */
+    lb_store(&header->fast[LB_RING_HEAD], UINT64_MAX);
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
         uint64_t *next = &header->fast[LB_RING_NEXT_URGENT + lane];
 
@@ -270,8 +330,8 @@ static void begin_anew(struct lb_ring *ring)
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
         lb_store(&header->fast[LB_RING_NEXT_URGENT + lane], 1);
         lb_store(&header->slow[LB_RING_TAIL_NEXT + lane], 1);
-        lb_store(&header->slow[LB_RING_TOLD + lane], 0);
     }
+    lb_store(&header->slow[LB_RING_MENDED], 0);
     if (ring->fast)
         lb_commit_reload(ring->fast, ring->fast_region);
     lb_commit_reload(ring->slow, ring->slow_region);
@@ -294,16 +354,14 @@ void lb_ring_recover(struct lb_ring *ring, struct lb_ring_repair *ret_repair)
         lb_commit_reload(slow, ring->slow_region);
     }
     mend_oldest(ring);
+    walk.told = ring->header->slow[LB_RING_MENDED];
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
         walk.next[lane] = ring->header->slow[LB_RING_TAIL_NEXT + lane];
     walk_all(&walk, lb_ring_tail(ring), lb_ring_head(ring));
     finish_numbers(&walk);
-    /* Nobody hands in ranges for what is final already: if the tail stayed behind it, the room would never
-     * come back. */
+    /* Nobody hands in ranges for what is final already: behind it the tail would stay for ever. */
     lb_ring_move_tail(ring);
-    lb_commit_publish(slow);
-    for (unsigned lane = 0; lane < LB_LANE_COUNT && repair.lost.lines > 0; lane++)
-        lb_commit_set(slow, ring->slow_region, LB_RING_TOLD + lane,
-                      ring->header->fast[LB_RING_NEXT_URGENT + lane]);
+    if (repair.lost.lines > 0)
+        lb_commit_set(slow, ring->slow_region, LB_RING_MENDED, walk.told + 1);
     *ret_repair = repair;
 }
