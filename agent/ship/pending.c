@@ -25,8 +25,22 @@ void lb_pending_note_damage(struct lb_shipper *shipper, uint64_t pos)
            (unsigned long long)pos);
 }
 
+/*
+ * The tail goes over what is final, also beyond next_pos: what bodies behind it were answered before a kill,
+ * or before new settings took others back. The writer may be there already, so nothing before the tail is
+ * looked at again.
+ */
+static void follow_tail(struct lb_shipper *shipper)
+{
+    uint64_t tail = lb_ring_tail(shipper->ring);
+
+    shipper->next_pos = lb_later(shipper->next_pos, tail);
+    shipper->scan_pos = lb_later(shipper->scan_pos, tail);
+}
+
 void lb_pending_forget(struct lb_shipper *shipper)
 {
+    follow_tail(shipper);
     shipper->scan_pos = shipper->next_pos;
     shipper->pending_lines = shipper->pending_bytes = 0;
     shipper->has_urgent = shipper->is_full = false;
@@ -52,6 +66,7 @@ void lb_pending_scan(struct lb_shipper *shipper, uint64_t now_ns)
 {
     uint64_t end = lb_pending_end(shipper);
 
+    follow_tail(shipper);
     while (shipper->scan_pos < end && !shipper->is_full) {
         const struct lb_record *record = lb_ring_at(shipper->ring, shipper->scan_pos, end);
 

@@ -63,7 +63,7 @@ static const char *settings(void)
              "[sink out]\ntype = file\npath = /nowhere\nbody_lines = %u\nwait = %us\nurgent_wait = %ums\n"
              "retry_min = %ums\nretry_max = %us\nconcurrency = %u\nsequence = %s\nbody_bytes = 16K\n",
              (unsigned)(1 + random_below(40)), (unsigned)random_below(20), (unsigned)random_below(3000),
-             (unsigned)(10 + random_below(1000)), (unsigned)(1 + random_below(100)),
+             (unsigned)(10 + random_below(900)), (unsigned)(1 + random_below(100)),
              (unsigned)(1 + random_below(8)), random_below(2) ? "all" : "batch");
     return text;
 }
