@@ -123,6 +123,26 @@ int store_put(struct store *store, unsigned lane, uint64_t boot_ns, const char *
     return lb_ring_put(&store->ring, &head, "shop", 4, "a:b", 3, &piece, 1);
 }
 
+void store_put_lines(struct store *store, unsigned lane, unsigned count)
+{
+    char body[40];
+
+    while (count-- > 0) {
+        uint64_t n = lb_commit_get(&store->state.fast, LB_FAST_RING, LB_RING_NEXT_URGENT + lane);
+
+        memset(body, '.', sizeof body);
+        must(store_put(store, lane, n, body,
+                       (size_t)snprintf(body, sizeof body, "%llu", (unsigned long long)n)) == 0,
+             "put");
+    }
+    store_publish(store);
+}
+
+struct lb_record *store_at(const struct store *store, uint64_t pos)
+{
+    return (struct lb_record *)(void *)(store->ring.map.data + pos % store->ring.size);
+}
+
 void random_begin(void)
 {
     const char *text = getenv("LB_TEST_SEED");

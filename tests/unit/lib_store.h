@@ -72,6 +72,16 @@ void store_publish(struct store *store);
 int store_put(struct store *store, unsigned lane, uint64_t boot_ns, const char *body, size_t len);
 
 /*
+ * Put and publish lines of a lane; body and stamp are the number.
+ */
+void store_put_lines(struct store *store, unsigned lane, unsigned count);
+
+/*
+ * What lies at a position of the ring, whole or not.
+ */
+struct lb_record *store_at(const struct store *store, uint64_t pos);
+
+/*
  * Random numbers that LB_TEST_SEED repeats; the seed is printed.
  */
 void random_begin(void);
