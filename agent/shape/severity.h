@@ -9,9 +9,9 @@
 
 /*
  * The level that a line states about itself, in the formats of Python's
- * logging: basicConfig's LEVEL:name:text, and formats that begin with asctime
- * (date, time) and have the level name as a field of their own soon after. A
- * word like "error" in running text is no level.
+ * logging: basicConfig's LEVEL:name:text, and formats that have asctime (date,
+ * time) at the beginning and the level name as a field of its own in front of
+ * it or soon after. A word like "error" in running text is no level.
  *   text     the line's first bytes, len of them, LB_SEVERITY_LOOK suffice
  *   returns  0..7 | -1 it states none
  *   calls    fast side, offline modes; a pure function
