@@ -85,19 +85,34 @@ static void refuse(struct lb_capture *capture, struct lb_peer *peer, const char 
     hang_up(capture, peer);
 }
 
-/* A uid may hold as many streams as it leaves free; root and the agent's own user may have them all. */
-static bool has_share_left(struct lb_capture *capture, uid_t uid)
+/* An orphan with nothing staged gives way to whoever needs its slot. */
+static bool is_slot_taken(const struct lb_capture *capture, uint32_t slot)
 {
-    uint32_t used = 0, mine = 0;
+    enum lb_stream_state state = capture->streams[slot].state;
+
+    return state == LB_STREAM_OPEN || (state == LB_STREAM_ORPHAN && capture->staging->staged[slot].bytes > 0);
+}
+
+/*
+ * A uid may hold as many streams as it leaves free; root and the agent's own user may have them all. A pipe
+ * counts as long as it is read, also after its client has left; a connection without one counts as the stream
+ * it may become.
+ */
+static bool has_share_left(const struct lb_capture *capture, uid_t uid)
+{
+    uint32_t used = 0, mine = 0, max = capture->staging->max_streams;
 
     for (uint32_t i = 0; i < capture->peer_count; i++) {
-        used++;
-        if (capture->peers[i]->uid == uid)
-            mine++;
+        used += capture->peers[i]->slot < 0;
+        mine += capture->peers[i]->slot < 0 && capture->peers[i]->uid == uid;
+    }
+    for (uint32_t slot = 0; slot < max; slot++) {
+        used += is_slot_taken(capture, slot);
+        mine += is_slot_taken(capture, slot) && capture->streams[slot].uid == uid;
     }
     if (uid == 0 || uid == capture->own_uid)
-        return used <= capture->staging->max_streams;
-    return used < capture->staging->max_streams && mine <= capture->staging->max_streams - used;
+        return used <= max;
+    return used < max && mine <= max - used;
 }
 
 /* ---- HELLO ---- */
