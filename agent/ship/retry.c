@@ -26,10 +26,10 @@ uint64_t lb_retry_random(struct lb_retry *retry, uint64_t bound)
 
 uint64_t lb_retry_failed(struct lb_retry *retry)
 {
-    uint64_t ceiling = retry->min_ms, wait;
+    uint64_t ceiling = retry->min_ms ? retry->min_ms : 1, wait;
 
     for (uint32_t i = 0; i < retry->failures && ceiling < retry->max_ms; i++)
-        ceiling *= 2;
+        ceiling = ceiling <= retry->max_ms / 2 ? ceiling * 2 : retry->max_ms;
     if (ceiling > retry->max_ms)
         ceiling = retry->max_ms;
     if (retry->failures < UINT32_MAX)
