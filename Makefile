@@ -31,6 +31,8 @@ ROOM_SRC    := $(sort $(wildcard agent/capture/*.c agent/shape/*.c agent/store/*
 UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
 TESTLIB_SRC := $(sort $(wildcard tests/unit/lib_*.c))
 UNIT_BIN    := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
+KILL_BIN    := $(patsubst tests/kill/%.c,$(B)/kill/%,$(wildcard tests/kill/test_*.c))
+KILLLIB_SRC := $(sort $(wildcard tests/kill/lib_*.c)) tests/unit/lib_store.c
 objects      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 all: $(B)/logboomd $(B)/logboom ## build both programs (the default)
@@ -60,6 +62,11 @@ $(B)/logboom: $(call objects,$(CLI_SRC)) $(B)/libcommon.a
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(B)/libagent.a $(B)/libcommon.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
+
+$(B)/kill/%: $(B)/obj/tests/kill/%.o $(call objects,$(KILLLIB_SRC)) $(B)/libagent.a $(B)/libcommon.a
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
@@ -106,6 +113,11 @@ check-unit: unit ## the unit tests alone
 
 check-ini: all ## is conf/logboom.ini what the key table says?
 	$(Q)tests/check.sh $(B) ini
+
+kill: $(KILL_BIN)
+check-kill: ## kill the store between every two stores, by injection
+	$(Q)$(MAKE) --no-print-directory B=$(B)/kp CPPFLAGS='$(CPPFLAGS) -DLB_KILLPOINTS' kill
+	$(Q)set -e; for test in $(KILL_BIN:$(B)/%=$(B)/kp/%); do $$test; done
 
 check-e2e: check-build ## the end-to-end tests alone (ARGS goes to pytest: make check-e2e ARGS='-k pipe')
 	$(Q)tests/check.sh $(B) e2e
@@ -169,7 +181,8 @@ deb: ## build the Debian package, in B
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all help deps check-build unit support kp check check-unit check-ini check-e2e check-long asan tsan fuzz \
+.PHONY: all help deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long asan tsan \
+        fuzz \
         cover bench lint fmt ini demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

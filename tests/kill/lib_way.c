@@ -38,8 +38,6 @@ static void must(bool is_true, const char *claim, int line)
     abort();
 }
 
-/* ---- the pipe ---- */
-
 /* Line i, with its end. Lengths are such that chunks are crossed and the ring is wrapped. */
 static size_t make_line(unsigned i, char *line)
 {

@@ -9,7 +9,8 @@
  *
  * Starting is a time to die too: the second test kills the next agent while it
  * recovers, at each of its places, and lets a third one finish. The third test
- * kills at random, with the two sides in threads of their own.
+ * kills an agent that finds a damaged ring, and the last one kills at random,
+ * with the two sides in threads of their own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,11 +137,76 @@ static void killed_with_both_sides_at_work_the_next_agent_goes_on(void **state)
     assert_true(deaths > 400);
 }
 
+/* ---- damage ---- */
+
+enum { DAMAGED_LINES = 40 };
+
+static bool is_damaged(unsigned n)
+{
+    return n == 1 || n == 7 || n == 8 || n % 13 == 0 || n == DAMAGED_LINES;
+}
+
+/* Forty lines in the ring, some of them damaged. */
+static void damage_ring(void)
+{
+    uint64_t pos;
+
+    way_fresh(&way);
+    way_start(&way);
+    store_put_lines(&way.store, LB_LANE_ROUTINE, DAMAGED_LINES);
+    pos = lb_ring_tail(&way.store.ring);
+    for (unsigned n = 1; n <= DAMAGED_LINES; n++) {
+        uint64_t next = pos + store_at(&way.store, pos)->len;
+
+        if (is_damaged(n))
+            store_at(&way.store, pos)->pid ^= 1;
+        pos = next;
+    }
+    store_kill(&way.store);
+}
+
+/* Each damaged number is in one row of the loss table, once, and the others are in none. */
+static void check_told(void)
+{
+    uint8_t told[DAMAGED_LINES + 2] = { 0 };
+
+    way_start(&way);
+    for (unsigned row = 0; row < LB_LOSS_SLOTS; row++) {
+        const uint64_t *words = &way.store.state.file->loss[row * LB_LOSS_WORDS];
+        struct lb_receipt lost;
+
+        memcpy(&lost, &words[LB_LOSS_RECEIPT], sizeof lost);
+        for (uint64_t n = lost.range[1][0];
+             words[LB_LOSS_STATE] != LB_LOSS_FREE && n > 0 && n <= lost.range[1][1]; n++)
+            told[n]++;
+    }
+    for (unsigned n = 1; n <= DAMAGED_LINES + 1; n++)
+        if (told[n] != (n <= DAMAGED_LINES && is_damaged(n)))
+            fail_msg("killed at %llu: number %u is told %u times", (unsigned long long)way_kill_again_at, n,
+                     told[n]);
+    store_kill(&way.store);
+}
+
+static void killed_while_it_mends_each_loss_is_told_once(void **state)
+{
+    bool was_killed = true;
+
+    (void)state;
+    way_kill_at = 0;
+    for (way_kill_again_at = 1; was_killed; way_kill_again_at++) {
+        damage_ring();
+        was_killed = is_killed(way_kill_again_at, NULL);
+        check_told();
+    }
+    print_message("%llu places to die\n", (unsigned long long)way_kill_again_at - 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(killed_at_any_place_the_next_agent_goes_on, begin, end),
         cmocka_unit_test_setup_teardown(killed_while_it_starts_the_one_after_goes_on, begin, end),
+        cmocka_unit_test_setup_teardown(killed_while_it_mends_each_loss_is_told_once, begin, end),
         cmocka_unit_test_setup_teardown(killed_with_both_sides_at_work_the_next_agent_goes_on, begin, end),
     };
 
