@@ -182,7 +182,6 @@ clean: ## remove what was built
 	rm -rf $(B)
 
 .PHONY: all help deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long asan tsan \
-        fuzz \
-        cover bench lint fmt ini demo install uninstall deb clean
+        fuzz cover bench lint fmt ini demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
