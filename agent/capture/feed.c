@@ -269,6 +269,14 @@ static bool account_for_loss(struct turn *turn, const struct lb_proto_data *pack
     return true;
 }
 
+static bool has_room_for(const struct turn *turn, size_t len)
+{
+    if (lb_staging_free_chunks(turn->capture->staging) * (size_t)LB_CHUNK_BYTES >= len)
+        return true;
+    lb_streams_close_early(turn->capture, turn->stream);
+    return false;
+}
+
 int lb_feed_packet(struct lb_capture *capture, struct lb_stream *stream, const struct lb_proto_data *packet,
                    const void *payload, size_t len)
 {
@@ -284,7 +292,8 @@ int lb_feed_packet(struct lb_capture *capture, struct lb_stream *stream, const s
         known = taken - packet->first_byte;
     if (known >= len && len > 0)
         return 0; /* sent again after an agent was killed between commit and answer */
-    if (!take_lines(&turn) || (known == 0 && !account_for_loss(&turn, packet)))
+    /* Room first: a loss is counted with the bytes behind it or, offered again, it would be counted twice. */
+    if (!take_lines(&turn) || !has_room_for(&turn, len) || (known == 0 && !account_for_loss(&turn, packet)))
         rc = -EAGAIN;
     else if (lb_staging_write(capture->staging, stream->slot, (const char *)payload + known, len - known) <
              0) {

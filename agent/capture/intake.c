@@ -20,6 +20,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#define LOST_BYTES_MAX (1ull << 40)
+
 /* Room for the largest packet; one thread, one packet at a time. */
 union packet {
     struct lb_proto_head head;
@@ -209,7 +211,9 @@ static bool on_data(struct lb_capture *capture, struct lb_peer *peer, const unio
 {
     struct lb_stream *stream;
 
-    if (len < sizeof packet->data || len - sizeof packet->data > LB_PROTO_DATA_MAX) {
+    /* A lost line is a byte at least; and no client has thrown away a TiB. */
+    if (len < sizeof packet->data || len - sizeof packet->data > LB_PROTO_DATA_MAX ||
+        packet->data.lost_lines > packet->data.lost_bytes || packet->data.lost_bytes > LOST_BYTES_MAX) {
         refuse(capture, peer, "malformed data packet");
         return true;
     }
