@@ -144,7 +144,8 @@ def test_illegal_greetings_are_refused(agent, numbered, intake):
 
 def test_malformed_data_is_refused(agent, numbered, intake):
     a = agent(numbered)
-    for message in packet(DATA, b"short"), data(b"", first=1), data(b"x" * 16385), data(b"gap\n", first=10**18), hello():
+    for message in packet(DATA, b"short"), data(b"", first=1), data(b"x" * 16385), data(b"gap\n", first=10**18), hello(), \
+            data(b"x\n", lost=(5, 4)), data(b"x\n", lost=(1, 1 << 63)):
         peer = Peer(a).send(hello())
         assert peer.answer()[0] == WELCOME
         if message == data(b"gap\n", first=10**18):
@@ -155,6 +156,7 @@ def test_malformed_data_is_refused(agent, numbered, intake):
         assert kind in (REFUSED, TAKEN, None), message
         peer.close()
     assert_serves(a, intake)
+    assert book(a, "evil")["client"] == 0
 
 
 def test_half_a_handshake_is_hung_up_on(agent, numbered, intake):
