@@ -55,7 +55,7 @@ static int write_all(int fd, const char *from, size_t len)
     return 0;
 }
 
-/* Where a file's last line begins that has no end; its size: there is none such, or it is not one of ours. */
+/* Where a file's last line begins that has no end; its size: there is none such. */
 static off_t torn_line(int fd, off_t size)
 {
     char block[TORN_BLOCK];
@@ -66,27 +66,34 @@ static off_t torn_line(int fd, off_t size)
 
         if (pread(fd, block, len, end - (off_t)len) != (ssize_t)len)
             return size;
+        end -= (off_t)len;
         last = memrchr(block, '\n', len);
-        end = last ? end - (off_t)len + (last - block) + 1 : end - (off_t)len;
-        if (last || end == 0)
-            return pread(fd, block, 2, end) == 2 && memcmp(block, "{\"", 2) == 0 ? end : size;
+        if (last)
+            return end + (last - block) + 1;
+        if (end == 0)
+            return 0;
     }
     return size;
 }
 
-/* Cut off what a killed agent has begun. A file that cannot be read is left as it is. */
+/* Cut off what a killed agent has begun; what others have begun is ended. A file that cannot be read stays as
+ * it is. */
 static void mend(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    char start[2] = "";
     struct stat st;
     off_t from;
 
     if (fd < 0)
         return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        from = torn_line(fd, st.st_size);
-        if (from < st.st_size && ftruncate(fd, from) == 0)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (from = torn_line(fd, st.st_size)) < st.st_size) {
+        bool is_ours = pread(fd, start, 2, from) == 2 && memcmp(start, "{\"", 2) == 0;
+
+        if (is_ours && ftruncate(fd, from) == 0)
             lb_log(LB_LEVEL_NOTICE, "%s: cut off half a line that a killed agent has left", path);
+        else
+            write_all(fd, "\n", 1); /* if this fails, the body behind it does too, and is taken back */
     }
     close(fd);
 }
