@@ -101,12 +101,12 @@ check-build: all unit support kp
 unit: $(UNIT_BIN)
 support: $(SUPPORT_BIN)
 kp: # the programs with kill points, for the tests that need them
-	$(Q)$(MAKE) --no-print-directory B=$(B)/kp CPPFLAGS='$(CPPFLAGS) -DLB_KILLPOINTS' all
+	$(Q)$(MAKE) --no-print-directory B=$(B)/kp CPPFLAGS='$(CPPFLAGS) -DLB_KILLPOINTS' all kill
 
 check: ## build and run all tests but the long ones (installs what is missing)
 	$(Q)packaging/deps.sh build check
 	$(Q)$(again) check-build
-	$(Q)tests/check.sh $(B) unit ini e2e
+	$(Q)tests/check.sh $(B) unit kill ini e2e
 
 check-unit: unit ## the unit tests alone
 	$(Q)tests/check.sh $(B) unit
@@ -115,9 +115,8 @@ check-ini: all ## is conf/logboom.ini what the key table says?
 	$(Q)tests/check.sh $(B) ini
 
 kill: $(KILL_BIN)
-check-kill: ## kill the store between every two stores, by injection
-	$(Q)$(MAKE) --no-print-directory B=$(B)/kp CPPFLAGS='$(CPPFLAGS) -DLB_KILLPOINTS' kill
-	$(Q)set -e; for test in $(KILL_BIN:$(B)/%=$(B)/kp/%); do $$test; done
+check-kill: kp ## kill the store between every two stores, by injection
+	$(Q)tests/check.sh $(B) kill
 
 check-e2e: check-build ## the end-to-end tests alone (ARGS goes to pytest: make check-e2e ARGS='-k pipe')
 	$(Q)tests/check.sh $(B) e2e

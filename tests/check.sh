@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs parts of the tests of one build and ends with what the runners said.
 #
-#   check.sh B PART...      PART: unit, ini, e2e, long
+#   check.sh B PART...      PART: unit, kill, ini, e2e, long
 #
 # A unit test program is cmocka's; exit 77 means "cannot run here", which is a failure where CI is set.
 # Each part leaves "passed failed" in B/results/PART, from which .ci/run makes its sum.
@@ -28,16 +28,17 @@ count() {
     grep -c "$1" "$2" || true
 }
 
-run_unit() {
+# run_programs PART FOLDER: tests/PART/test_*.c, built in FOLDER
+run_programs() {
     local passed=0 bad=0 programs=0 source name log rc
-    for source in tests/unit/test_*.c; do
+    for source in tests/"$1"/test_*.c; do
         [ -e "$source" ] || continue
         name=$(basename "$source" .c)
         log=$results/$name.log
         programs=$((programs + 1))
         # LB_RUN is a command with its options: split on purpose.
         # shellcheck disable=SC2086
-        timeout 600 ${LB_RUN:-} "$build/tests/$name" >"$log" 2>&1
+        timeout 600 ${LB_RUN:-} "$2/$name" >"$log" 2>&1
         rc=$?
         local ok nok
         ok=$(count '^\[       OK \]' "$log")
@@ -56,7 +57,7 @@ run_unit() {
         fi
         passed=$((passed + ok))
     done
-    tell unit $passed $bad "$passed passed, $bad failed in $programs programs"
+    tell "$1" $passed $bad "$passed passed, $bad failed in $programs programs"
 }
 
 run_ini() {
@@ -90,7 +91,8 @@ run_pytest() {
 for part in "$@"; do
     rm -f "$results/$part"
     case $part in
-    unit) run_unit ;;
+    unit) run_programs unit "$build/tests" ;;
+    kill) run_programs kill "$build/kp/kill" ;;
     ini) run_ini ;;
     e2e) run_pytest e2e 'not long' ;;
     long) run_pytest long 'long' ;;

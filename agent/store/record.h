@@ -58,6 +58,9 @@ struct lb_record {
     uint32_t lines;      /* how many lines were joined */
 };
 
+/* No record is longer, however large the ring: the longest max_line, with room for its head. */
+#define LB_RECORD_MAX 262144u
+
 static inline const char *lb_record_service(const struct lb_record *record)
 {
     return (const char *)(record + 1);

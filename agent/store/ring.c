@@ -18,8 +18,8 @@
  * after a kill: recovery makes it pending, and the sink may see it twice (at least once, as promised).
  *
  * Failure modes. Damaged bytes (a stray write, a bad RAM cell): recovery finds the next whole record by its
- * check, turns the stretch between into a hole, and tells which numbers are missing. A record is at most an
- * eighth of the ring, so one line can never fill it.
+ * check, turns the stretch between into a hole, and tells which numbers are missing. A record is at most a
+ * third of the ring, so one line can never fill it.
  */
 #include "agent/store/ring.h"
 
@@ -120,7 +120,9 @@ void lb_ring_close(struct lb_ring *ring)
 
 size_t lb_ring_record_max(const struct lb_ring *ring)
 {
-    return ring->size / 8;
+    uint64_t third = ring->size / 3 / 8 * 8;
+
+    return third < LB_RECORD_MAX ? third : LB_RECORD_MAX;
 }
 
 uint64_t lb_ring_head(const struct lb_ring *ring)

@@ -123,7 +123,7 @@ void lb_ring_close(struct lb_ring *ring);
  * visible with the fast side's next publish. Never blocks, never allocates.
  *   head      lane severity kind flags boot_ns stream_id stream_off raw_len pid uid service_ix lines are
  * read, the rest is filled in service   service_len bytes, tags tags_len bytes, body pieces: copied, stay the
- * caller's returns   0 | -EMSGSIZE longer than an eighth of the ring | -ENOSPC no room; on error nothing
+ * caller's returns   0 | -EMSGSIZE longer than lb_ring_record_max() | -ENOSPC no room; on error nothing
  * changed calls     fast side only
  */
 int lb_ring_put(struct lb_ring *ring, const struct lb_record *head, const char *service, size_t service_len,

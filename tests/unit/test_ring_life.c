@@ -17,7 +17,7 @@
 
 #include "tests/unit/lib_store.h"
 
-enum { RING_BYTES = 65536, BODY_MAX = RING_BYTES / 8 };
+enum { RING_BYTES = 65536, BODY_MAX = RING_BYTES / 3 / 8 * 8 };
 
 /* The copy of a record that is being overwritten is a race by design: it is thrown away. */
 const char *__tsan_default_suppressions(void);

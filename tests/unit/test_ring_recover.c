@@ -80,7 +80,7 @@ static const char *told(void)
     memset(mark, 0, sizeof mark);
     for (uint64_t pos = lb_ring_tail(&store.ring); pos < lb_ring_head(&store.ring);
          pos += store_at(&store, pos)->len) {
-        assert_true(lb_record_is_whole(store_at(&store, pos), RING_BYTES, RING_BYTES / 8));
+        assert_true(lb_record_is_whole(store_at(&store, pos), RING_BYTES, RING_BYTES / 3));
         if (store_at(&store, pos)->kind == LB_KIND_LINE && store_at(&store, pos)->state == LB_STATE_PENDING)
             mark[store_at(&store, pos)->lane][store_at(&store, pos)->n] = 1;
     }
@@ -414,7 +414,7 @@ static void no_bit_of_the_cursors_can_stop_the_start(void **state)
             store_put_lines(&store, 1, 1);
             for (uint64_t pos = lb_ring_tail(&store.ring); pos < lb_ring_head(&store.ring);
                  pos += store_at(&store, pos)->len) {
-                assert_true(lb_record_is_whole(store_at(&store, pos), RING_BYTES, RING_BYTES / 8));
+                assert_true(lb_record_is_whole(store_at(&store, pos), RING_BYTES, RING_BYTES / 3));
                 if (store_at(&store, pos)->kind == LB_KIND_HOLE)
                     continue;
                 assert_true(store_at(&store, pos)->n >= next[store_at(&store, pos)->lane]);
