@@ -103,6 +103,8 @@ static void on_flush(struct lb_control_client *client, const char *argument)
     }
     client->flush_pos = lb_shipper_flush(client->control->shipper);
     client->flush_ring = client->control->shipper->ring;
+    client->flush_next_pos =
+        client->control->shipper->next_ring ? lb_ring_head(client->control->shipper->next_ring) : 0;
     client->deadline_ns = client->control->loop->now_ns + wait_ms * LB_NS_PER_MS;
 }
 
@@ -254,7 +256,12 @@ static void answer_flush(struct lb_control_client *client, uint64_t now_ns)
     struct lb_shipper *shipper = client->control->shipper;
     char text[sizeof shipper->stats.last_error + 64];
 
-    if (client->flush_ring != shipper->ring || lb_shipper_has_passed(shipper, client->flush_pos)) {
+    if (client->flush_ring !=
+        shipper->ring) { /* the one that was set aside is empty: now the one behind it */
+        client->flush_ring = shipper->ring;
+        client->flush_pos = client->flush_next_pos;
+    }
+    if (!shipper->next_ring && lb_shipper_has_passed(shipper, client->flush_pos)) {
         answer_text(client, "ok\n");
         return;
     }

@@ -29,7 +29,8 @@ struct lb_control_client {
     size_t answer_len, answer_sent;
     uint64_t deadline_ns;
     uint64_t flush_pos;
-    const void *flush_ring; /* the ring that flush_pos speaks of; NULL: no flush waits */
+    uint64_t flush_next_pos; /* the same in the ring behind one that was set aside */
+    const void *flush_ring;  /* the ring that flush_pos speaks of; NULL: no flush waits */
 };
 
 struct lb_control {

@@ -116,6 +116,8 @@ static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, 
             (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes, in_flight(shipper));
     if (stats->last_delivery_ns)
         fprintf(out, ",\"last_delivery_s\":%.3f", (double)(now_ns - stats->last_delivery_ns) / 1e9);
+    else
+        fputs(",\"last_delivery_s\":null", out);
     fputc(',', out);
     print_text(out, "last_error", stats->last_error);
     fputs("}]", out);

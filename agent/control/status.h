@@ -20,7 +20,7 @@
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
  *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes
- *              in_flight last_delivery_s last_error } ]
+ *              in_flight last_delivery_s(null: none yet) last_error } ]
  *   ring: { id size used fill tmpfs locked lock_error holes lost_bytes set_aside next: { urgent routine } }
  *   staging: { size free streams cut locked }
  *   clock: { boot_ms wall_ms synchronized }
