@@ -12,7 +12,8 @@
  * the file `lock` is held with flock(2), which the kernel lets go whatever
  * way the process ends.
  *
- *   lock  state  ring  ring.old (set aside until it is drained)  *.damaged (set aside for a person to look at)
+ *   lock  state  ring  ring.old (set aside until it is drained)  *.damaged (set aside for a person to look
+ * at)
  */
 struct lb_files {
     int dir_fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datadog's logs intake, version 2 (facts/sinks.md section 1): POST of a JSON array, key in a header, bodies in zstd,
- * gzip or plain. In: settings and answers. Out: a target, and what an answer means.
+ * Datadog's logs intake, version 2 (facts/sinks.md section 1): POST of a JSON array, key in a header, bodies
+ * in zstd, gzip or plain. In: settings and answers. Out: a target, and what an answer means.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,9 @@
 #include "agent/ship/sinks/sink.h"
 
 /*
- * The intake takes 5,000,000 bytes a body, 1,000 entries and 1,000,000 bytes an entry (facts 1.3). Bodies stay 15 %
- * under the first, as Vector's do; an entry stays well under the last, since a longer one is cut there silently.
+ * The intake takes 5,000,000 bytes a body, 1,000 entries and 1,000,000 bytes an entry (facts 1.3). Bodies
+ * stay 15 % under the first, as Vector's do; an entry stays well under the last, since a longer one is cut
+ * there silently.
  */
 #define BODY_BYTES_MAX   4250000
 #define BODY_LINES_MAX   1000

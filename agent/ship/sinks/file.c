@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One JSON object a line, appended to a file of mode 0600. In: settings and answers. Out: a target, and what an answer
- * means. The card side does the writing.
+ * One JSON object a line, appended to a file of mode 0600. In: settings and answers. Out: a target, and what
+ * an answer means. The card side does the writing.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -20,16 +20,16 @@ enum lb_verdict {
 enum lb_transport_kind { LB_TRANSPORT_HTTP = 0, LB_TRANSPORT_FILE };
 
 struct lb_sink_limits {
-    size_t body_bytes;   /* uncompressed, with head-room under what the sink takes */
+    size_t body_bytes; /* uncompressed, with head-room under what the sink takes */
     size_t body_lines;
     size_t record_bytes; /* one encoded record */
 };
 
 /* What came back for one body. */
 struct lb_answer {
-    int error;       /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file): there is none */
-    long status;     /* HTTP status, 0 without one */
-    char text[256];  /* reason for people, never a secret; "" when all is well */
+    int error;         /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file): there is none */
+    long status;       /* HTTP status, 0 without one */
+    char text[256];    /* reason for people, never a secret; "" when all is well */
     size_t wire_bytes; /* sent, heads included */
 };
 
