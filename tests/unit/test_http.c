@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The HTTP transport, against a server that lives in the same loop: each answer, or the lack of one, comes
- * back by exactly one callback; a body that is given up comes back by none. Nothing here waits for a clock:
- * the loop sleeps until the other end has done its part.
+ * back by exactly one callback; a body that is given up comes back by none. But for one timeout of
+ * 100 ms nothing here waits for a clock: the loop sleeps until the other end has done its part.
  */
 #include <arpa/inet.h>
 #include <curl/curl.h>
