@@ -305,3 +305,31 @@ def test_no_kill_point_loses_or_doubles_a_line(agent, numbered, intake, kp_progr
     assert not [e for e in found if e["logboom"].get("cut") or is_own(e)]
     a.start()
     assert book(a)["delivered"] == book(a)["in"] == done
+
+
+@pytest.mark.parametrize("samples", [12, pytest.param(200, marks=pytest.mark.long)])
+def test_no_kill_point_loses_or_doubles_what_a_client_had_drained(agent, numbered, intake, kp_program, feeder, samples):
+    """While no agent runs a client drains its pipe; the agent that takes that buffer dies at a kill point, twice."""
+    chance = seeded()
+    numbered["sink datadog"].update(compression="none")
+    a = agent(numbered, program=kp_program, start=False)
+    done, killed = 0, 0
+    for _ in range(samples):
+        client = a.popen("run", "-s", "app", "--", feeder, "--lines", "3000", "--first", str(done), "--rate", "20000",
+                         "--report", "/dev/null")
+        time.sleep(chance.uniform(0.06, 0.2))
+        for _ in range(2):
+            a.spawn({"LOGBOOM_KILL_AT": str(chance.randrange(100, chance.choice([2500, 12000])))})
+            wait_until(lambda: a.process.poll() is not None or client.poll() is not None, 20, "killed, or done")
+            killed += a.process.poll() is not None
+            a.stop()
+        a.start()
+        assert end(client) == 0
+        done += 3000
+        a.flush()
+        a.stop()
+    print(f"killed {killed} times")
+    assert killed > samples // 2
+    found = prove_ring(intake.entries()).values()
+    assert_exactly(numbers(found), range(done))
+    assert not [e for e in found if e["logboom"].get("cut") or is_own(e)]

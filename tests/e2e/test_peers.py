@@ -257,6 +257,25 @@ def test_a_stream_id_of_another_user_is_not_his(agent, numbered, intake):
     assert [(e["service"], e["logboom"]["uid"]) for e in intake.entries() if "999" in e["message"]] == [("evil", NOBODY)]
 
 
+@ALONE
+def test_nobody_speaks_for_a_process_of_another_user(agent, numbered, intake):
+    a = agent(numbered)
+    a.runtime.parent.chmod(0o755)
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        peer = Peer(a).send(hello(service=b"", pid=a.process.pid))
+        assert peer.answer()[0] == WELCOME
+        peer.send(data(b"who am I? #n=1\n"))
+        assert peer.answer()[0] == TAKEN
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+    a.flush()
+    entry, = intake.entries()
+    assert entry["logboom"]["pid"] == os.getpid() and entry["service"] != "logboomd"
+
+
 def test_a_peer_that_makes_its_pipe_blocking_blocks_nobody(agent, numbered, intake):
     a = agent(numbered)
     with held_pipe() as (read_end, write_end):
