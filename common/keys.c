@@ -95,7 +95,7 @@ static const struct lb_key keys[] = {
       .max = 128, .help = "The ddsource of its records, by which Datadog picks a pipeline." },
 
     { KEY(SINK, "sink", "type"), LB_KEY_WORD, FIELD(lb_sink_config, type), .dflt = "", .sample = "datadog",
-      .choices = "datadog|file", .is_required = true, .reload = LB_RELOAD_RESTART,
+      .choices = "datadog|file", .is_required = true,
       .help = "Where records go: datadog ships them to Datadog's log intake, file appends them to a file." },
     { KEY(SINK, "sink", "url"), LB_KEY_URL, FIELD(lb_sink_config, url), .dflt = "", .sink_type = "datadog",
       .help = "The intake's full address, for a proxy or a test. Without it site decides." },

@@ -69,17 +69,15 @@ static void take_over(struct lb_slow_side *slow)
         if (rc < 0)
             transport.close(transport.self);
     }
-    if (rc < 0) {
-        lb_log(LB_LEVEL_ERROR,
-               "the sink's new settings cannot be used: %s; the old ones stay until the next start",
-               strerror(-rc));
-    } else {
-        slow->shipper.transport.close(slow->shipper.transport.self);
-        slow->shipper.transport = transport;
-        slow->control.status.config = next->config;
-        __atomic_store_n(&slow->taken, next, __ATOMIC_RELEASE);
-    }
     slow->shipper.is_held = false;
+    if (rc < 0) { /* out of memory: the old settings work on, and each turn tries again */
+        lb_log(LB_LEVEL_ERROR, "the sink's new settings cannot be used yet: %s", strerror(-rc));
+        return;
+    }
+    slow->shipper.transport.close(slow->shipper.transport.self);
+    slow->shipper.transport = transport;
+    slow->control.status.config = next->config;
+    __atomic_store_n(&slow->taken, next, __ATOMIC_RELEASE);
     __atomic_store_n(&slow->next, NULL, __ATOMIC_RELEASE);
 }
 
