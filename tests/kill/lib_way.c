@@ -218,7 +218,7 @@ static bool is_to_be_shed(const struct lb_record *record)
 
 static void see_line(struct way *way, const struct lb_record *record)
 {
-    unsigned i = (unsigned)atoi(lb_record_body(record));
+    unsigned i = (unsigned)strtoul(lb_record_body(record), NULL, 10);
     char line[MAX_LINE];
     struct way_witness *witness = way->witness;
 
