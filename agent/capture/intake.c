@@ -119,19 +119,6 @@ static bool has_share_left(const struct lb_capture *capture, uid_t uid)
 
 /* ---- HELLO ---- */
 
-/* Who writes the pipe: as the peer says, if that is a process of its own user; for whom else it may not
- * speak. */
-static pid_t speaker_of(const struct lb_peer *peer, uint32_t source_pid)
-{
-    char path[32];
-    struct stat st;
-
-    if (source_pid == 0 || source_pid > INT32_MAX)
-        return peer->pid;
-    snprintf(path, sizeof path, "/proc/%u", source_pid);
-    return stat(path, &st) == 0 && (st.st_uid == peer->uid || peer->uid == 0) ? (pid_t)source_pid : peer->pid;
-}
-
 static const char *read_hello(struct lb_peer *peer, const struct lb_proto_hello *hello, size_t len)
 {
     const char *service = (const char *)(hello + 1), *tags = service + hello->service_len;
@@ -146,7 +133,7 @@ static const char *read_hello(struct lb_peer *peer, const struct lb_proto_hello 
         return "illegal service name: 1 to 128 of A-Z a-z 0-9 . _ / @ : - are allowed";
     if (!lb_tags_are_legal(tags, hello->tags_len))
         return "illegal tags: k:v, parted by commas, 256 bytes at most";
-    speaker = speaker_of(peer, hello->source_pid);
+    speaker = lb_peer_speaker(peer->pid, peer->uid, hello->source_pid);
     peer->stream_id = hello->stream_id;
     peer->kind = (enum lb_stream_kind)hello->kind;
     name->pid = (uint32_t)speaker;

@@ -177,6 +177,13 @@ void lb_intake_stop(struct lb_capture *capture);
 size_t lb_peer_unit(pid_t pid, char *buf, size_t size);
 
 /*
+ * Who writes a peer's pipe: the process that it names, if that is of its own
+ * user (root may name any); else the peer itself, for whom else it may not speak.
+ *   pid, uid  of the peer, by the kernel
+ */
+pid_t lb_peer_speaker(pid_t pid, uid_t uid, uint32_t claimed_pid);
+
+/*
  * A service name for a process: its unit, else its program, made legal.
  */
 size_t lb_peer_service(pid_t pid, char *buf, size_t size);

@@ -64,6 +64,17 @@ size_t lb_peer_unit(pid_t pid, char *buf, size_t size)
     return len;
 }
 
+pid_t lb_peer_speaker(pid_t pid, uid_t uid, uint32_t claimed_pid)
+{
+    char path[32];
+    struct stat st;
+
+    if (claimed_pid == 0 || claimed_pid > INT32_MAX)
+        return pid;
+    snprintf(path, sizeof path, "/proc/%u", claimed_pid);
+    return stat(path, &st) == 0 && (st.st_uid == uid || uid == 0) ? (pid_t)claimed_pid : pid;
+}
+
 static size_t make_legal(char *name, size_t len)
 {
     if (len > LB_PROTO_SERVICE_MAX)
