@@ -7,7 +7,6 @@ was written: each line once, in order, with the right fields; and the ranges tha
 
 import json
 import os
-import random
 import socket
 import stat
 import subprocess
