@@ -19,8 +19,9 @@
  * through staging into the ring. One thread runs all of it; it never waits for
  * a disk, a network, DNS, a lock, or a peer.
  *
- *   intake.c   sockets and handshakes      streams.c  slots, recovery, ends
- *   feed.c     one stream's turn           turns.c    whose turn it is, stalls, receipts
+ *   listen.c   who comes in                intake.c   handshakes
+ *   streams.c  slots, recovery, ends       feed.c     one stream's turn
+ *   turns.c    whose turn it is, stalls, receipts
  */
 #define LB_TURN_BYTES       65536u /* of one stream, before the next has its turn */
 #define LB_TURN_STREAMS     16u    /* stream turns before descriptors are looked at again */

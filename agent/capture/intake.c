@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake.sock: handshakes. In: connections and packets (common/proto.h). Out: streams. A peer costs only
- * itself: what it may hold is bounded in count by its uid, its handshake in time and bytes, and everything it
- * sends is checked.
+ * intake.sock: handshakes. In: packets of peers that listen.c let in (common/proto.h). Out: streams. A peer
+ * costs only itself: what it may hold is bounded in count by its uid, its handshake in time and bytes, and
+ * everything it sends is checked.
  *
  *   greeting ── HELLO ──▶ draining ── PIPE ──▶ reading ── END, or it hangs up
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/capture/parts.h"
@@ -30,7 +27,7 @@ union packet {
     unsigned char bytes[sizeof(struct lb_proto_data) + LB_PROTO_DATA_MAX];
 };
 
-static void hang_up(struct lb_capture *capture, struct lb_peer *peer)
+void lb_intake_hang_up(struct lb_capture *capture, struct lb_peer *peer)
 {
     if (peer->slot >= 0)
         lb_streams_untie(capture, &capture->streams[peer->slot], peer->said_bye);
@@ -70,7 +67,7 @@ static bool send_taken(struct lb_capture *capture, const struct lb_peer *peer, e
     return send_packet(peer, &taken, sizeof taken);
 }
 
-static void refuse(struct lb_capture *capture, struct lb_peer *peer, const char *reason)
+void lb_intake_refuse(struct lb_capture *capture, struct lb_peer *peer, const char *reason)
 {
     struct {
         struct lb_proto_head head;
@@ -84,37 +81,7 @@ static void refuse(struct lb_capture *capture, struct lb_peer *peer, const char 
     capture->refused++;
     lb_log(LB_LEVEL_NOTICE, "refused pid %d (uid %u): %s", (int)peer->pid, peer->uid, reason);
     peer->said_bye = true; /* it was us */
-    hang_up(capture, peer);
-}
-
-/* An orphan with nothing staged gives way to whoever needs its slot. */
-static bool is_slot_taken(const struct lb_capture *capture, uint32_t slot)
-{
-    enum lb_stream_state state = capture->streams[slot].state;
-
-    return state == LB_STREAM_OPEN || (state == LB_STREAM_ORPHAN && capture->staging->staged[slot].bytes > 0);
-}
-
-/*
- * A uid may hold as many streams as it leaves free; root and the agent's own user may have them all. A pipe
- * counts as long as it is read, also after its client has left; a connection without one counts as the stream
- * it may become.
- */
-static bool has_share_left(const struct lb_capture *capture, uid_t uid)
-{
-    uint32_t used = 0, mine = 0, max = capture->staging->max_streams;
-
-    for (uint32_t i = 0; i < capture->peer_count; i++) {
-        used += capture->peers[i]->slot < 0;
-        mine += capture->peers[i]->slot < 0 && capture->peers[i]->uid == uid;
-    }
-    for (uint32_t slot = 0; slot < max; slot++) {
-        used += is_slot_taken(capture, slot);
-        mine += is_slot_taken(capture, slot) && capture->streams[slot].uid == uid;
-    }
-    if (uid == 0 || uid == capture->own_uid)
-        return used <= max;
-    return used < max && mine <= max - used;
+    lb_intake_hang_up(capture, peer);
 }
 
 /* ---- HELLO ---- */
@@ -160,14 +127,14 @@ static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const str
     int64_t slot;
 
     if (fault) {
-        refuse(capture, peer, fault);
+        lb_intake_refuse(capture, peer, fault);
         return;
     }
     slot = lb_streams_find(capture, peer->stream_id, peer->uid);
     if (slot >= 0 &&
         capture->streams[slot].peer) { /* the same client on a new connection: the old one is over */
         capture->streams[slot].peer->said_bye = true;
-        hang_up(capture, capture->streams[slot].peer);
+        lb_intake_hang_up(capture, capture->streams[slot].peer);
     }
     if (slot >= 0)
         lb_streams_tie(capture, peer, (uint32_t)slot);
@@ -175,7 +142,7 @@ static void on_hello(struct lb_capture *capture, struct lb_peer *peer, const str
         lb_streams_reclaim(capture, peer, pipe_fd);
     peer->state = LB_PEER_DRAINING;
     if (!send_taken(capture, peer, LB_PROTO_WELCOME))
-        hang_up(capture, peer);
+        lb_intake_hang_up(capture, peer);
 }
 
 /* ---- DATA ---- */
@@ -215,20 +182,20 @@ static bool on_data(struct lb_capture *capture, struct lb_peer *peer, const unio
     /* A lost line is a byte at least; and no client has thrown away a TiB. */
     if (len < sizeof packet->data || len - sizeof packet->data > LB_PROTO_DATA_MAX ||
         packet->data.lost_lines > packet->data.lost_bytes || packet->data.lost_bytes > LOST_BYTES_MAX) {
-        refuse(capture, peer, "malformed data packet");
+        lb_intake_refuse(capture, peer, "malformed data packet");
         return true;
     }
     if (!begin_draining(capture, peer, &packet->data)) {
-        refuse(capture, peer, "no free stream (max_streams)");
+        lb_intake_refuse(capture, peer, "no free stream (max_streams)");
         return true;
     }
     stream = &capture->streams[peer->slot];
     if (stream->watch.fd >= 0) {
-        refuse(capture, peer, "data for a stream whose pipe is being read");
+        lb_intake_refuse(capture, peer, "data for a stream whose pipe is being read");
         return true;
     }
     if (packet->data.first_byte > lb_staging_get(capture->staging, stream->slot, LB_STREAM_TAKEN)) {
-        refuse(capture, peer, "data packets leave a gap");
+        lb_intake_refuse(capture, peer, "data packets leave a gap");
         return true;
     }
     if (lb_feed_packet(capture, stream, &packet->data, packet->bytes + sizeof packet->data,
@@ -236,7 +203,7 @@ static bool on_data(struct lb_capture *capture, struct lb_peer *peer, const unio
         return false;
     peer->deadline_ns = capture->loop->now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
     if (!send_taken(capture, peer, LB_PROTO_TAKEN))
-        hang_up(capture, peer);
+        lb_intake_hang_up(capture, peer);
     return true;
 }
 
@@ -251,7 +218,7 @@ static void on_pipe(struct lb_capture *capture, struct lb_peer *peer, int fd)
         peer->state = LB_PEER_READING;
         peer->deadline_ns = LB_NEVER;
         if (!send_head(peer, LB_PROTO_READING))
-            hang_up(capture, peer);
+            lb_intake_hang_up(capture, peer);
         return;
     }
     if (fd >= 0)
@@ -264,7 +231,7 @@ static void on_pipe(struct lb_capture *capture, struct lb_peer *peer, int fd)
         snprintf(reason, sizeof reason, "no free stream (max_streams = %u)", capture->staging->max_streams);
     else
         snprintf(reason, sizeof reason, "cannot read this pipe: %s", strerror(-rc));
-    refuse(capture, peer, reason);
+    lb_intake_refuse(capture, peer, reason);
 }
 
 /* ---- packets ---- */
@@ -319,16 +286,17 @@ static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union pac
         on_hello(capture, peer, &packet->hello, len, fd);
     else if (type == LB_PROTO_BYE) {
         peer->said_bye = true;
-        hang_up(capture, peer);
+        lb_intake_hang_up(capture, peer);
     } else
-        refuse(capture, peer,
-               type == -EPROTONOSUPPORT ? "another version of the protocol: client and agent must match"
-                                        : "unexpected or malformed packet");
+        lb_intake_refuse(capture, peer,
+                         type == -EPROTONOSUPPORT
+                             ? "another version of the protocol: client and agent must match"
+                             : "unexpected or malformed packet");
     if (fd >= 0)
         close(fd);
 }
 
-static void on_peer(void *arg, uint32_t events)
+void lb_intake_on_peer(void *arg, uint32_t events)
 {
     static union packet packet; /* fast side only */
     struct lb_peer *peer = arg;
@@ -343,7 +311,7 @@ static void on_peer(void *arg, uint32_t events)
     if (got == -EAGAIN || got == -EINTR)
         return;
     if (got <= 0) {
-        hang_up(capture, peer);
+        lb_intake_hang_up(capture, peer);
         return;
     }
     if (!may_be_data) {
@@ -363,12 +331,12 @@ static void on_peer(void *arg, uint32_t events)
         }
         for (uint32_t i = 0; i < capture->peer_count; i++)
             if (capture->peers[i] == peer && recv(peer->watch.fd, drop, sizeof drop, MSG_DONTWAIT) < 0)
-                hang_up(capture, peer);
+                lb_intake_hang_up(capture, peer);
         return;
     }
     got = receive(peer, &packet, false, &fd);
     if (got <= 0)
-        hang_up(capture, peer);
+        lb_intake_hang_up(capture, peer);
     else
         dispatch(capture, peer, &packet, (size_t)got, fd);
 }
@@ -384,109 +352,5 @@ void lb_intake_end(struct lb_capture *capture, struct lb_peer *peer)
 {
     send_head(peer, LB_PROTO_END);
     peer->said_bye = true;
-    hang_up(capture, peer);
-}
-
-/* ---- connections ---- */
-
-static void on_handshake_timer(void *arg, uint64_t now_ns)
-{
-    struct lb_capture *capture = arg;
-    uint64_t next = LB_NEVER;
-
-    for (uint32_t i = capture->peer_count; i-- > 0;) {
-        struct lb_peer *peer = capture->peers[i];
-
-        if (peer->deadline_ns == LB_NEVER)
-            continue;
-        if (peer->is_paused) /* it waits for us, not we for it */
-            peer->deadline_ns = now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
-        if (peer->deadline_ns <= now_ns)
-            refuse(capture, peer, "the handshake took too long");
-        else if (peer->deadline_ns < next)
-            next = peer->deadline_ns;
-    }
-    capture->handshake_timer.due_ns = next;
-}
-
-static void welcome(struct lb_capture *capture, int fd)
-{
-    struct lb_peer *peer = calloc(1, sizeof *peer);
-    struct ucred who = { 0 };
-    socklen_t len = sizeof who;
-
-    if (!peer || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0) {
-        free(peer);
-        close(fd);
-        return;
-    }
-    peer->capture = capture;
-    peer->uid = who.uid;
-    peer->pid = who.pid;
-    peer->slot = -1;
-    peer->deadline_ns = capture->loop->now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
-    peer->watch = (struct lb_watch) { fd, on_peer, peer };
-    if (lb_loop_add(capture->loop, &peer->watch, EPOLLIN) < 0) {
-        free(peer);
-        close(fd);
-        return;
-    }
-    capture->peers[capture->peer_count++] = peer;
-    if (peer->deadline_ns < capture->handshake_timer.due_ns)
-        capture->handshake_timer.due_ns = peer->deadline_ns;
-    if (!has_share_left(capture, peer->uid))
-        refuse(capture, peer, "this user has its share of streams (max_streams)");
-}
-
-static void on_listener(void *arg, uint32_t events)
-{
-    struct lb_capture *capture = arg;
-    int fd;
-
-    (void)events;
-    for (unsigned i = 0; i < 16; i++) { /* then the streams have their turn */
-        fd = accept4(capture->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
-            return;
-        if (capture->peer_count == capture->peer_max || capture->is_stopping)
-            close(fd);
-        else
-            welcome(capture, fd);
-    }
-}
-
-int lb_intake_start(struct lb_capture *capture, int dir_fd)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    /* Through the directory's descriptor: its path may be longer than an address can hold. */
-    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/intake.sock", dir_fd);
-    unlinkat(dir_fd, "intake.sock", 0);
-    capture->listener = (struct lb_watch) { fd, on_listener, capture };
-    capture->handshake_timer = (struct lb_timer) { LB_NEVER, on_handshake_timer, capture, NULL };
-    lb_loop_add_timer(capture->loop, &capture->handshake_timer);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        fchmodat(dir_fd, "intake.sock", 0666, 0) != 0 || listen(fd, 128) != 0) {
-        int rc = -errno;
-
-        close(fd);
-        return rc;
-    }
-    return lb_loop_add(capture->loop, &capture->listener, EPOLLIN);
-}
-
-void lb_intake_stop(struct lb_capture *capture)
-{
-    while (capture->peer_count > 0) {
-        capture->peers[0]->said_bye = true;
-        hang_up(capture, capture->peers[0]);
-    }
-    if (capture->listener.fd >= 0) {
-        lb_loop_remove(capture->loop, &capture->listener);
-        close(capture->listener.fd);
-        capture->listener.fd = -1;
-    }
+    lb_intake_hang_up(capture, peer);
 }

@@ -158,6 +158,25 @@ void lb_intake_end(struct lb_capture *capture, struct lb_peer *peer);
 void lb_intake_resume(struct lb_capture *capture);
 
 /*
+ * A packet, or the end, from a peer (struct lb_watch).
+ *   peer      a struct lb_peer; may be gone afterwards
+ */
+void lb_intake_on_peer(void *peer, uint32_t events);
+
+/*
+ * Tell a peer why it is turned away, count and log it, and hang up.
+ *   reason    one line, for people
+ */
+void lb_intake_refuse(struct lb_capture *capture, struct lb_peer *peer, const char *reason);
+
+/*
+ * Close a connection and free its peer; its stream goes on without it.
+ */
+void lb_intake_hang_up(struct lb_capture *capture, struct lb_peer *peer);
+
+/* ---- listen.c ---- */
+
+/*
  * Bind intake.sock and start to listen.
  *   returns   0 | negative errno
  */
