@@ -197,3 +197,30 @@ void lb_release_sweep(struct lb_shipper *shipper)
         lb_link_put(&shipper->link->losses_wait, 0);
     lb_commit_publish(&shipper->state->slow);
 }
+
+static bool may_keep_any(const struct lb_config *config)
+{
+    if (config->capture.overload == LB_OVERLOAD_WAIT)
+        return true;
+    for (size_t i = 0; i < config->service_count; i++)
+        if (config->services[i].capture.overload == LB_OVERLOAD_WAIT)
+            return true;
+    return false;
+}
+
+uint64_t lb_release_first_kept(const struct lb_shipper *shipper, uint64_t from, uint64_t to)
+{
+    const struct lb_record *record;
+
+    if (!may_keep_any(shipper->config))
+        return to;
+    for (uint64_t pos = from; pos < to && (record = lb_ring_at(shipper->ring, pos, to)); pos += record->len) {
+        const char *name = lb_record_service(record);
+
+        if (record->kind == LB_KIND_LINE && record->state < LB_STATE_DELIVERED &&
+            lb_config_service(shipper->config, name, record->service_len)->capture.overload ==
+                LB_OVERLOAD_WAIT)
+            return pos;
+    }
+    return to;
+}

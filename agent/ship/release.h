@@ -21,6 +21,14 @@ void lb_release_delivered(struct lb_shipper *shipper, uint64_t from, uint64_t to
 void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to);
 
 /*
+ * The first record in [from, to) that must not be shed: its service has
+ * overload = wait, so its app waits for the sink however long that takes.
+ *   returns   its position, or to: there is none
+ *   calls     slow side
+ */
+uint64_t lb_release_first_kept(const struct lb_shipper *shipper, uint64_t from, uint64_t to);
+
+/*
  * Publish the slow side's commit and knock at the fast side's door if it waits
  * for room or has losses to tell.
  *   calls     slow side

@@ -184,7 +184,7 @@ static uint64_t stretch(struct lb_shipper *shipper, uint64_t from, uint64_t byte
 
     while (pos - from < bytes && !lb_slots_at(shipper, pos) && (record = lb_ring_at(shipper->ring, pos, end)))
         pos += record->len;
-    return pos;
+    return lb_release_first_kept(shipper, from, pos);
 }
 
 static void shed(struct lb_shipper *shipper, uint64_t target_bytes)
@@ -196,10 +196,14 @@ static void shed(struct lb_shipper *shipper, uint64_t target_bytes)
         if (used <= target_bytes || tail >= shipper->damaged_pos)
             return;
         slot = lb_slots_at(shipper, tail);
+        if (slot && lb_release_first_kept(shipper, slot->body.from, slot->body.to) < slot->body.to)
+            return; /* somebody waits for these, and all behind them waits too */
         if (slot) {
             give_up(shipper, slot);
         } else {
             to = stretch(shipper, tail, used - target_bytes);
+            if (to == tail)
+                return;
             lb_release_shed(shipper, tail, to);
             if (to > shipper->next_pos)
                 shipper->next_pos = to;
@@ -302,8 +306,9 @@ static uint64_t next_look(struct lb_shipper *shipper, uint64_t now_ns)
 {
     uint64_t due = LB_NEVER, allowed = lb_later(shipper->retry_at_ns, now_ns);
 
+    /* Held, nothing is sent until an answer comes; but whether the sink is away must be seen all the same. */
     if (shipper->is_held)
-        return LB_NEVER; /* until an answer comes */
+        return lb_link_get(&shipper->link->sink_away) ? LB_NEVER : away_at_ns(shipper);
     if (!shipper->failed_since_delivery || lb_slots_count(shipper, LB_SLOT_SENDING) == 0) {
         for (unsigned i = 0; i < shipper->slots; i++)
             if (shipper->slot[i].state == LB_SLOT_WAITING)
@@ -321,10 +326,15 @@ static uint64_t next_look(struct lb_shipper *shipper, uint64_t now_ns)
 
 /* Is there anything that a step could shed if the ring passed its high-water mark? Else it must not be asked
  * to. */
-static bool can_shed(const struct lb_shipper *shipper)
+static bool can_shed(struct lb_shipper *shipper)
 {
     uint64_t tail = lb_ring_tail(shipper->ring);
+    const struct lb_slot *slot = lb_slots_at(shipper, tail);
+    const struct lb_record *record = lb_ring_at(shipper->ring, tail, lb_pending_end(shipper));
+    uint64_t to = slot ? slot->body.to : record ? tail + record->len : tail;
 
+    if (lb_release_first_kept(shipper, tail, to) < to)
+        return false;
     return tail < shipper->damaged_pos && (!shipper->next_ring || tail != lb_ring_head(shipper->ring));
 }
 

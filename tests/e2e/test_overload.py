@@ -161,6 +161,24 @@ def test_overload_wait_drops_nothing(agent, numbered, intake, feeder, runtime, t
     assert book(a)["dropped"] == 0
 
 
+def test_a_service_that_waits_loses_nothing_to_a_sink_that_is_away(agent, numbered, intake, feeder, runtime):
+    """The ring fills with what must not be shed; another service's lines are dropped at once meanwhile, and told."""
+    a = agent({**numbered, **RING, "service batch": {"overload": "wait"}})
+    intake.plan.set([{"do": "status", "code": 503, "times": 100000}])
+    batch = a.popen("run", "-s", "batch", "--", feeder, "--lines", "15000", "--report", runtime.parent / "batch")
+    wait_until(lambda: a.status()["ring"]["fill"] > 0.9, 20, "the ring is full of lines that wait")
+    feed(a, feeder, runtime, "--lines", "3000", service="other")
+    assert book(a, "other")["dropped"] > 0
+    assert book(a, "batch")["shed"] == book(a, "batch")["dropped"] == 0
+    assert batch.poll() is None, "the app waits"
+    intake.plan.set([])
+    assert end(batch, 60) == 0
+    a.flush(60)
+    told_all(a, intake)
+    assert_exactly(numbers(by_number(intake.entries()).values(), "batch"), range(15000))
+    assert_books_balance(a.status())
+
+
 def test_a_firehose_does_not_starve_a_quiet_service(agent, numbered, intake, feeder, runtime):
     a = agent(numbered)
     floods = [a.popen("run", "-s", f"flood{i}", "--", feeder, "--seconds", "4", "--rate", "20000", "--report", "/dev/null")

@@ -71,6 +71,26 @@ static void away_and_over_high_water_the_oldest_are_shed(void **state)
     assert_int_equal(rig_untold(&ship.rig), rig_books(&ship.rig).shed);
 }
 
+static void what_an_app_waits_for_is_not_shed_nor_what_lies_behind(void **state)
+{
+    uint32_t last = 0;
+
+    (void)state;
+    ship_begin(64 * KIB, FILED "body_lines = 10\nretry_min = 1h\nretry_max = 1h\n"
+                               "[service batch]\noverload = wait\n");
+    for (int i = 0; i < 5; i++)
+        ship_put(LB_LEVEL_INFO, 200);
+    ship_pass(20 * SHIP_SECOND);
+    ship_answer(ship_first(), EIO);
+    for (uint32_t n; (n = ship_put_as("batch", LB_LEVEL_INFO, 200)) > 0;)
+        last = n; /* until the ring is full, which the shedding of the first five put off */
+    assert_true(last > 100);
+    assert_int_equal(rig_books(&ship.rig).shed, 5);
+    assert_true(used() > LB_HIGH_WATER(size()));
+    ship_pass(5 * SHIP_SECOND);
+    assert_int_equal(rig_books(&ship.rig).shed, 5);
+}
+
 static void a_body_that_cannot_be_stopped_keeps_its_slot_until_it_is_answered(void **state)
 {
     (void)state;
@@ -329,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_sink_that_is_there_is_never_shed_for, ship_end),
         cmocka_unit_test_teardown(away_and_over_high_water_the_oldest_are_shed, ship_end),
+        cmocka_unit_test_teardown(what_an_app_waits_for_is_not_shed_nor_what_lies_behind, ship_end),
         cmocka_unit_test_teardown(a_body_that_cannot_be_stopped_keeps_its_slot_until_it_is_answered,
                                   ship_end),
         cmocka_unit_test_teardown(losses_are_told_only_after_a_delivery, ship_end),
