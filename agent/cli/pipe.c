@@ -19,6 +19,7 @@
 #include "agent/cli/intake_client.h"
 #include "agent/cli/pump.h"
 #include "agent/cli/stream_options.h"
+#include "agent/cli/writer.h"
 #include "common/clock.h"
 #include "common/units.h"
 
@@ -160,6 +161,7 @@ int lb_cmd_pipe(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a closed stderr is no reason to leave the app alone */
     source.service = given.stream.service ? given.stream.service : "";
     source.tags = given.stream.tags;
+    source.source_pid = lb_writer_of(STDIN_FILENO); /* the app, whose name the service has without -s */
     error = find_pipe(given.wants_copy, &source.pipe_fd, &pump);
     if (error != 0) {
         lb_cli_say("cannot use standard input: %s", strerror(-error));

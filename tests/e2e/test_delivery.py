@@ -300,3 +300,18 @@ def test_a_random_mix_of_lines_arrives_as_it_was_written(agent, sink, intake):
     client.communicate(timeout=20)
     a.flush()
     assert [e["message"] for e in in_order(intake.entries())] == written
+
+
+def test_without_a_name_a_pipe_bears_the_name_of_the_program_that_writes_it(agent, sink, intake):
+    sink["sink datadog"].update(wait="100ms")
+    a = agent(sink)
+    app = subprocess.Popen(["sleep", "30"], stdout=subprocess.PIPE)  # a program of that name holds the pipe's other end
+    writer = os.open(f"/proc/{app.pid}/fd/1", os.O_WRONLY)
+    client = a.popen("pipe", stdin=app.stdout)
+    os.write(writer, b"who am I?\n")
+    entry = wait_until(lambda: intake.entries() and intake.entries()[0], 10, "the line is delivered")
+    assert entry["service"] == "sleep"
+    os.close(writer)
+    app.kill()
+    app.wait()
+    assert client.wait(10) == 0
