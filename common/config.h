@@ -178,8 +178,9 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
 void lb_config_print_sample(FILE *out);
 
 /*
- * Read a sink's secret: api_key_file, else $CREDENTIALS_DIRECTORY/api_key,
- * else $DD_API_KEY. Blanks at both ends are cut.
+ * Read a sink's secret: api_key_file, else (also where we may not read that)
+ * $CREDENTIALS_DIRECTORY/api_key unless it is blank, else $DD_API_KEY. Blanks at
+ * both ends are cut.
  *   buf       room for size bytes with NUL; wiped by the caller after use
  *   ret_where static or config-owned text that says where it came from, or on an error other than
  *             -ENOENT where it failed (never the secret)

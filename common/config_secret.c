@@ -16,7 +16,7 @@
 #define SECRET_FILE_MAX 4096
 #define PATH_BYTES_MAX  4096
 
-/* Copy a secret without the blanks around it. */
+/* Copy a secret without the blanks around it. -ENODATA: there is nothing else. */
 static int take(const char *text, size_t len, char *buf, size_t size)
 {
     while (len > 0 && isspace((unsigned char)text[len - 1]))
@@ -24,7 +24,7 @@ static int take(const char *text, size_t len, char *buf, size_t size)
     while (len > 0 && isspace((unsigned char)text[0]))
         text++, len--;
     if (len == 0)
-        return -EINVAL;
+        return -ENODATA;
     if (len >= size)
         return -E2BIG;
     for (size_t i = 0; i < len; i++)
@@ -47,26 +47,42 @@ static int take_file(const char *path, char *buf, size_t size)
     return rc;
 }
 
-int lb_config_read_secret(const struct lb_sink_config *sink, char *buf, size_t size, const char **ret_where)
+/* The unit's copy. An empty one stands for "there is none": it is what the packaged unit puts where root
+ * keeps no key. */
+static int take_credential(char *buf, size_t size)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
-    const char *value = getenv("DD_API_KEY");
     char path[PATH_BYTES_MAX];
-    int rc = -ENOENT;
+    int rc;
+
+    if (!directory || directory[0] != '/')
+        return -ENOENT;
+    if (snprintf(path, sizeof path, "%s/api_key", directory) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    rc = take_file(path, buf, size);
+    return rc == -ENODATA ? -ENOENT : rc;
+}
+
+int lb_config_read_secret(const struct lb_sink_config *sink, char *buf, size_t size, const char **ret_where)
+{
+    const char *value = getenv("DD_API_KEY");
+    int rc = -ENOENT, file_rc = -ENOENT;
 
     if (sink->api_key_file[0] != '\0') {
         *ret_where = sink->api_key_file;
-        rc = take_file(sink->api_key_file, buf, size);
+        rc = file_rc = take_file(sink->api_key_file, buf, size);
     }
-    if (rc == -ENOENT && directory && directory[0] == '/') {
-        if (snprintf(path, sizeof path, "%s/api_key", directory) >= (int)sizeof path)
-            return -ENAMETOOLONG;
-        *ret_where = "$CREDENTIALS_DIRECTORY/api_key";
-        rc = take_file(path, buf, size);
+    /* A file that only root may read is the usual case: then the service manager hands over a copy. */
+    if (rc == -ENOENT || rc == -EACCES) {
+        rc = take_credential(buf, size);
+        if (rc != -ENOENT)
+            *ret_where = "$CREDENTIALS_DIRECTORY/api_key";
     }
     if (rc == -ENOENT && value) {
         *ret_where = "$DD_API_KEY";
         rc = take(value, strlen(value), buf, size);
     }
-    return rc;
+    if (rc == -ENOENT)
+        rc = file_rc;
+    return rc == -ENODATA ? -EINVAL : rc;
 }

@@ -164,22 +164,26 @@ def test_a_file_that_is_garbage_is_set_aside_and_not_the_end(agent, numbered, in
     assert (runtime / f"{name}.damaged").exists() and "damaged" in a.log
 
 
-def test_an_ordinary_user_with_a_directory_of_his_own(agent, numbered, intake, runtime):
+def as_nobody(agent, numbered, top, **kwargs):
+    """An agent of an ordinary user who owns the directory, not started yet."""
     if os.getuid() != 0 or not shutil.which("setpriv"):
         pytest.skip("needs root and setpriv")
-    top = runtime.parent
-    for path in top, numbered["sink datadog"]["api_key_file"]:
-        os.chown(path, NOBODY, NOBODY)
+    os.chown(top, NOBODY, NOBODY)
     wrapped = top / "bin"
     wrapped.mkdir()
-    a = agent(numbered, start=False)
+    a = agent(numbered, start=False, **kwargs)
     for program in "logboomd", "logboom":
         script = wrapped / program
         script.write_text(f"#!/bin/sh\nexec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups "
                           f"'{a.program.parent / program}' \"$@\"\n")
         script.chmod(0o755)
     a.program = wrapped / "logboomd"
-    a.start()
+    return a
+
+
+def test_an_ordinary_user_with_a_directory_of_his_own(agent, numbered, intake, runtime):
+    os.chown(numbered["sink datadog"]["api_key_file"], NOBODY, NOBODY)
+    a = as_nobody(agent, numbered, runtime.parent).start()
     assert Path(f"/proc/{a.process.pid}").stat().st_uid == NOBODY or f"Uid:\t{NOBODY}" in Path(
         f"/proc/{a.process.pid}/status").read_text()
     client = a.pipe("-s", "app")
@@ -209,6 +213,18 @@ def test_the_key_comes_from_a_credential(agent, numbered, intake, runtime):
     credentials.mkdir()
     (credentials / "api_key").write_text(API_KEY + "\n")
     send_one(agent(numbered, env={"CREDENTIALS_DIRECTORY": str(credentials)}), intake)
+
+
+def test_a_key_that_only_root_may_read_comes_from_the_credential(agent, numbered, intake, runtime):
+    """As the packaged unit has it: api_key_file is root's, the service manager hands over a copy."""
+    key = Path(numbered["sink datadog"]["api_key_file"])
+    key.chmod(0o600)
+    credentials = runtime.parent / "credentials"
+    credentials.mkdir()
+    (credentials / "api_key").write_text(API_KEY + "\n")
+    a = as_nobody(agent, numbered, runtime.parent, env={"CREDENTIALS_DIRECTORY": str(credentials)})
+    os.chown(key, 0, 0)
+    send_one(a.start(), intake)
 
 
 def test_the_key_comes_from_the_environment(agent, numbered, intake):

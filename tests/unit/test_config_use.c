@@ -125,6 +125,9 @@ static void the_secret_is_sought_in_three_places(void **state)
     test_write("api_key", "from-credential\n");
     assert_int_equal(lb_config_read_secret(&sink, secret, sizeof secret, &where), 0);
     assert_string_equal(secret, "from-credential");
+    test_write("api_key", "\n"); /* what the packaged unit puts where root keeps no key */
+    assert_int_equal(lb_config_read_secret(&sink, secret, sizeof secret, &where), 0);
+    assert_string_equal(secret, "from-env");
     test_write("key", " \tfrom-file\r\n\n");
     assert_int_equal(lb_config_read_secret(&sink, secret, sizeof secret, &where), 0);
     assert_string_equal(secret, "from-file");
