@@ -33,6 +33,19 @@ def lines_in_all(agent, service=None):
     return book(agent, service)["in"]
 
 
+def assert_lost_by_client_alone(found, name, expected):
+    """
+    All lines once, except those that the client had to throw away: where a machine is so busy that no agent comes
+    up for seconds, its bounded buffer overflows, and each line of that must be told. Returns how many.
+    """
+    told = sum(e["logboom"]["count"] for e in receipts([e for e in found if e["service"] == name], "client"))
+    got = numbers(found, name)
+    lost = set(expected) - set(got)
+    assert len(lost) == told, f"{len(lost)} lost, {told} told: {sorted(lost)[:5]}"
+    assert_exactly(got, [n for n in expected if n not in lost])
+    return told
+
+
 @pytest.mark.parametrize("instants", INSTANTS)
 def test_no_line_is_lost_or_queued_twice_when_the_agent_is_killed(agent, numbered, intake, feeder, instants):
     chance = seeded()
@@ -51,11 +64,13 @@ def test_no_line_is_lost_or_queued_twice_when_the_agent_is_killed(agent, numbere
     a.flush(30)
     prove_ring(intake.entries())
     found = {(e["logboom"]["id"], e["logboom"]["lane"], e["logboom"]["n"]): e for e in intake.entries()}.values()
+    thrown = 0
     for name in services:
-        assert_exactly(numbers(found, name), range(each // 40 if name == "c" else each))
+        thrown += assert_lost_by_client_alone(found, name, range(each // 40 if name == "c" else each))
     status = a.status()
     assert_books_balance(status)
-    assert book(a)["in"] == book(a)["delivered"] == 2 * each + each // 40, "the books outlive their agent"
+    assert book(a)["in"] == 2 * each + each // 40, "the books outlive their agent"
+    assert book(a)["in"] == book(a)["delivered"] + thrown
     assert status["ring"]["holes"] == 0
 
 
