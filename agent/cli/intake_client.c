@@ -27,7 +27,7 @@
 #include "common/clock.h"
 
 #define BACKOFF_MIN_NS (20 * LB_NS_PER_MS)
-#define BACKOFF_MAX_NS (1000 * LB_NS_PER_MS)
+#define BACKOFF_MAX_NS (250 * LB_NS_PER_MS) /* an agent that comes and goes must be met while it is there */
 #define LOOK_NS        (50 * LB_NS_PER_MS) /* how full is the pipe? Asked this often while there is no agent */
 #define LOOK_BUSY_NS   (5 * LB_NS_PER_MS)  /* its writer is fast: it was half full at the last look */
 #define TELL_AFTER_NS \
