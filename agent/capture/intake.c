@@ -1,10 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake.sock: handshakes. In: packets of peers that listen.c let in (common/proto.h). Out: streams. A peer
- * costs only itself: what it may hold is bounded in count by its uid, its handshake in time and bytes, and
- * everything it sends is checked.
+ * intake.sock: the hand-over of pipes. In: packets of peers that listen.c let in (common/proto.h). Out:
+ * streams. Always true: a peer costs only itself; one pipe is read by one stream; what a client may forget is
+ * committed.
  *
  *   greeting ── HELLO ──▶ draining ── PIPE ──▶ reading ── END, or it hangs up
+ *
+ * Happy path. A client greets with its stream id, hears how much of what it drained is committed (nothing, at
+ * first), hands over the read end, and sleeps. From then on the agent alone reads the pipe. When it ends and
+ * all of it is committed, the client hears END.
+ *
+ * The agent goes away. The client still holds the pipe, so the app is not killed; if the pipe fills it drains
+ * it into a buffer of its own. To the next agent it comes back under the same id: WELCOME says what it may
+ * forget, DATA brings the rest in order, each packet is looked at first and taken from the socket only when
+ * it is committed, TAKEN lets the client forget it. Then the pipe again. While a stream drains it is marked
+ * so, because bytes that came by DATA must not be searched for behind a chunk's stored length (staging.c):
+ * the client has them still.
+ *
+ * The client goes away. Its pipe is read on until it ends; without a BYE that is told in the log. Another
+ * client on the same pipe, of the same user and service, goes on with the stream (streams.c).
+ *
+ * Crash story. Killed before a commit: the packet counts for nothing, its client offers it again. Killed
+ * between commit and TAKEN: the next WELCOME tells it. Killed between PIPE and the first splice: the client
+ * holds the pipe and hands it over anew. What was half-read waits in staging for its id or its pipe. Both
+ * killed at once: what the client had drained and not delivered is gone, the one stated exception.
+ *
+ * Failure modes. A handshake has LB_PROTO_HANDSHAKE_MS; a packet that is malformed, too long or out of turn
+ * ends its connection; descriptors that nobody asked for are closed; when ring or staging have no room a DATA
+ * packet stays in its socket and is not read before they have.
  */
 #include <errno.h>
 #include <stdio.h>
