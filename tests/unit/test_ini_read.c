@@ -331,11 +331,9 @@ static void the_files_of_others_read_as_they_say(void **state)
     int count = 0;
 
     (void)state;
-    if (!cases && !getenv("CI")) {
-        print_message(DATA_DIR " is not here\n");
-        skip();
-    }
-    assert_non_null(cases);
+    if (!cases)
+        fail_msg(DATA_DIR
+                 "/cases.jsonl cannot be read: the test runs in the checkout, with shared/ beside it");
     while (getline(&line, &size, cases) > 0) {
         judge_case(line);
         count++;
