@@ -101,7 +101,7 @@ void lb_intake_refuse(struct lb_capture *capture, struct lb_peer *peer, const ch
     lb_proto_head_init(&packet.head, LB_PROTO_REFUSED, sizeof packet.head + len);
     memcpy(packet.text, reason, len);
     send_packet(peer, &packet, packet.head.length);
-    capture->refused++;
+    __atomic_fetch_add(&capture->refused, 1, __ATOMIC_RELAXED);
     lb_log(LB_LEVEL_NOTICE, "refused pid %d (uid %u): %s", (int)peer->pid, peer->uid, reason);
     peer->said_bye = true; /* it was us */
     lb_intake_hang_up(capture, peer);

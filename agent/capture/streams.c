@@ -117,7 +117,8 @@ static void on_orphan_timer(void *arg, uint64_t now_ns)
         if (stream->state != LB_STREAM_ORPHAN)
             continue;
         if (now_ns - stream->orphan_since_ns >= LB_ORPHAN_WAIT_NS && has_bytes) {
-            capture->cut_streams++;
+            if (!stream->close_early) /* else it waits for room in the ring, and is counted */
+                __atomic_fetch_add(&capture->cut_streams, 1, __ATOMIC_RELAXED);
             stream->close_early = true;
             lb_turns_make_ready(capture, stream);
         } else if (now_ns - stream->orphan_since_ns >= LB_ORPHAN_FORGET_NS && !stream->is_ready) {
