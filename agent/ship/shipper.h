@@ -51,6 +51,7 @@ struct lb_shipper_stats {
     char last_error[256];
 };
 
+/* What a probe came to: the sink's answer, and how long it took. Called once, on the slow side. */
 typedef void (*lb_probe_done)(void *ctx, const struct lb_answer *answer, uint64_t took_ns);
 
 struct lb_shipper {
