@@ -2,6 +2,7 @@
 #ifndef LB_COMMON_CLOCK_H
 #define LB_COMMON_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LB_NS_PER_MS 1000000ull
@@ -21,5 +22,18 @@ uint64_t lb_clock_boot_ns(void);
  *   calls    any thread
  */
 uint64_t lb_clock_wall_ns(void);
+
+/*
+ * Does somebody discipline the wall clock? The kernel's word (adjtimex(2),
+ * changes nothing): chrony, ntpd and timesyncd tell it when they have set the
+ * clock, and it takes that back when the clock is set by hand, or was left
+ * alone for so long that it may be off by 16 s. Where the kernel may not be
+ * asked (ProtectClock= of systemd forbids adjtimex() altogether), the file that
+ * systemd-timesyncd makes once it has set the clock since boot: other daemons
+ * make none, and it is not taken back.
+ *   returns  true: yes; false: no, or there is no way to know
+ *   calls    any thread; does not block
+ */
+bool lb_clock_is_synced(void);
 
 #endif

@@ -28,23 +28,30 @@ struct target {
     enum lb_key_section section;
     struct lb_section_seen *seen;
     struct lb_service_config *service;
+    struct lb_input_config *input;
     struct lb_sink_config *sink;
 };
 
 void *lb_config_field(const struct lb_key *key, struct lb_config *config, struct lb_service_config *service,
-                      struct lb_sink_config *sink)
+                      struct lb_input_config *input, struct lb_sink_config *sink)
 {
     char *base;
 
-    if (key->is_per_service)
+    if (key->is_per_service && key->section == LB_SECTION_CAPTURE)
         base = service ? (char *)&service->capture : (char *)&config->capture;
+    else if (key->is_per_service && key->section == LB_SECTION_THROTTLE)
+        base = service ? (char *)&service->throttle : (char *)&config->throttle;
+    else if (key->is_per_service)
+        base = service ? (char *)&service->redact : (char *)&config->redact;
     else if (key->section == LB_SECTION_SERVICE)
         base = (char *)service;
+    else if (key->section == LB_SECTION_INPUT)
+        base = (char *)input;
     else if (key->section == LB_SECTION_SINK)
         base = (char *)sink;
     else
         base = (char *)config;
-    return base + key->offset;
+    return base ? base + key->offset : NULL;
 }
 
 static size_t key_index(const struct lb_key *key)
@@ -71,17 +78,18 @@ struct lb_origin lb_config_origin(const struct lb_loader *loader, const struct l
 
 /* Fill the fields of one section with their defaults. */
 static int set_defaults(struct lb_config *config, enum lb_key_section section,
-                        struct lb_service_config *service, struct lb_sink_config *sink)
+                        struct lb_service_config *service, struct lb_input_config *input,
+                        struct lb_sink_config *sink)
 {
     size_t count;
     const struct lb_key *keys = lb_keys(&count);
     char why[WHY_MAX];
 
     for (size_t i = 0; i < count; i++) {
-        void *field = lb_config_field(&keys[i], config, service, sink);
+        void *field = lb_config_field(&keys[i], config, service, input, sink);
         char *text;
 
-        if (!lb_key_is_in(&keys[i], section))
+        if (!lb_key_is_in(&keys[i], section) || keys[i].type == LB_KEY_RULES)
             continue;
         if (!lb_key_is_text(&keys[i])) {
             lb_key_store(&keys[i], keys[i].dflt, field, why, sizeof why);
@@ -96,17 +104,23 @@ static int set_defaults(struct lb_config *config, enum lb_key_section section,
 }
 
 static void free_texts(struct lb_config *config, enum lb_key_section section,
-                       struct lb_service_config *service, struct lb_sink_config *sink)
+                       struct lb_service_config *service, struct lb_input_config *input,
+                       struct lb_sink_config *sink)
 {
     size_t count;
     const struct lb_key *keys = lb_keys(&count);
 
     for (size_t i = 0; i < count; i++) {
+        void *field = lb_config_field(&keys[i], config, service, input, sink);
         char *text;
 
-        if (keys[i].section != section || !lb_key_is_text(&keys[i]))
+        if (!lb_key_is_in(&keys[i], section))
             continue;
-        memcpy(&text, lb_config_field(&keys[i], config, service, sink), sizeof text);
+        if (keys[i].type == LB_KEY_RULES)
+            lb_config_free_rules(field);
+        if (!lb_key_is_text(&keys[i]))
+            continue;
+        memcpy(&text, field, sizeof text);
         free(text);
     }
 }
@@ -116,12 +130,14 @@ void lb_config_free(struct lb_config *config)
     if (!config)
         return;
     for (int section = 0; section < LB_SECTION_SERVICE; section++)
-        free_texts(config, section, NULL, NULL);
+        free_texts(config, section, NULL, NULL, NULL);
     for (size_t i = 0; i < config->service_count; i++)
-        free_texts(config, LB_SECTION_SERVICE, &config->services[i], NULL);
-    free_texts(config, LB_SECTION_SERVICE, &config->default_service, NULL);
+        free_texts(config, LB_SECTION_SERVICE, &config->services[i], NULL, NULL);
+    free_texts(config, LB_SECTION_SERVICE, &config->default_service, NULL, NULL);
+    for (size_t i = 0; i < config->input_count; i++)
+        free_texts(config, LB_SECTION_INPUT, NULL, &config->inputs[i], NULL);
     for (size_t i = 0; i < config->sink_count; i++)
-        free_texts(config, LB_SECTION_SINK, NULL, &config->sinks[i]);
+        free_texts(config, LB_SECTION_SINK, NULL, NULL, &config->sinks[i]);
     free(config->services);
     free(config->file);
     free(config);
@@ -142,11 +158,34 @@ static int find_service(struct lb_loader *loader, const char *name, struct targe
 
         config->service_count++;
         snprintf(service->name, sizeof service->name, "%s", name);
-        if (set_defaults(config, LB_SECTION_SERVICE, service, NULL) != 0)
+        if (set_defaults(config, LB_SECTION_SERVICE, service, NULL, NULL) != 0)
             return -ENOMEM;
     }
     target->service = &config->services[i];
     target->seen = &loader->services[i];
+    return 0;
+}
+
+/* Find or add [input NAME]. 0, or -ENOMEM, or -ENOSPC when there are too many. */
+static int find_input(struct lb_loader *loader, const char *name, struct target *target)
+{
+    struct lb_config *config = loader->config;
+    size_t i = 0;
+
+    while (i < config->input_count && strcmp(config->inputs[i].name, name) != 0)
+        i++;
+    if (i == LB_INPUTS_MAX)
+        return -ENOSPC;
+    if (i == config->input_count) {
+        struct lb_input_config *input = &config->inputs[i];
+
+        config->input_count++;
+        snprintf(input->name, sizeof input->name, "%s", name);
+        if (set_defaults(config, LB_SECTION_INPUT, NULL, input, NULL) != 0)
+            return -ENOMEM;
+    }
+    target->input = &config->inputs[i];
+    target->seen = &loader->inputs[i];
     return 0;
 }
 
@@ -161,7 +200,7 @@ static int find_sink(struct lb_loader *loader, const char *name, struct target *
     if (config->sink_count == 0) {
         config->sink_count = 1;
         snprintf(config->sinks[0].name, sizeof config->sinks[0].name, "%s", name);
-        if (set_defaults(config, LB_SECTION_SINK, NULL, &config->sinks[0]) != 0)
+        if (set_defaults(config, LB_SECTION_SINK, NULL, NULL, &config->sinks[0]) != 0)
             return -ENOMEM;
     }
     target->sink = &config->sinks[0];
@@ -219,6 +258,8 @@ static int find_section(struct lb_loader *loader, const char *text, struct targe
     *target = (struct target) { .section = section, .seen = &loader->fixed[section] };
     if (section == LB_SECTION_SERVICE)
         rc = find_service(loader, name, target);
+    else if (section == LB_SECTION_INPUT)
+        rc = find_input(loader, name, target);
     else if (section == LB_SECTION_SINK)
         rc = find_sink(loader, name, target);
     if (rc != -ENOSPC)
@@ -227,7 +268,9 @@ static int find_section(struct lb_loader *loader, const char *text, struct targe
         snprintf(why, size, "a second sink, [%s]: only one is allowed, and [sink %s] stands at %s:%d", text,
                  loader->config->sinks[0].name, first->file, first->line);
     else
-        snprintf(why, size, "more than %d [service] sections", LB_SERVICES_MAX);
+        snprintf(why, size, "more than %d [%s] sections",
+                 section == LB_SECTION_INPUT ? LB_INPUTS_MAX : LB_SERVICES_MAX,
+                 lb_key_section_info(section)->name);
     return -EINVAL;
 }
 
@@ -244,6 +287,10 @@ static int apply_key(struct lb_loader *loader, const struct target *target, cons
         lb_config_fault(loader->faults, at, "%s", why);
         return 0;
     }
+    if (key->type == LB_KEY_RULES)
+        return lb_config_apply_rule(
+            loader, key, lb_config_field(key, loader->config, target->service, target->input, target->sink),
+            setting, at);
     before = &target->seen->set[key_index(key)];
     if (before->file == at->file && before->line > 0) {
         lb_config_fault(loader->faults, at, "a second value for %s: the first is in line %d", key->name,
@@ -252,7 +299,8 @@ static int apply_key(struct lb_loader *loader, const struct target *target, cons
     }
     *before = *at;
     rc = lb_key_store(key, setting->value,
-                      lb_config_field(key, loader->config, target->service, target->sink), why, sizeof why);
+                      lb_config_field(key, loader->config, target->service, target->input, target->sink), why,
+                      sizeof why);
     if (rc != -EINVAL)
         return rc;
     loader->refused_count++;
@@ -345,14 +393,15 @@ static int load(struct lb_loader *loader, const char *path)
     config->file = strdup(path);
     config->services = calloc(LB_SERVICES_MAX, sizeof *config->services);
     loader->services = calloc(LB_SERVICES_MAX, sizeof *loader->services);
+    loader->inputs = calloc(LB_INPUTS_MAX, sizeof *loader->inputs);
     loader->paths[0] = strdup(path);
-    if (!config->file || !config->services || !loader->services || !loader->paths[0])
+    if (!config->file || !config->services || !loader->services || !loader->inputs || !loader->paths[0])
         return -ENOMEM;
     loader->path_count = 1;
     for (int section = 0; rc == 0 && section < LB_SECTION_SERVICE; section++)
-        rc = set_defaults(config, section, NULL, NULL);
+        rc = set_defaults(config, section, NULL, NULL, NULL);
     if (rc == 0)
-        rc = set_defaults(config, LB_SECTION_SERVICE, &config->default_service, NULL);
+        rc = set_defaults(config, LB_SECTION_SERVICE, &config->default_service, NULL, NULL);
     if (rc == 0)
         rc = find_more_files(loader);
     for (size_t i = 0; rc == 0 && i < loader->path_count; i++)
@@ -378,8 +427,10 @@ int lb_config_load(const char *path, enum lb_config_mode mode, struct lb_config 
         rc = -EINVAL;
     for (size_t i = 0; loader && i < LB_CONFIG_FILES_MAX; i++)
         free(loader->paths[i]);
-    if (loader)
+    if (loader) {
         free(loader->services);
+        free(loader->inputs);
+    }
     free(loader);
     if (rc == 0)
         *ret_config = config;

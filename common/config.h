@@ -17,16 +17,31 @@
  * Durations are milliseconds, sizes bytes, rates per second unless the name
  * says otherwise. LB_OFF is what `off` reads as.
  */
-#define LB_OFF               UINT64_MAX
-#define LB_SINKS_MAX         1 /* until routing exists exactly one [sink] is allowed (design.md, ship) */
-#define LB_SERVICES_MAX      256
-#define LB_NAME_MAX          128
+#define LB_OFF             UINT64_MAX
+#define LB_SINKS_MAX       1 /* until routing exists exactly one [sink] is allowed (design.md, ship) */
+#define LB_SERVICES_MAX    256
+#define LB_INPUTS_MAX      15 /* each keeps its place in a row of the state file, whose last row is taken */
+#define LB_INPUT_UNITS_MAX 64
+#define LB_RULES_MAX       64 /* of one kind in one section */
+#define LB_RULE_NAME_MAX   40
+#define LB_NAME_MAX        128
+/* What [redact] builtin may name; agent/shape/redact.h decides what each is. */
+#define LB_REDACT_NAMES                                                                                 \
+    "authorization, password, url, aws, gcp, github, slack, stripe, datadog, vendor, jwt, pem, email, " \
+    "card, iban, "                                                                                      \
+    "ipv4, ipv6"
 #define LB_VALUE_MAX         4096 /* bytes of one value (design.md 4) */
 #define LB_CONFIG_FAULTS_MAX 100
 
 enum lb_overload { LB_OVERLOAD_SHED = 0, LB_OVERLOAD_WAIT };
 enum lb_compression { LB_COMPRESSION_NONE = 0, LB_COMPRESSION_GZIP, LB_COMPRESSION_ZSTD };
+enum lb_expired { LB_EXPIRED_RESTAMP = 0, LB_EXPIRED_DROP };
 enum lb_sequence { LB_SEQUENCE_OFF = 0, LB_SEQUENCE_BATCH, LB_SEQUENCE_ALL };
+
+enum lb_join { LB_JOIN_OFF = 0, LB_JOIN_INDENT, LB_JOIN_PYTHON };
+enum lb_ansi { LB_ANSI_STRIP = 0, LB_ANSI_KEEP };
+enum lb_input_start { LB_START_END = 0, LB_START_BEGIN };
+enum lb_python_stdout { LB_PYTHON_UNBUFFERED = 0, LB_PYTHON_LINE, LB_PYTHON_KEEP };
 
 /* The keys of [capture] that a service may set for itself. */
 struct lb_capture_config {
@@ -35,14 +50,70 @@ struct lb_capture_config {
     enum lb_overload overload;
     enum lb_level stdout_level;
     enum lb_level stderr_level;
+    enum lb_join multiline;
+    uint64_t join_timeout_ms; /* LB_OFF: a join waits for its end, or a bound */
+    uint64_t join_bytes;
+    uint64_t join_lines;
+    enum lb_ansi ansi;
+    uint64_t repeat_window_ms; /* 0: off, every error is queued whole */
+    enum lb_python_stdout python_stdout;
 };
 
-/* One [service NAME]: its own keys over those of [capture]. */
+/* One `kind NAME = text` of [throttle] or [redact], in the order of the files. */
+struct lb_rule {
+    char name[LB_RULE_NAME_MAX + 1];
+    char *text;
+    char *file; /* where it stands, for who finds out that the text is no pattern */
+    int line;
+};
+
+struct lb_rule_list {
+    struct lb_rule *rule;
+    size_t count;
+};
+
+/* The keys of [throttle] that a service may set for itself. Rates are units a day, LB_OFF: no limit. */
+struct lb_throttle_config {
+    int min_level; /* what is less severe is held */
+    uint64_t rate_per_day, burst;
+    uint64_t bytes_per_day;
+    uint64_t pattern_rate_per_day, pattern_burst;
+    uint64_t sample; /* beyond pattern_rate one record of so many passes; 0: none */
+    int floor;       /* of this level and worse nothing is sampled; -1: off */
+    uint64_t floor_rate_per_day, floor_burst;
+    uint64_t collapse_ms;  /* 0: off */
+    uint64_t max_patterns; /* 0: patterns are not told apart */
+    int trigger;           /* a record of this level or worse brings what was held along; -1: off */
+    uint64_t context_ms, context_bytes; /* how much of it; 0: none */
+    struct lb_rule_list drop, keep;     /* a service's own, beside those of [throttle] */
+};
+
+/* The keys of [redact] that a service may set for itself. */
+struct lb_redact_config {
+    char *builtin; /* "all -email ipv4" */
+    struct lb_rule_list rule, replace;
+};
+
+/* One [service NAME]: its own keys over those of [capture], [throttle] and [redact]. */
 struct lb_service_config {
     char name[LB_NAME_MAX + 1];
     char *tags;   /* "k:v,k:v" expanded, without those of [agent]; "" when none */
     char *source; /* ddsource */
     struct lb_capture_config capture;
+    struct lb_throttle_config throttle;
+    struct lb_redact_config redact;
+};
+
+/* One [input NAME]. */
+struct lb_input_config {
+    char name[LB_NAME_MAX + 1];
+    char *type; /* "file" or "journal" */
+    char *path; /* a glob; "" for a journal */
+    bool allow_flash;
+    enum lb_input_start start;
+    char *units;   /* globs parted by blanks; "" : all but our own */
+    char *service; /* resolved for a file; "" for a journal: each entry's unit */
+    char *tags;    /* expanded, "" when none */
 };
 
 struct lb_sink_config {
@@ -62,6 +133,10 @@ struct lb_sink_config {
     uint64_t timeout_ms;
     uint64_t retry_min_ms;
     uint64_t retry_max_ms;
+    uint64_t clock_wait_ms; /* 0: off */
+    uint64_t max_age_ms;    /* LB_OFF: no limit */
+    enum lb_expired expired;
+    char *proxy;  /* "" when not set: the environment's; "off": none */
     char *tls_ca; /* "" when not set: the system's */
     char *path;   /* file sink; "" when not set */
 };
@@ -80,14 +155,22 @@ struct lb_config {
     uint64_t max_streams;
     uint64_t staging_bytes;
     uint64_t pipe_size_bytes; /* 0: leave pipes as they are (off) */
+    bool has_syslog;
+    /* [throttle], [redact] */
+    struct lb_throttle_config throttle;
+    struct lb_redact_config redact;
+    /* [held] */
+    uint64_t held_bytes; /* 0: what is throttled is dropped at once */
     /* [ring] */
     uint64_t ring_bytes;
     bool ring_lock;
     enum lb_level ring_urgent;
-    /* [service NAME], [sink NAME] in the order of the files */
+    /* [service NAME], [input NAME], [sink NAME] in the order of the files */
     struct lb_service_config *services;
     size_t service_count;
-    /* For a service with no section: name "", [capture], tags "", source python. */
+    struct lb_input_config inputs[LB_INPUTS_MAX];
+    size_t input_count;
+    /* For a service with no section: name "", [capture], [throttle], [redact], tags "", source python. */
     struct lb_service_config default_service;
     struct lb_sink_config sinks[LB_SINKS_MAX];
     size_t sink_count;
@@ -157,7 +240,7 @@ struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 7
+#define LB_MEMORY_PARTS 10
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known

@@ -23,33 +23,64 @@
 #define STAGING_LINES_MIN 4
 /* One record in flight, one that waits, one that is being written. */
 #define RING_LINES_MIN  3
-#define RECORD_HEAD_MAX 1024
+#define RECORD_HEAD_MAX 6144 /* with what was understood of its text */
 #define GZIP_LEVEL_MAX  9
 #define SECRET_MAX      512
 
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The longest text of one record: a line, or several that are joined. */
 static uint64_t longest_line_bytes(const struct lb_config *config)
 {
-    uint64_t longest = config->capture.max_line_bytes;
+    uint64_t longest = longer(config->capture.max_line_bytes, config->capture.join_bytes);
 
     for (size_t i = 0; i < config->service_count; i++)
-        if (config->services[i].capture.max_line_bytes > longest)
-            longest = config->services[i].capture.max_line_bytes;
+        longest = longer(longest, longer(config->services[i].capture.max_line_bytes,
+                                         config->services[i].capture.join_bytes));
     return longest;
 }
 
-/* A service has [capture]'s value of every key that it does not set itself. */
-static void inherit_capture(struct lb_loader *loader)
+static int inherit_key(struct lb_config *config, const struct lb_key *key, struct lb_service_config *service)
+{
+    void *to = lb_config_field(key, config, service, NULL, NULL);
+    const void *from = lb_config_field(key, config, NULL, NULL, NULL);
+    char *text, *old;
+
+    if (!lb_key_is_text(key)) {
+        memcpy(to, from, key->size);
+        return 0;
+    }
+    memcpy(&text, from, sizeof text);
+    text = strdup(text);
+    if (!text)
+        return -ENOMEM;
+    memcpy(&old, to, sizeof old);
+    memcpy(to, &text, sizeof text);
+    free(old);
+    return 0;
+}
+
+/* A service has its section's value of every key that it does not set itself. Rules are looked up in both. */
+static int inherit(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
+    int rc = 0;
     size_t count;
     const struct lb_key *keys = lb_keys(&count);
 
-    config->default_service.capture = config->capture;
-    for (size_t s = 0; s < config->service_count; s++)
-        for (size_t i = 0; i < count; i++)
-            if (keys[i].is_per_service && loader->services[s].set[i].line == 0)
-                memcpy(lb_config_field(&keys[i], config, &config->services[s], NULL),
-                       lb_config_field(&keys[i], config, NULL, NULL), keys[i].size);
+    for (size_t i = 0; i < count; i++) {
+        if (!keys[i].is_per_service || keys[i].type == LB_KEY_RULES)
+            continue;
+        for (size_t s = 0; rc == 0 && s < config->service_count; s++)
+            if (loader->services[s].set[i].line == 0)
+                rc = inherit_key(config, &keys[i], &config->services[s]);
+        if (rc == 0)
+            rc = inherit_key(config, &keys[i], &config->default_service);
+    }
+    return rc;
 }
 
 /* Replace a template by what it stands for. 0 | -EINVAL, told | -ENOMEM. */
@@ -106,6 +137,15 @@ static int expand_hostname(struct lb_loader *loader)
     return 0;
 }
 
+static int expand_input(struct lb_loader *loader, struct lb_input_config *input,
+                        const struct lb_section_seen *seen)
+{
+    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_INPUT, "units");
+    int rc = expand(loader, &input->units, "units", &at);
+
+    return rc == -ENOMEM ? rc : expand_tags(loader, &input->tags, seen, LB_SECTION_INPUT);
+}
+
 static int expand_all(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
@@ -115,6 +155,8 @@ static int expand_all(struct lb_loader *loader)
         rc = expand_tags(loader, &config->tags, &loader->fixed[LB_SECTION_AGENT], LB_SECTION_AGENT);
     for (size_t i = 0; rc == 0 && i < config->service_count; i++)
         rc = expand_tags(loader, &config->services[i].tags, &loader->services[i], LB_SECTION_SERVICE);
+    for (size_t i = 0; rc == 0 && i < config->input_count; i++)
+        rc = expand_input(loader, &config->inputs[i], &loader->inputs[i]);
     return rc;
 }
 
@@ -132,13 +174,13 @@ static void check_room(struct lb_loader *loader)
     lb_units_print_size(line_bytes, text, sizeof text);
     if (config->staging_bytes < STAGING_LINES_MIN * line_bytes)
         lb_config_fault(loader->faults, &staging,
-                        "staging must be at least %d times the longest max_line, which is %s",
+                        "staging must be at least %d times the longest max_line or join_bytes, which is %s",
                         STAGING_LINES_MIN, text);
     if (config->ring_bytes < RING_LINES_MIN * (line_bytes + RECORD_HEAD_MAX))
-        lb_config_fault(
-            loader->faults, &ring,
-            "size must be more than %d times the longest max_line, which is %s (%d bytes more for each)",
-            RING_LINES_MIN, text, RECORD_HEAD_MAX);
+        lb_config_fault(loader->faults, &ring,
+                        "size must be more than %d times the longest max_line or join_bytes, which is %s (%d "
+                        "bytes more for each)",
+                        RING_LINES_MIN, text, RECORD_HEAD_MAX);
 }
 
 /* Settings that a sink of this type does not look at are most likely meant for another. */
@@ -214,8 +256,9 @@ int lb_config_complete(struct lb_loader *loader)
     struct lb_origin whole = { config->file, 0 };
     int rc;
 
-    inherit_capture(loader);
-    rc = expand_all(loader);
+    rc = inherit(loader);
+    if (rc == 0)
+        rc = expand_all(loader);
     if (rc != 0)
         return rc;
     if (sink && !lb_config_is_set(&loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "sequence") &&
@@ -234,5 +277,5 @@ int lb_config_complete(struct lb_loader *loader)
     check_room(loader);
     if (sink)
         check_sink(loader);
-    return 0;
+    return lb_config_complete_inputs(loader);
 }

@@ -10,12 +10,12 @@
 
 /*
  * The parts of lb_config_load(), which nobody else includes: files become
- * settings (config_file.c), settings become a snapshot (config.c), and the
- * snapshot is completed and checked as a whole (config_check.c).
+ * settings (config_file.c), settings become a snapshot (config.c, config_rules.c), and the
+ * snapshot is completed and checked as a whole (config_check.c, config_inputs.c).
  */
 #define LB_CONFIG_FILE_MAX  (1u << 20) /* bytes of one INI file */
 #define LB_CONFIG_FILES_MAX 128        /* the main file and conf.d */
-#define LB_CONFIG_KEYS_MAX  64         /* rows of the key table */
+#define LB_CONFIG_KEYS_MAX  128        /* rows of the key table */
 
 /* Where something was set. line 0: nowhere. */
 struct lb_origin {
@@ -54,6 +54,7 @@ struct lb_loader {
     size_t refused_count; /* values that were refused: their keys hold something else */
     struct lb_section_seen fixed[LB_SECTION_COUNT]; /* those without a name, and the sink */
     struct lb_section_seen *services;               /* one for each of config->services */
+    struct lb_section_seen *inputs;                 /* one for each of config->inputs */
 };
 
 /*
@@ -84,11 +85,27 @@ void lb_config_file_free(struct lb_config_file *file);
 
 /*
  * Where does a row's field live in this snapshot?
- *   service, sink  those of the section at hand; NULL where the section is another
- *   calls          any thread
+ *   service, input, sink  those of the section at hand; NULL where the section is another
+ *   calls                 any thread
  */
 void *lb_config_field(const struct lb_key *key, struct lb_config *config, struct lb_service_config *service,
-                      struct lb_sink_config *sink);
+                      struct lb_input_config *input, struct lb_sink_config *sink);
+
+/*
+ * Set the rule "kind NAME = text" in its list; each NAME is a key of its own.
+ *   key      the row of the kind
+ *   list     takes copies
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    the thread that loads
+ */
+int lb_config_apply_rule(struct lb_loader *loader, const struct lb_key *key, struct lb_rule_list *list,
+                         const struct lb_setting *setting, const struct lb_origin *at);
+
+/*
+ * Free what lb_config_apply_rule() put in a list, and the list.
+ *   calls    the owner of the snapshot
+ */
+void lb_config_free_rules(struct lb_rule_list *list);
 
 /*
  * Where was this key set, or, if it was not, what may stand for it: the main
@@ -111,5 +128,13 @@ bool lb_config_is_set(const struct lb_section_seen *seen, enum lb_key_section se
  *   calls    may block on the disk (@FILE, key file)
  */
 int lb_config_complete(struct lb_loader *loader);
+
+/*
+ * Complete all [input NAME], and check which keys go with which type. Their
+ * texts are expanded already.
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    the thread that loads
+ */
+int lb_config_complete_inputs(struct lb_loader *loader);
 
 #endif

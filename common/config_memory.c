@@ -10,8 +10,9 @@
 
 #define KIB 1024ull
 
-/* A byte of a line becomes at most six in JSON (\u00XX); a head and tags come with it. */
-#define JSON_GROWTH_MAX 6
+/* A byte of a line becomes at most six in JSON (\u00XX), and stands there twice where it is part of a
+ * traceback (error.stack); a head and tags come with it. */
+#define JSON_GROWTH_MAX 12
 #define JSON_HEAD_BYTES 4096
 /* What cannot be packed grows a little: 1 % and 1 KiB are above ZSTD_compressBound() and compressBound(). */
 #define PACKED_EXTRA KIB
@@ -19,8 +20,15 @@
 #define GZIP_KIB 272
 /* One connection with TLS: buffers, session, certificates. An allowance, not measured. */
 #define CONNECTION_KIB 512
-/* Streams, services, books, pending receipts. */
-#define STATE_TABLES_KIB 256
+/* The state file, whose limits, patterns and counts are 200 KiB of it; streams, and what was looked up
+ * lately. */
+#define STATE_TABLES_KIB 608
+/* Room for a text that does not lie in one piece; and for a datagram where it lands and as it is shaped. */
+#define TEXT_KIB     160
+#define DATAGRAM_KIB 576
+/* Input that was read, and what was found by a scan; of a journal: as well, and a message of the longest. */
+#define INPUTS_KIB  384
+#define JOURNAL_KIB (1024 + 64)
 
 /* ZSTD_estimateCCtxSize(level) of zstd 1.5.4, rounded up, in KiB. */
 static const uint32_t zstd_kib[] = {
@@ -39,27 +47,45 @@ static uint64_t compressor_bytes(const struct lb_sink_config *sink)
     return 0;
 }
 
+static uint64_t longest_text(const struct lb_capture_config *capture)
+{
+    return capture->join_bytes > capture->max_line_bytes ? capture->join_bytes : capture->max_line_bytes;
+}
+
+static uint64_t input_bytes(const struct lb_config *config)
+{
+    uint64_t kib = config->input_count > 0 ? INPUTS_KIB : 0;
+
+    for (size_t i = 0; i < config->input_count; i++)
+        kib += strcmp(config->inputs[i].type, "journal") == 0 ? JOURNAL_KIB : 0;
+    return kib * KIB;
+}
+
 uint64_t lb_config_memory_ceiling(const struct lb_config *config,
                                   struct lb_memory_part parts[LB_MEMORY_PARTS])
 {
     const struct lb_sink_config *sink = &config->sinks[0];
     bool is_network = strcmp(sink->type, "file") != 0;
-    uint64_t line_bytes = config->capture.max_line_bytes, encode_bytes, body_bytes, sum = 0;
+    uint64_t line_bytes = longest_text(&config->capture), encode_bytes, body_bytes, sum = 0;
 
     for (size_t i = 0; i < config->service_count; i++)
-        if (config->services[i].capture.max_line_bytes > line_bytes)
-            line_bytes = config->services[i].capture.max_line_bytes;
+        if (longest_text(&config->services[i].capture) > line_bytes)
+            line_bytes = longest_text(&config->services[i].capture);
     encode_bytes = sink->body_bytes + JSON_GROWTH_MAX * line_bytes + JSON_HEAD_BYTES;
     body_bytes = encode_bytes + encode_bytes / 100 + PACKED_EXTRA;
 
     parts[0] = (struct lb_memory_part) { "staging", config->staging_bytes };
     parts[1] = (struct lb_memory_part) { "ring", config->ring_bytes };
-    parts[2] = (struct lb_memory_part) { "encode buffer", encode_bytes };
-    parts[3] = (struct lb_memory_part) { "compressor", is_network ? compressor_bytes(sink) : 0 };
-    parts[4] = (struct lb_memory_part) { "bodies in flight", sink->concurrency * body_bytes };
-    parts[5] =
+    parts[2] = (struct lb_memory_part) { "held", config->held_bytes };
+    parts[3] = (struct lb_memory_part) { "encode buffer", encode_bytes };
+    parts[4] = (struct lb_memory_part) { "compressor", is_network ? compressor_bytes(sink) : 0 };
+    parts[5] = (struct lb_memory_part) { "bodies in flight", sink->concurrency * body_bytes };
+    parts[6] =
         (struct lb_memory_part) { "connections", is_network ? sink->concurrency * CONNECTION_KIB * KIB : 0 };
-    parts[6] = (struct lb_memory_part) { "state tables", STATE_TABLES_KIB * KIB };
+    parts[7] = (struct lb_memory_part) { "state tables", STATE_TABLES_KIB * KIB };
+    parts[8] = (struct lb_memory_part) { "texts, datagrams",
+                                         (TEXT_KIB + (config->has_syslog ? DATAGRAM_KIB : 0)) * KIB };
+    parts[9] = (struct lb_memory_part) { "inputs", input_bytes(config) };
     for (size_t i = 0; i < LB_MEMORY_PARTS; i++)
         sum += parts[i].bytes;
     return sum;

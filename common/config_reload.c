@@ -7,14 +7,43 @@
 
 #include "common/config_load.h"
 
+/* A key's field, to be read only. */
+static const void *field_of(const struct lb_key *key, const struct lb_config *config,
+                            const struct lb_service_config *service)
+{
+    return lb_config_field(key, (struct lb_config *)(uintptr_t)config,
+                           (struct lb_service_config *)(uintptr_t)service, NULL, NULL);
+}
+
 static bool service_differs(const struct lb_key *key, const struct lb_config *a, const struct lb_config *b)
 {
     for (size_t i = 0; i < a->service_count; i++) {
         const struct lb_service_config *mine = &a->services[i];
         const struct lb_service_config *other = lb_config_service(b, mine->name, strlen(mine->name));
 
-        if (!lb_key_equal(key, (const char *)&mine->capture + key->offset,
-                          (const char *)&other->capture + key->offset))
+        if (!lb_key_equal(key, field_of(key, NULL, mine), field_of(key, NULL, other)))
+            return true;
+    }
+    return false;
+}
+
+static const struct lb_input_config *find_input(const struct lb_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->input_count; i++)
+        if (strcmp(config->inputs[i].name, name) == 0)
+            return &config->inputs[i];
+    return NULL;
+}
+
+/* An input that only one of them has differs in its type. */
+static bool input_differs(const struct lb_key *key, const struct lb_config *a, const struct lb_config *b)
+{
+    for (size_t i = 0; i < a->input_count; i++) {
+        const struct lb_input_config *other = find_input(b, a->inputs[i].name);
+
+        if (other ? !lb_key_equal(key, (const char *)&a->inputs[i] + key->offset,
+                                  (const char *)other + key->offset)
+                  : strcmp(key->name, "type") == 0)
             return true;
     }
     return false;
@@ -25,11 +54,12 @@ static bool differs(const struct lb_key *key, const struct lb_config *a, const s
     if (key->section == LB_SECTION_SINK)
         return !lb_key_equal(key, (const char *)&a->sinks[0] + key->offset,
                              (const char *)&b->sinks[0] + key->offset);
+    if (key->section == LB_SECTION_INPUT)
+        return input_differs(key, a, b) || input_differs(key, b, a);
     if (!key->is_per_service)
         return !lb_key_equal(key, (const char *)a + key->offset, (const char *)b + key->offset);
-    return !lb_key_equal(key, (const char *)&a->capture + key->offset,
-                         (const char *)&b->capture + key->offset) ||
-           service_differs(key, a, b) || service_differs(key, b, a);
+    return !lb_key_equal(key, field_of(key, a, NULL), field_of(key, b, NULL)) || service_differs(key, a, b) ||
+           service_differs(key, b, a);
 }
 
 size_t lb_config_restart_keys(const struct lb_config *old_config, const struct lb_config *new_config,

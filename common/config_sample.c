@@ -42,7 +42,8 @@ static void print_comment(FILE *out, const char *text)
 /* What may be written, and when it takes effect: " (256 to 128K; from the next start on)". */
 static void add_limits(const struct lb_key *key, char *text, size_t size)
 {
-    bool is_ranged = key->type <= LB_KEY_BOOL || key->type == LB_KEY_CHOICE || key->type == LB_KEY_WORD;
+    bool is_ranged = (key->type <= LB_KEY_BOOL && key->type != LB_KEY_RATE) || key->type == LB_KEY_CHOICE ||
+                     key->type == LB_KEY_WORD;
     char range[128] = "";
     const char *parts[] = {
         is_ranged ? lb_key_print_range(key, range, sizeof range) : NULL,
@@ -66,7 +67,7 @@ static void add_limits(const struct lb_key *key, char *text, size_t size)
 static void print_key(FILE *out, const struct lb_key *key, bool is_example)
 {
     bool is_set = key->sample && !is_example;
-    const char *value = is_set ? key->sample : key->dflt;
+    const char *value = is_set ? key->sample : key->example ? key->example : key->dflt;
     char text[1024];
 
     snprintf(text, sizeof text, "%s", key->help);
@@ -94,10 +95,11 @@ static void print_section(FILE *out, enum lb_key_section section)
     if (section != LB_SECTION_SERVICE)
         return;
     fprintf(out, "\n");
-    print_comment(out, "And of [capture], where this service differs:");
+    print_comment(out, "And of [capture], [throttle] and [redact], where this service differs:");
     for (size_t i = 0; i < count; i++)
         if (keys[i].is_per_service)
-            fprintf(out, "#%s = %s\n", keys[i].name, keys[i].dflt);
+            fprintf(out, "#%s = %s\n", keys[i].name,
+                    keys[i].type == LB_KEY_RULES ? keys[i].example : keys[i].dflt);
 }
 
 void lb_config_print_sample(FILE *out)

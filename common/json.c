@@ -101,6 +101,15 @@ static char *escape_one(char *to, const char **text, const char *end)
     return to + len;
 }
 
+/* Are eight bytes all plain? Carries between bytes can only make a plain one look special. */
+static inline bool are_plain8(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101ull, high = 0x8080808080808080ull;
+    uint64_t quote = word ^ ('"' * ones), slash = word ^ ('\\' * ones);
+
+    return ((word | (word - 0x20 * ones) | (quote - ones) | (slash - ones)) & high) == 0;
+}
+
 char *lb_json_escape(char *to, const char *text, size_t len)
 {
     const char *end = text + len;
@@ -114,6 +123,16 @@ char *lb_json_escape(char *to, const char *text, size_t len)
         if (plain < 16)
             to = escape_one(to, &text, end);
     }
+    if (end - text >= 8) {
+        uint64_t word;
+
+        memcpy(&word, text, sizeof word);
+        if (are_plain8(word)) {
+            memcpy(to, &word, sizeof word);
+            to += sizeof word;
+            text += sizeof word;
+        }
+    }
     while (text < end) {
         if (is_plain((unsigned char)*text))
             *to++ = *text++;
@@ -125,19 +144,25 @@ char *lb_json_escape(char *to, const char *text, size_t len)
 
 char *lb_json_u64(char *to, uint64_t number)
 {
-    char digits[20];
-    unsigned n = 0;
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+        "8081828384858687888990919293949596979899";
+    char digits[20], *at = digits + sizeof digits;
+    size_t len;
 
-    do
-        digits[n++] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (n > 0)
-        *to++ = digits[--n];
-    return to;
-}
-
-char *lb_json_raw(char *to, const char *text, size_t len)
-{
-    memcpy(to, text, len);
+    while (number >= 100) {
+        at -= 2;
+        memcpy(at, &pairs[2 * (number % 100)], 2);
+        number /= 100;
+    }
+    if (number >= 10) {
+        at -= 2;
+        memcpy(at, &pairs[2 * number], 2);
+    } else {
+        *--at = (char)('0' + number);
+    }
+    len = (size_t)(digits + sizeof digits - at);
+    memcpy(to, at, len);
     return to + len;
 }

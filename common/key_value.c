@@ -41,6 +41,10 @@ static void print_amount(const struct lb_key *key, uint64_t amount, char *buf, s
         lb_units_print_size(amount, buf, size);
     else if (key->type == LB_KEY_DURATION)
         lb_units_print_duration(amount, buf, size);
+    else if (key->type == LB_KEY_RATE)
+        lb_units_print_rate(amount, buf, size);
+    else if (key->type == LB_KEY_SHARE)
+        snprintf(buf, size, "1/%" PRIu64, amount);
     else
         snprintf(buf, size, "%" PRIu64, amount);
 }
@@ -68,6 +72,8 @@ char *lb_key_print_range(const struct lb_key *key, char *buf, size_t size)
     case LB_KEY_NUMBER:
     case LB_KEY_SIZE:
     case LB_KEY_DURATION:
+    case LB_KEY_RATE:
+    case LB_KEY_SHARE:
         print_amount(key, key->min, low, sizeof low);
         print_amount(key, key->max, high, sizeof high);
         snprintf(buf, size, "%s to %s%s%s", low, high, key->unit ? " " : "", key->unit ? key->unit : "");
@@ -91,6 +97,8 @@ char *lb_key_print_range(const struct lb_key *key, char *buf, size_t size)
     case LB_KEY_TEXT:
     case LB_KEY_TEMPLATE:
     case LB_KEY_HOST:
+    case LB_KEY_RULES:
+    case LB_KEY_PHRASE:
         buf[0] = '\0';
         break;
     }
@@ -107,6 +115,22 @@ static void store_unsigned(const struct lb_key *key, void *field, uint64_t value
         memcpy(field, &value, sizeof value);
 }
 
+static const char *form_of(const struct lb_key *key)
+{
+    switch (key->type) {
+    case LB_KEY_SIZE:
+        return "a size, like 64K or 8M";
+    case LB_KEY_DURATION:
+        return "a duration, like 500ms, 30s or 5m";
+    case LB_KEY_RATE:
+        return "a rate, like 200/s, 20/min or 50M/day";
+    case LB_KEY_SHARE:
+        return "a share, like 1/100";
+    default:
+        return "a whole number";
+    }
+}
+
 static int store_amount(const struct lb_key *key, const char *text, void *field, char *why, size_t size)
 {
     char range[128];
@@ -121,12 +145,11 @@ static int store_amount(const struct lb_key *key, const char *text, void *field,
         return complain(why, size, "%s cannot be off: %s", key->name, key->off_never);
     rc = key->type == LB_KEY_SIZE       ? lb_units_size(text, &value)
          : key->type == LB_KEY_DURATION ? lb_units_duration(text, &value)
+         : key->type == LB_KEY_RATE     ? lb_units_rate(text, &value)
+         : key->type == LB_KEY_SHARE    ? lb_units_share(text, &value)
                                         : lb_units_number(text, &value);
     if (rc == -EINVAL)
-        return complain(why, size, "%s must be %s", key->name,
-                        key->type == LB_KEY_SIZE       ? "a size, like 64K or 8M"
-                        : key->type == LB_KEY_DURATION ? "a duration, like 500ms, 30s or 5m"
-                                                       : "a whole number");
+        return complain(why, size, "%s must be %s", key->name, form_of(key));
     if (rc != 0 || value < key->min || value > key->max)
         return complain(why, size, "%s is out of range: %s", key->name,
                         lb_key_print_range(key, range, sizeof range));
@@ -152,12 +175,14 @@ static int choice_index(const char *choices, const char *word)
 static int store_enum(const struct lb_key *key, const char *text, void *field, char *why, size_t size)
 {
     char range[128];
-    bool is_yes = false;
+    bool is_yes = false, is_off = key->off_means && strcmp(text, "off") == 0;
     int value = key->type == LB_KEY_LEVEL    ? lb_level_parse(text, strlen(text))
                 : key->type == LB_KEY_CHOICE ? choice_index(key->choices, text)
                                              : lb_units_bool(text, &is_yes);
 
-    if (value < 0)
+    if (is_off)
+        value = (int)key->off_value;
+    else if (value < 0)
         return complain(why, size, "%s must be %s", key->name, lb_key_print_range(key, range, sizeof range));
     if (key->type == LB_KEY_BOOL)
         memcpy(field, &is_yes, sizeof is_yes);
@@ -226,7 +251,8 @@ static const char *wrong_with_text(const struct lb_key *key, const char *text)
         return key->dflt[0] == '\0' && !key->is_required ? NULL : "must not be empty";
     if (key->type != LB_KEY_TEMPLATE && key->max > 0 && strlen(text) > key->max)
         return "is too long";
-    if (!is_printable(text, key->type == LB_KEY_PATH || key->type == LB_KEY_TEMPLATE))
+    if (!is_printable(text,
+                      key->type == LB_KEY_PATH || key->type == LB_KEY_TEMPLATE || key->type == LB_KEY_PHRASE))
         return "holds a blank or a control character";
     switch (key->type) {
     case LB_KEY_WORD:
@@ -234,7 +260,7 @@ static const char *wrong_with_text(const struct lb_key *key, const char *text)
     case LB_KEY_PATH:
         return text[0] != '/' ? "must be an absolute path" : NULL;
     case LB_KEY_URL:
-        return wrong_with_url(text);
+        return key->off_means && strcmp(text, "off") == 0 ? NULL : wrong_with_url(text);
     case LB_KEY_HOST:
         return is_host(text, strlen(text)) ? NULL : "must be a host name (letters, digits, dots and hyphens)";
     default:
@@ -265,7 +291,7 @@ int lb_key_store(const struct lb_key *key, const char *text, void *field, char *
 {
     if (lb_key_is_text(key))
         return store_text(key, text, field, why, size);
-    if (key->type <= LB_KEY_DURATION)
+    if (key->type <= LB_KEY_SHARE)
         return store_amount(key, text, field, why, size);
     return store_enum(key, text, field, why, size);
 }
@@ -274,6 +300,8 @@ bool lb_key_equal(const struct lb_key *key, const void *field_a, const void *fie
 {
     const char *a, *b;
 
+    if (key->type == LB_KEY_RULES)
+        return true; /* live: nobody asks */
     if (!lb_key_is_text(key))
         return memcmp(field_a, field_b, key->size) == 0;
     memcpy(&a, field_a, sizeof a);

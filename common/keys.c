@@ -15,6 +15,7 @@
 #define MIB       (1024 * KIB)
 #define SECOND_MS 1000ull
 #define HOUR_MS   (3600 * SECOND_MS)
+#define RATE_MAX  (1024 * MIB * 86400) /* a day */
 
 /* A unix socket's path has room for 107 bytes, and the longest name of ours in it is /control.sock. */
 #define RUNTIME_DIR_MAX (107 - 13)
@@ -65,6 +66,40 @@ static const struct lb_key keys[] = {
       .dflt = "info", .is_per_service = true,
       .help = "Level of a line on stderr that does not tell its own. Python logs to stderr whatever the "
               "level is." },
+    { KEY(CAPTURE, "capture", "multiline"), LB_KEY_CHOICE, FIELD(lb_capture_config, multiline),
+      .dflt = "python", .choices = "off|indent|python", .is_per_service = true,
+      .help =
+          "Which lines become one record: python joins tracebacks, warnings and indented lines, indent only "
+          "the latter." },
+    { KEY(CAPTURE, "capture", "join_timeout"), LB_KEY_DURATION, FIELD(lb_capture_config, join_timeout_ms),
+      .dflt = "1s", .min = 10, .max = 60 * SECOND_MS, .is_per_service = true,
+      .off_means = "it waits until another line, or the end, tells", .off_value = LB_OFF,
+      .help = "How long a traceback that was begun waits for its next line. Ordinary lines do not wait." },
+    { KEY(CAPTURE, "capture", "join_bytes"), LB_KEY_SIZE, FIELD(lb_capture_config, join_bytes), .dflt = "64K",
+      .min = 256, .max = 128 * KIB, .is_per_service = true,
+      .off_never = "what is joined is held in RAM while it grows",
+      .help = "The most that is joined. What is longer becomes several records, all marked cut." },
+    { KEY(CAPTURE, "capture", "join_lines"), LB_KEY_NUMBER, FIELD(lb_capture_config, join_lines),
+      .dflt = "1000", .min = 2, .max = 100000, .unit = "lines", .is_per_service = true,
+      .off_means = "join_bytes alone decides", .off_value = 100000, .help = "The same in lines." },
+    { KEY(CAPTURE, "capture", "ansi"), LB_KEY_CHOICE, FIELD(lb_capture_config, ansi), .dflt = "strip",
+      .choices = "strip|keep", .is_per_service = true,
+      .help = "Terminal colours in the text. The level is read through them either way." },
+    { KEY(CAPTURE, "capture", "repeat_window"), LB_KEY_DURATION, FIELD(lb_capture_config, repeat_window_ms),
+      .dflt = "10m", .min = SECOND_MS, .max = 24 * HOUR_MS, .is_per_service = true,
+      .off_means = "every error is sent whole", .off_value = 0,
+      .help =
+          "An error that comes again within this time, with the same type and the same frames, is counted "
+          "in one record instead of sent again." },
+    { KEY(CAPTURE, "capture", "python_stdout"), LB_KEY_CHOICE, FIELD(lb_capture_config, python_stdout),
+      .dflt = "line", .choices = "unbuffered|line|keep", .is_per_service = true,
+      .help = "What logboom run does so that print() of a Python program is not held back: line makes stdout "
+              "line-buffered, unbuffered sets PYTHONUNBUFFERED=1 (more writes, and lines of several "
+              "processes can "
+              "tear), keep leaves it alone." },
+    { KEY(CAPTURE, "capture", "syslog"), LB_KEY_BOOL, FIELD(lb_config, has_syslog), .dflt = "yes",
+      .reload = LB_RELOAD_RESTART,
+      .help = "Take datagrams on syslog.sock: what SysLogHandler, syslog(3), Docker and journald send." },
     { KEY(CAPTURE, "capture", "max_streams"), LB_KEY_NUMBER, FIELD(lb_config, max_streams), .dflt = "256",
       .min = 1, .max = 4096, .unit = "streams", .reload = LB_RELOAD_RESTART,
       .off_never = "each stream takes memory, and that has a ceiling",
@@ -78,6 +113,90 @@ static const struct lb_key keys[] = {
       .min = 4 * KIB, .max = MIB, .off_means = "pipes stay as they are", .off_value = 0,
       .help = "What a pipe is widened to, so that a burst does not wait for the agent's next turn." },
 
+    { KEY(THROTTLE, "throttle", "min_level"), LB_KEY_LEVEL, FIELD(lb_throttle_config, min_level),
+      .dflt = "debug", .is_per_service = true, .off_means = "no record is too little",
+      .off_value = LB_LEVEL_DEBUG,
+      .help = "A record that is less severe is held, and sent only as the context of an error." },
+    { KEY(THROTTLE, "throttle", "rate"), LB_KEY_RATE, FIELD(lb_throttle_config, rate_per_day),
+      .dflt = "500/s", .min = 1, .max = RATE_MAX, .is_per_service = true, .off_means = "no limit",
+      .off_value = LB_OFF, .help = "Lines that a service may send, on average. What is beyond is held." },
+    { KEY(THROTTLE, "throttle", "burst"), LB_KEY_NUMBER, FIELD(lb_throttle_config, burst), .dflt = "5000",
+      .min = 1, .max = 100000000, .unit = "lines", .is_per_service = true,
+      .off_means = "1, rate alone decides", .off_value = 1, .help = "And how many of them at once." },
+    { KEY(THROTTLE, "throttle", "bytes"), LB_KEY_RATE, FIELD(lb_throttle_config, bytes_per_day),
+      .dflt = "off", .min = 1, .max = RATE_MAX, .is_per_service = true, .off_means = "no limit",
+      .off_value = LB_OFF,
+      .help = "The same in bytes of text; at once: what the rate gives in a minute, and 64K at least." },
+    { KEY(THROTTLE, "throttle", "pattern_rate"), LB_KEY_RATE, FIELD(lb_throttle_config, pattern_rate_per_day),
+      .dflt = "20/s", .min = 1, .max = RATE_MAX, .is_per_service = true, .off_means = "no limit",
+      .off_value = LB_OFF,
+      .help =
+          "Records of one pattern that a service may send, on average. Of what is beyond one in so many is "
+          "sent: see sample. A pattern is a line with its numbers, addresses, names and times taken out." },
+    { KEY(THROTTLE, "throttle", "pattern_burst"), LB_KEY_NUMBER, FIELD(lb_throttle_config, pattern_burst),
+      .dflt = "200", .min = 1, .max = 100000000, .unit = "records", .is_per_service = true,
+      .off_means = "1, pattern_rate alone decides", .off_value = 1, .help = "And how many of them at once." },
+    { KEY(THROTTLE, "throttle", "sample"), LB_KEY_SHARE, FIELD(lb_throttle_config, sample), .dflt = "1/100",
+      .min = 1, .max = 1000000, .is_per_service = true, .off_means = "nothing beyond pattern_rate is sent",
+      .off_value = 0, .help = "The share that is sent of what is beyond pattern_rate." },
+    { KEY(THROTTLE, "throttle", "floor"), LB_KEY_LEVEL, FIELD(lb_throttle_config, floor), .dflt = "warning",
+      .is_per_service = true, .off_means = "rate and sample are for all", .off_value = LB_OFF,
+      .help = "Records of this level and worse are never sampled, and have a rate of their own." },
+    { KEY(THROTTLE, "throttle", "floor_rate"), LB_KEY_RATE, FIELD(lb_throttle_config, floor_rate_per_day),
+      .dflt = "50/s", .min = 1, .max = RATE_MAX, .is_per_service = true, .off_means = "no limit",
+      .off_value = LB_OFF,
+      .help =
+          "Lines of such records that a service may send, on average: a storm of errors must not empty the "
+          "data plan." },
+    { KEY(THROTTLE, "throttle", "floor_burst"), LB_KEY_NUMBER, FIELD(lb_throttle_config, floor_burst),
+      .dflt = "500", .min = 1, .max = 100000000, .unit = "lines", .is_per_service = true,
+      .off_means = "1, floor_rate alone decides", .off_value = 1, .help = "And how many of them at once." },
+    { KEY(THROTTLE, "throttle", "collapse"), LB_KEY_DURATION, FIELD(lb_throttle_config, collapse_ms),
+      .dflt = "30s", .min = 10, .max = 24 * HOUR_MS, .is_per_service = true, .off_means = "each one is sent",
+      .off_value = 0,
+      .help = "Records of a stream that say the same, one after the other within this time, but for the time "
+              "stamp in front: the first is sent, the others are counted in one record." },
+    { KEY(THROTTLE, "throttle", "max_patterns"), LB_KEY_NUMBER, FIELD(lb_throttle_config, max_patterns),
+      .dflt = "512", .min = 1, .max = 2048, .unit = "patterns", .is_per_service = true,
+      .off_means = "patterns are not told apart", .off_value = 0,
+      .help = "Patterns of a service that are known at a time. The one that was not seen for longest goes." },
+    { KEY(THROTTLE, "throttle", "trigger"), LB_KEY_LEVEL, FIELD(lb_throttle_config, trigger), .dflt = "error",
+      .is_per_service = true, .off_means = "nothing but a traceback and a bad end does", .off_value = LB_OFF,
+      .help =
+          "A record of this level or worse, a traceback or a bad end of the service brings along what was "
+          "held of it before." },
+    { KEY(THROTTLE, "throttle", "context"), LB_KEY_DURATION, FIELD(lb_throttle_config, context_ms),
+      .dflt = "30s", .max = 24 * HOUR_MS, .is_per_service = true, .off_means = "nothing is brought along",
+      .off_value = 0, .help = "As far back as this," },
+    { KEY(THROTTLE, "throttle", "context_bytes"), LB_KEY_SIZE, FIELD(lb_throttle_config, context_bytes),
+      .dflt = "256K", .max = 4 * MIB, .is_per_service = true, .off_means = "nothing is brought along",
+      .off_value = 0,
+      .help =
+          "and as much as this. It is the most of [held] that a service takes, too; and twice as much is the "
+          "most that is brought along within the time of context." },
+    { KEY(THROTTLE, "throttle", "drop NAME"), LB_KEY_RULES, FIELD(lb_throttle_config, drop), .dflt = "",
+      .example = "\"GET /health", .is_per_service = true,
+      .help =
+          "Records that match this pattern (PCRE2) are dropped, and counted: under a name of yours, one key "
+          "for each. In a [service NAME]: beside those of [throttle], instead of one of the same name." },
+    { KEY(THROTTLE, "throttle", "keep NAME"), LB_KEY_RULES, FIELD(lb_throttle_config, keep), .dflt = "",
+      .example = "payment .* refused", .is_per_service = true,
+      .help = "Records that match are neither dropped, nor too little for min_level, nor sampled: they are "
+              "limited as those of the floor." },
+
+    { KEY(REDACT, "redact", "builtin"), LB_KEY_PHRASE, FIELD(lb_redact_config, builtin), .dflt = "all",
+      .max = 512, .is_per_service = true, .off_means = "none of them",
+      .help =
+          "What is masked before a line is stored anywhere: names of rules, parted by blanks. all is all but "
+          "ipv4 and ipv6, -name takes one away. Names: " LB_REDACT_NAMES "." },
+    { KEY(REDACT, "redact", "rule NAME"), LB_KEY_RULES, FIELD(lb_redact_config, rule), .dflt = "",
+      .example = "PIN \\d{4}", .is_per_service = true,
+      .help =
+          "What matches this pattern (PCRE2) is masked as well: under a name of yours, one key for each." },
+    { KEY(REDACT, "redact", "replace NAME"), LB_KEY_RULES, FIELD(lb_redact_config, replace), .dflt = "",
+      .example = "PIN ****", .is_per_service = true,
+      .help = "What stands there instead; $1 is the first group of the rule of this name." },
+
     { KEY(RING, "ring", "size"), LB_KEY_SIZE, FIELD(lb_config, ring_bytes), .dflt = "4M", .min = 256 * KIB,
       .max = 256 * MIB, .reload = LB_RELOAD_RESTART, .off_never = "every record passes through it",
       .help = "RAM for records that wait for the sink. At least three times the longest max_line." },
@@ -89,10 +208,48 @@ static const struct lb_key keys[] = {
       .help =
           "Records of this level and worse are urgent: they leave after urgent_wait and are given up last." },
 
+    { KEY(HELD, "held", "size"), LB_KEY_SIZE, FIELD(lb_config, held_bytes), .dflt = "4M", .min = 256 * KIB,
+      .max = 256 * MIB, .reload = LB_RELOAD_RESTART,
+      .off_means = "what is throttled is dropped at once, and an error comes without its context",
+      .off_value = 0,
+      .help = "RAM for records that are throttled: the newest of each service stay, until an error asks for "
+              "them." },
+
     { KEY(SERVICE, "service", "tags"), LB_KEY_TEMPLATE, FIELD(lb_service_config, tags), .dflt = "",
       .help = "Tags of this service's records, beside those of [agent]." },
     { KEY(SERVICE, "service", "source"), LB_KEY_TEXT, FIELD(lb_service_config, source), .dflt = "python",
       .max = 128, .help = "The ddsource of its records, by which Datadog picks a pipeline." },
+
+    { KEY(INPUT, "input", "type"), LB_KEY_WORD, FIELD(lb_input_config, type), .dflt = "", .example = "file",
+      .choices = "file|journal", .is_required = true, .reload = LB_RELOAD_RESTART,
+      .help = "Where lines come from: file follows files, journal reads what systemd's journal has." },
+    { KEY(INPUT, "input", "path"), LB_KEY_PATH, FIELD(lb_input_config, path), .dflt = "",
+      .example = "/run/nginx/*.log", .sink_type = "file", .reload = LB_RELOAD_RESTART,
+      .help =
+          "The files to follow, as in a shell: * ? [a-z]. One that is renamed is read to its end, one that "
+          "is "
+          "truncated is begun anew; what is packed (.gz .xz .zst .bz2 .lz4) is passed over. It needs one." },
+    { KEY(INPUT, "input", "allow_flash"), LB_KEY_BOOL, FIELD(lb_input_config, allow_flash), .dflt = "no",
+      .sink_type = "file", .reload = LB_RELOAD_RESTART,
+      .help = "Follow files on flash, too. To read them is free, but whatever writes them wears the card: "
+              "better let "
+              "it write to tmpfs, or to a pipe." },
+    { KEY(INPUT, "input", "start"), LB_KEY_CHOICE, FIELD(lb_input_config, start), .dflt = "end",
+      .choices = "end|begin", .reload = LB_RELOAD_RESTART,
+      .help =
+          "Where to begin in what was there before this input was first read since boot. What comes later is "
+          "read from its begin." },
+    { KEY(INPUT, "input", "units"), LB_KEY_TEMPLATE, FIELD(lb_input_config, units), .dflt = "",
+      .sink_type = "journal", .reload = LB_RELOAD_RESTART,
+      .help = "The units to read, parted by blanks, as in a shell: * ? [a-z]. Without it: all but logboom's "
+              "own." },
+    { KEY(INPUT, "input", "service"), LB_KEY_TEXT, FIELD(lb_input_config, service), .dflt = "",
+      .max = LB_NAME_MAX, .reload = LB_RELOAD_RESTART,
+      .help =
+          "The service of its records. Without it: the input's name, or for a journal each entry's unit." },
+    { KEY(INPUT, "input", "tags"), LB_KEY_TEMPLATE, FIELD(lb_input_config, tags), .dflt = "",
+      .reload = LB_RELOAD_RESTART,
+      .help = "Tags of its records, beside those of [agent] and of the service." },
 
     { KEY(SINK, "sink", "type"), LB_KEY_WORD, FIELD(lb_sink_config, type), .dflt = "", .sample = "datadog",
       .choices = "datadog|file", .is_required = true,
@@ -130,17 +287,36 @@ static const struct lb_key keys[] = {
       .help = "The same for a body that holds an urgent record." },
     { KEY(SINK, "sink", "concurrency"), LB_KEY_NUMBER, FIELD(lb_sink_config, concurrency), .dflt = "2",
       .min = 1, .max = 8, .unit = "bodies", .reload = LB_RELOAD_RESTART,
-      .off_never = "each body takes memory, and that has a ceiling", .help = "Bodies in flight at a time." },
+      .off_never = "each body takes memory, and that has a ceiling",
+      .help = "Bodies in flight at a time. Two never hold the same service, so its lines arrive in order." },
     { KEY(SINK, "sink", "timeout"), LB_KEY_DURATION, FIELD(lb_sink_config, timeout_ms), .dflt = "30s",
       .min = 100, .max = HOUR_MS, .off_never = "a request that never ends would keep its body for ever",
       .sink_type = "datadog", .help = "A request without an answer is given up and tried again." },
     { KEY(SINK, "sink", "retry_min"), LB_KEY_DURATION, FIELD(lb_sink_config, retry_min_ms), .dflt = "1s",
       .min = 10, .max = HOUR_MS, .off_never = "a sink in trouble needs a pause",
-      .help = "The first pause after a failure. It doubles with each further one, and a random part of it is "
-              "taken." },
+      .help =
+          "The first pause after a failure, four times as long after an answer such as 503. It doubles with "
+          "each further one, and a random part of it is taken." },
     { KEY(SINK, "sink", "retry_max"), LB_KEY_DURATION, FIELD(lb_sink_config, retry_max_ms), .dflt = "5m",
       .min = 10, .max = 24 * HOUR_MS, .off_never = "the pause would grow until nothing is tried any more",
       .help = "The longest pause. Not below retry_min." },
+    { KEY(SINK, "sink", "clock_wait"), LB_KEY_DURATION, FIELD(lb_sink_config, clock_wait_ms), .dflt = "60s",
+      .max = HOUR_MS, .off_means = "nothing waits for the clock", .off_value = 0,
+      .help = "How long after the machine's start routine records wait at most for the clock to be "
+              "synchronised. Urgent ones leave at once, and say that their time is not known for sure." },
+    { KEY(SINK, "sink", "max_age"), LB_KEY_DURATION, FIELD(lb_sink_config, max_age_ms), .dflt = "18h",
+      .min = SECOND_MS, .max = 366 * 24 * HOUR_MS, .off_means = "no record is too old", .off_value = LB_OFF,
+      .sink_type = "datadog", .help = "The sink takes no record that is older; see expired." },
+    { KEY(SINK, "sink", "expired"), LB_KEY_CHOICE, FIELD(lb_sink_config, expired), .dflt = "restamp",
+      .choices = "restamp|drop", .sink_type = "datadog",
+      .help =
+          "What becomes of a record that is older than max_age: it gets the time of sending, and its own as "
+          "logboom.original_ms; or it is dropped, and told in a receipt." },
+    { KEY(SINK, "sink", "proxy"), LB_KEY_URL, FIELD(lb_sink_config, proxy), .dflt = "",
+      .sink_type = "datadog", .off_means = "none, whatever the environment says",
+      .help =
+          "The HTTP proxy to go through, as http://host:port. Without it: what https_proxy and its like in "
+          "the environment say." },
     { KEY(SINK, "sink", "tls_ca"), LB_KEY_PATH, FIELD(lb_sink_config, tls_ca), .dflt = "",
       .sink_type = "datadog", .help = "File of CA certificates to trust. Without it: those of the system." },
     { KEY(SINK, "sink", "path"), LB_KEY_PATH, FIELD(lb_sink_config, path), .dflt = "", .sink_type = "file",
@@ -153,6 +329,15 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
     [LB_SECTION_CAPTURE] = { "capture", NULL, false,
                              "How lines are read from the apps. A [service NAME] may set most of these for "
                              "itself." },
+    [LB_SECTION_THROTTLE] = { "throttle", NULL, false,
+                              "What a service may send. What is beyond is held in RAM, summed up once a "
+                              "minute, "
+                              "and sent when an error makes it worth knowing. A [service NAME] may set these "
+                              "for itself." },
+    [LB_SECTION_REDACT] = { "redact", NULL, false,
+                            "What never leaves the device, and is not stored on it. A [service NAME] may set "
+                            "these for itself." },
+    [LB_SECTION_HELD] = { "held", NULL, false, "The flight recorder: what was not sent, for a while." },
     [LB_SECTION_RING] = { "ring", NULL, false,
                           "The queue between the apps and the sink: a file in RAM, which "
                           "outlives the agent." },
@@ -160,6 +345,10 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
                              "One service, by the name that -s gave it (or its systemd unit, or its "
                              "program). Repeat the section for each; "
                              "a service without one has the defaults." },
+    [LB_SECTION_INPUT] = { "input", "nginx", true,
+                           "Lines that nobody pipes: files, best on tmpfs, or systemd's journal. Repeat the "
+                           "section "
+                           "for each." },
     [LB_SECTION_SINK] = { "sink", "datadog", false,
                           "Where the records go. Exactly one sink, under a name of yours." },
 };
@@ -187,9 +376,19 @@ bool lb_key_is_in(const struct lb_key *key, enum lb_key_section section)
 const struct lb_key *lb_key_find(enum lb_key_section section, const char *name)
 {
     for (size_t i = 0; i < KEY_COUNT; i++)
-        if (lb_key_is_in(&keys[i], section) && strcmp(keys[i].name, name) == 0)
+        if (lb_key_is_in(&keys[i], section) &&
+            (strcmp(keys[i].name, name) == 0 || lb_key_rule_name(&keys[i], name)))
             return &keys[i];
     return NULL;
+}
+
+const char *lb_key_rule_name(const struct lb_key *key, const char *text)
+{
+    size_t kind_len = key->type == LB_KEY_RULES ? strcspn(key->name, " ") : 0;
+
+    if (kind_len == 0 || strncmp(key->name, text, kind_len) != 0 || text[kind_len] != ' ')
+        return NULL;
+    return text + kind_len + strspn(text + kind_len, " \t");
 }
 
 /* Letters to insert, delete or change to make one of the other; NAME_BOUND where a name is that long. */

@@ -15,8 +15,12 @@ enum lb_key_section {
     LB_SECTION_AGENT = 0,
     LB_SECTION_LOG,
     LB_SECTION_CAPTURE,
+    LB_SECTION_THROTTLE,
+    LB_SECTION_REDACT,
     LB_SECTION_RING,
+    LB_SECTION_HELD,
     LB_SECTION_SERVICE, /* [service NAME]; takes the rows of its own and those with is_per_service */
+    LB_SECTION_INPUT,   /* [input NAME] */
     LB_SECTION_SINK,    /* [sink NAME] */
     LB_SECTION_COUNT
 };
@@ -26,15 +30,19 @@ enum lb_key_type {
     LB_KEY_NUMBER = 0, /* unsigned of the field's size */
     LB_KEY_SIZE,       /* uint64_t, bytes */
     LB_KEY_DURATION,   /* uint64_t, milliseconds */
+    LB_KEY_RATE,       /* uint64_t, units a day: 200/s, 20/min, 50M/day */
+    LB_KEY_SHARE,      /* uint64_t, the N of 1/N */
     LB_KEY_BOOL,       /* bool */
     LB_KEY_LEVEL,      /* enum lb_level */
+    LB_KEY_RULES,      /* struct lb_rule_list; the row's name is "kind NAME", each NAME a value of its own */
     LB_KEY_CHOICE,     /* an enum whose members count from 0 in the order of .choices */
     LB_KEY_WORD,       /* char *, one of .choices */
     LB_KEY_TEXT,       /* char *, printable, no blanks */
     LB_KEY_TEMPLATE,   /* char *, expanded by lb_expand() when all files are read */
     LB_KEY_PATH,       /* char *, absolute */
     LB_KEY_URL,        /* char *, http or https, without a user or a password */
-    LB_KEY_HOST        /* char *, letters, digits, dots, hyphens */
+    LB_KEY_HOST,       /* char *, letters, digits, dots, hyphens */
+    LB_KEY_PHRASE      /* char *, printable, blanks allowed */
 };
 
 enum lb_key_reload {
@@ -47,21 +55,22 @@ struct lb_key {
     const char *name;
     const char *path; /* "section.name" */
     enum lb_key_type type;
-    const char *dflt;   /* as one would write it; "" in a text: not set */
-    const char *sample; /* what the sample file sets it to; NULL: it shows the default, commented */
+    const char *dflt;    /* as one would write it; "" in a text: not set */
+    const char *sample;  /* what the sample file sets it to; NULL: it shows the default, commented */
+    const char *example; /* what it shows commented, where the default would not do; NULL: the default */
     uint64_t min,
         max; /* of numbers, sizes and durations; of texts: the most bytes in max, 0 for LB_VALUE_MAX */
     const char *unit;    /* of a number: what is counted */
     const char *choices; /* "a|b|c" */
-    size_t offset, size; /* of the field, in lb_service_config, lb_sink_config, or lb_config;
-                            with is_per_service in lb_capture_config */
+    size_t offset, size; /* of the field, in lb_service_config, lb_input_config, lb_sink_config, or lb_config;
+                            with is_per_service in the struct of its section */
     enum lb_key_reload reload;
-    bool is_per_service; /* of [capture]: a [service NAME] may set it for itself */
+    bool is_per_service; /* of [capture], [throttle], [redact]: a [service NAME] may set it for itself */
     bool is_required;
     const char *off_means; /* what `off` brings about, or NULL: it is refused */
     uint64_t off_value;
     const char *off_never; /* why `off` is refused, where a reader may expect it */
-    const char *sink_type; /* the only type of [sink] that looks at it; NULL: all */
+    const char *sink_type; /* the only type of [sink], or of [input], that looks at it; NULL: all */
     const char *help;
 };
 
@@ -125,6 +134,13 @@ void lb_key_explain_unknown_section(const char *kind, char *why, size_t size);
  *   calls    any thread
  */
 int lb_key_store(const struct lb_key *key, const char *text, void *field, char *why, size_t size);
+
+/*
+ * The name in "kind NAME", if that is how this row's keys are written.
+ *   returns  where it begins in text | NULL: the row takes no name, or text is not of that form
+ *   calls    any thread
+ */
+const char *lb_key_rule_name(const struct lb_key *key, const char *text);
 
 /*
  * Are two values of a row the same?

@@ -92,6 +92,9 @@ static int wait_for_events(struct lb_loop *loop, bool may_wait)
     bool is_forever = may_wait && due == LB_NEVER;
     int count = epoll_pwait2(loop->epoll_fd, loop->event, LB_LOOP_EVENTS, is_forever ? NULL : &ts, NULL);
 
+    if (count < 0 && errno == ENOSYS) /* Linux before 5.11, emulators: whole milliseconds, not too early */
+        count = epoll_wait(loop->epoll_fd, loop->event, LB_LOOP_EVENTS,
+                           is_forever ? -1 : (int)((wait_ns + LB_NS_PER_MS - 1) / LB_NS_PER_MS));
     return count < 0 ? -errno : count;
 }
 
@@ -105,15 +108,9 @@ static void fire_due(struct lb_loop *loop)
     }
 }
 
-int lb_loop_turn(struct lb_loop *loop, bool may_wait)
+static void call_watches(struct lb_loop *loop, int count)
 {
-    int count = wait_for_events(loop, may_wait);
-
-    __atomic_fetch_add(&loop->turns, 1, __ATOMIC_RELAXED);
-    loop->now_ns = lb_clock_boot_ns();
-    if (count < 0 && count != -EINTR)
-        return count;
-    loop->event_count = count < 0 ? 0 : count;
+    loop->event_count = count;
     for (loop->event_next = 0; loop->event_next < loop->event_count;) {
         struct epoll_event *event = &loop->event[loop->event_next++];
         struct lb_watch *watch = event->data.ptr;
@@ -122,6 +119,27 @@ int lb_loop_turn(struct lb_loop *loop, bool may_wait)
             watch->ready(watch->arg, event->events);
     }
     loop->event_count = 0;
+}
+
+int lb_loop_turn(struct lb_loop *loop, bool may_wait)
+{
+    int count = wait_for_events(loop, may_wait);
+
+    __atomic_fetch_add(&loop->turns, 1, __ATOMIC_RELAXED);
+    loop->now_ns = lb_clock_boot_ns();
+    if (count < 0 && count != -EINTR)
+        return count;
+    call_watches(loop, count < 0 ? 0 : count);
     fire_due(loop);
     return 0;
+}
+
+int lb_loop_look(struct lb_loop *loop)
+{
+    int count = epoll_wait(loop->epoll_fd, loop->event, LB_LOOP_EVENTS, 0);
+
+    if (count < 0)
+        return errno == EINTR ? 0 : -errno;
+    call_watches(loop, count);
+    return count;
 }

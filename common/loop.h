@@ -91,4 +91,13 @@ void lb_loop_remove_timer(struct lb_loop *loop, struct lb_timer *timer);
  */
 int lb_loop_turn(struct lb_loop *loop, bool may_wait);
 
+/*
+ * Call the watches that have events now, for a loop whose epoll_fd is watched
+ * in another one. Fires no timers, reads no clock, never waits.
+ *   returns   how many events there were; LB_LOOP_EVENTS: there may be more, look again
+ *             | negative errno of epoll_wait (-EINTR is no error, and no event)
+ *   calls     the loop's thread, not from within a callback of this loop
+ */
+int lb_loop_look(struct lb_loop *loop);
+
 #endif

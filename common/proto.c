@@ -24,7 +24,7 @@ int lb_proto_check(const void *packet, size_t got_bytes)
         return -EBADMSG;
     if (head->version != LB_PROTO_VERSION)
         return -EPROTONOSUPPORT;
-    if (head->type < LB_PROTO_HELLO || head->type > LB_PROTO_BYE)
+    if (head->type < LB_PROTO_HELLO || head->type > LB_PROTO_EXIT)
         return -EBADMSG;
     return head->type;
 }

@@ -48,7 +48,8 @@ enum lb_proto_type {
     LB_PROTO_PIPE,
     LB_PROTO_READING,
     LB_PROTO_END,
-    LB_PROTO_BYE
+    LB_PROTO_BYE,
+    LB_PROTO_EXIT
 };
 
 /* Which of the service's outputs a stream carries. Decides its default level. */
@@ -98,6 +99,31 @@ struct lb_proto_data {
     uint64_t boot_ns;    /* CLOCK_BOOTTIME when the client read these bytes from the pipe */
     uint64_t lost_lines;
     uint64_t lost_bytes;
+};
+
+/*
+ * EXIT: the only packet of a connection of its own, which `logboom run` makes when its command has ended and
+ * both streams are with the agent. Followed by service_len bytes of service name (0: the agent derives it),
+ * tags_len bytes of tags, name_len bytes of the program's name. The agent answers TAKEN (taken_bytes 1) once
+ * the exit record is committed, or REFUSED; a client that got neither sends it again, with the same exit_id.
+ */
+enum { LB_PROTO_EXIT_SIGNALLED = 1, LB_PROTO_EXIT_CORE = 2, LB_PROTO_EXIT_OOM = 4 };
+#define LB_PROTO_NAME_MAX 64
+
+struct lb_proto_exit {
+    struct lb_proto_head head;
+    uint64_t exit_id;      /* random, never 0 */
+    uint64_t stream_id[2]; /* of stdout and stderr, 0: none */
+    uint64_t started_ns;   /* CLOCK_BOOTTIME */
+    uint64_t ended_ns;
+    uint64_t cpu_us; /* user and system */
+    uint64_t peak_rss_kib;
+    uint32_t source_pid; /* of the command */
+    uint32_t code;       /* exit code, or the signal's number with LB_PROTO_EXIT_SIGNALLED */
+    uint32_t flags;
+    uint16_t service_len, tags_len;
+    uint16_t name_len;
+    uint16_t reserved[3]; /* 0 */
 };
 
 /* PIPE, READING, END and BYE are a bare head. REFUSED: followed by a reason, text without NUL, one line. */

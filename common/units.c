@@ -100,6 +100,33 @@ int lb_units_duration(const char *text, uint64_t *ret_ms)
     return read_with_unit(text, duration_units, COUNT(duration_units), ret_ms);
 }
 
+static const struct unit rate_units[] = {
+    { "s", 86400 }, { "min", 1440 }, { "m", 1440 }, { "h", 24 }, { "day", 1 }, { "d", 1 },
+};
+
+int lb_units_rate(const char *text, uint64_t *ret_per_day)
+{
+    const char *slash = strchr(text, '/');
+    char amount[32];
+    uint64_t number;
+    int rc;
+
+    if (!slash || slash == text || (size_t)(slash - text) >= sizeof amount)
+        return -EINVAL;
+    memcpy(amount, text, (size_t)(slash - text));
+    amount[slash - text] = '\0';
+    rc = lb_units_size(amount, &number);
+    for (size_t i = 0; rc == 0 && i < COUNT(rate_units); i++)
+        if (strcmp(slash + 1, rate_units[i].name) == 0)
+            return __builtin_mul_overflow(number, rate_units[i].factor, ret_per_day) ? -ERANGE : 0;
+    return rc ? rc : -EINVAL;
+}
+
+int lb_units_share(const char *text, uint64_t *ret_share)
+{
+    return strncmp(text, "1/", 2) == 0 ? lb_units_number(text + 2, ret_share) : -EINVAL;
+}
+
 int lb_units_bool(const char *text, bool *ret_value)
 {
     bool is_yes = strcmp(text, "yes") == 0;
@@ -137,6 +164,16 @@ char *lb_units_print_duration(uint64_t ms, char *buf, size_t size)
         snprintf(buf, size, "0s");
     else
         snprintf(buf, size, "%" PRIu64 "%s", ms / unit->factor, unit->name);
+    return buf;
+}
+
+char *lb_units_print_rate(uint64_t per_day, char *buf, size_t size)
+{
+    const struct unit *unit = exact_unit(per_day, rate_units, COUNT(rate_units));
+    char amount[32];
+
+    snprintf(buf, size, "%s/%s", lb_units_print_size(per_day / unit->factor, amount, sizeof amount),
+             unit->name);
     return buf;
 }
 

@@ -21,6 +21,10 @@ int lb_units_number(const char *text, uint64_t *ret_number);
 int lb_units_size(const char *text, uint64_t *ret_bytes);
 /* Milliseconds: "500ms", "30s", "5m", "2h", "18h", "7d", "5y"; a bare "0" too. */
 int lb_units_duration(const char *text, uint64_t *ret_ms);
+/* A number or a size for a time, given as so many a day: "200/s", "20/min", "5/h", "50M/day". */
+int lb_units_rate(const char *text, uint64_t *ret_per_day);
+/* "1/100" gives 100. */
+int lb_units_share(const char *text, uint64_t *ret_share);
 /* "yes" or "no". */
 int lb_units_bool(const char *text, bool *ret_value);
 
@@ -32,6 +36,7 @@ int lb_units_bool(const char *text, bool *ret_value);
  */
 char *lb_units_print_size(uint64_t bytes, char *buf, size_t size);
 char *lb_units_print_duration(uint64_t ms, char *buf, size_t size);
+char *lb_units_print_rate(uint64_t per_day, char *buf, size_t size);
 /* A size for people, rounded to one decimal: "912 B", "2.0 MiB". Not read back by lb_units_size(). */
 char *lb_units_print_human(uint64_t bytes, char *buf, size_t size);
 
