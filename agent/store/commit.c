@@ -33,7 +33,9 @@ enum { RANGE_FROM = 0xfe, RANGE_TO = 0xff };
 void lb_commit_init(struct lb_commit *commit, struct lb_commit_block *block,
                     lb_commit_apply_range apply_range, void *apply_ctx)
 {
-    memset(commit, 0, sizeof *commit);
+    memset(commit->region, 0, sizeof commit->region);
+    commit->dirty_count = commit->range_count = 0; /* the rest is long, and counted by these */
+    commit->seq = 0;
     commit->block = block;
     commit->apply_range = apply_range;
     commit->apply_ctx = apply_ctx;
@@ -62,7 +64,10 @@ void lb_commit_reload(struct lb_commit *commit, unsigned id)
 {
     struct lb_commit_region *region = &commit->region[id];
 
-    memcpy(region->work, region->shared, region->words * sizeof *region->work);
+    /* Most words are zero, on both sides: what is not written to takes no memory. */
+    for (uint32_t word = 0; word < region->words; word++)
+        if (region->work[word] != region->shared[word])
+            region->work[word] = region->shared[word];
 }
 
 static void apply(const struct lb_commit *commit, const struct lb_commit_entry *entries, uint64_t count)
@@ -96,14 +101,9 @@ uint32_t lb_commit_recover(struct lb_commit *commit)
     return (uint32_t)count;
 }
 
-void lb_commit_set(struct lb_commit *commit, unsigned id, uint32_t word, uint64_t value)
+void lb_commit_note(struct lb_commit *commit, unsigned id, uint32_t word)
 {
-    struct lb_commit_region *region = &commit->region[id];
-
-    region->work[word] = value;
-    if (region->is_dirty[word])
-        return;
-    region->is_dirty[word] = 1;
+    commit->region[id].is_dirty[word] = 1;
     commit->dirty[commit->dirty_count++].where = (uint64_t)id << 32 | word;
 }
 

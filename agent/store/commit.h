@@ -20,7 +20,7 @@
  * - each region has one writer, the side that owns the commit.
  */
 #define LB_COMMIT_ENTRIES 2048
-#define LB_COMMIT_REGIONS 8
+#define LB_COMMIT_REGIONS 16
 #define LB_COMMIT_RANGES  16
 
 struct lb_commit_entry {
@@ -104,11 +104,26 @@ static inline uint64_t lb_commit_get(const struct lb_commit *commit, unsigned id
 }
 
 /*
- * Give a word a new value, to become true with the next publish. The caller
- * sees to it that lb_commit_has_room() held for what one step needs.
+ * List a word as changed, once in a turn; lb_commit_set() calls it.
  *   calls     the owning side
  */
-void lb_commit_set(struct lb_commit *commit, unsigned id, uint32_t word, uint64_t value);
+void lb_commit_note(struct lb_commit *commit, unsigned id, uint32_t word);
+
+/*
+ * Give a word a new value, to become true with the next publish. The caller
+ * sees to it that lb_commit_has_room() held for what one step needs. Cheap
+ * enough to be called for each line: only the first time in a turn is more
+ * than two stores.
+ *   calls     the owning side
+ */
+static inline void lb_commit_set(struct lb_commit *commit, unsigned id, uint32_t word, uint64_t value)
+{
+    struct lb_commit_region *region = &commit->region[id];
+
+    region->work[word] = value;
+    if (!region->is_dirty[word])
+        lb_commit_note(commit, id, word);
+}
 
 /*
  * Add to a word, as lb_commit_set().

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/store/loss.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 static int holder_of(int lock_fd)
@@ -99,8 +100,13 @@ static uint64_t missing(int dir_fd, const char *name, uint64_t want_bytes)
 uint64_t lb_files_missing(const struct lb_files *files, uint64_t ring_bytes, uint64_t staging_bytes)
 {
     return missing(files->dir_fd, "ring", lb_mapfile_round(ring_bytes) + LB_RING_HEADER_BYTES) +
+           (files->held_bytes ? missing(files->dir_fd, "held",
+                                        lb_mapfile_round(files->held_bytes) +
+                                            lb_held_header_bytes(files->held_bytes / LB_HELD_CHUNK_BYTES))
+                              : 0) +
            missing(files->dir_fd, "staging", lb_mapfile_round(staging_bytes) + 2 * LB_MAP_ALIGN) +
-           missing(files->dir_fd, "state", lb_mapfile_round(sizeof(struct lb_state_file)));
+           missing(files->dir_fd, "state", lb_mapfile_round(sizeof(struct lb_state_file))) +
+           missing(files->dir_fd, "datagram", 5 * LB_MAP_ALIGN);
 }
 
 /* ---- open and recover ---- */
@@ -152,7 +158,9 @@ int lb_files_open(struct lb_files *files, uint64_t ring_bytes, bool lock)
 
     if (rc < 0)
         return rc;
-    rc = open_ring(files, ring_bytes, lock);
+    rc = lb_held_open(files->dir_fd, files->held_bytes, lock, &files->state.fast, &files->held);
+    if (rc == 0)
+        rc = open_ring(files, ring_bytes, lock);
     return rc < 0 ? rc : open_old_ring(files);
 }
 
@@ -174,11 +182,37 @@ static void tell_damage(struct lb_files *files, const struct lb_ring_repair *rep
     lb_commit_publish(&files->state.slow); /* with it the ring remembers that they are told */
 }
 
+/* Lines that were held and are not there any more have no number: their receipts have no range. */
+static void tell_held_loss(struct lb_files *files, const struct lb_held_sum *lost)
+{
+    uint64_t now_ns = lb_clock_boot_ns();
+
+    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
+        const struct lb_state_name *name = &files->state.file->name[row];
+        struct lb_receipt receipt = { .reason = LB_REASON_CORRUPT,
+                                      .lines = lost[row].lines,
+                                      .bytes = lost[row].bytes,
+                                      .first_ns = now_ns,
+                                      .last_ns = now_ns,
+                                      .name_len =
+                                          name->len < sizeof receipt.name ? name->len : sizeof receipt.name };
+
+        if (lost[row].lines == 0)
+            continue;
+        memcpy(receipt.name, name->text, receipt.name_len);
+        lb_loss_add(&files->state, &receipt);
+        lb_commit_publish(&files->state.slow);
+    }
+}
+
 void lb_files_recover(struct lb_files *files)
 {
+    struct lb_held_sum lost[LB_SERVICES_BOOKS] = { 0 };
     struct lb_ring_repair old_repair = { 0 };
     uint32_t redone = lb_commit_recover(&files->state.fast) + lb_commit_recover(&files->state.slow);
 
+    lb_held_recover(&files->held, files->state.is_new, lost);
+    tell_held_loss(files, lost);
     lb_ring_recover(&files->ring, &files->repair);
     tell_damage(files, &files->repair);
     if (files->has_old_ring) {
@@ -199,8 +233,10 @@ void lb_files_recover(struct lb_files *files)
 int lb_files_resize(struct lb_files *files, uint64_t ring_bytes, bool lock)
 {
     bool is_empty = lb_ring_tail(&files->ring) == lb_ring_head(&files->ring);
-    int rc;
+    int rc = lb_held_resize(&files->held, files->dir_fd, files->held_bytes, lock);
 
+    if (rc < 0)
+        return rc;
     if (files->ring.size == lb_mapfile_round(ring_bytes))
         return 0;
     if (files->has_old_ring) {
@@ -240,6 +276,7 @@ void lb_files_drop_old_ring(struct lb_files *files)
 void lb_files_close(struct lb_files *files)
 {
     lb_state_close(&files->state);
+    lb_held_close(&files->held);
     lb_ring_close(&files->ring);
     if (files->has_old_ring)
         lb_ring_close(&files->old_ring);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "agent/store/held.h"
 #include "agent/store/ring.h"
 #include "agent/store/state.h"
 
@@ -12,14 +13,16 @@
  * the file `lock` is held with flock(2), which the kernel lets go whatever
  * way the process ends.
  *
- *   lock  state  ring  ring.old (set aside until it is drained)  *.damaged (set aside for a person to look
- * at)
+ *   lock  state  ring  held  ring.old (set aside until it is drained)  *.damaged (set aside for a person to
+ * look at)
  */
 struct lb_files {
     int dir_fd;
     int lock_fd;
     bool is_tmpfs;
     struct lb_state state;
+    struct lb_held held;
+    uint64_t held_bytes; /* as configured, set by the caller; 0: no pool */
     struct lb_ring ring;
     struct lb_ring old_ring; /* map.fd < 0: there is none */
     bool has_old_ring;
@@ -50,7 +53,7 @@ int lb_files_check_room(const struct lb_files *files, uint64_t need_bytes);
 uint64_t lb_files_missing(const struct lb_files *files, uint64_t ring_bytes, uint64_t staging_bytes);
 
 /*
- * Open state and rings, and add their tables to both commits. The caller adds
+ * Open state, rings and the held pool, and add their tables to both commits. The caller adds
  * its own and then calls lb_files_recover().
  *   returns   0 | -ENOSPC | -ENOMEM | -EPROTO a ring of a newer format | other negative errno
  *   calls     before the threads start; files does not move afterwards
@@ -58,13 +61,14 @@ uint64_t lb_files_missing(const struct lb_files *files, uint64_t ring_bytes, uin
 int lb_files_open(struct lb_files *files, uint64_t ring_bytes, bool lock);
 
 /*
- * Recover both commits and the rings.
+ * Recover both commits, the rings and the held pool.
  *   calls     before the threads start
  */
 void lb_files_recover(struct lb_files *files);
 
 /*
- * After recovery: if the ring has another size than wanted, set it aside and
+ * After recovery: what is held is given up where the pool is to have another
+ * size; and if the ring has another size than wanted, set it aside and
  * make a new one. A ring that is empty is replaced at once; while an older one
  * is still being drained nothing is done.
  *   returns   0 | negative errno

@@ -19,6 +19,12 @@ struct lb_link {
     uint64_t last_answer_ns;    /* slow: boot time of the last answer that shows the sink is alive */
     uint64_t sink_away;         /* slow: 1 while the sink is away (design.md, backlog) */
     uint64_t losses_wait;       /* slow: rows of the loss table wait to be told */
+    uint64_t flush_asked;       /* slow: number of the last flush that somebody wants */
+    uint64_t flush_done;        /* fast: number of the last one for which all is in the ring */
+    uint64_t context_asked;     /* slow: number of the last wish for what is held of context_service */
+    uint64_t context_done;      /* fast: number of the last one that was carried out */
+    uint64_t context_lines;     /* fast: how many lines that brought, stored before */
+    char context_service[129];  /* slow: written only while nothing is asked for */
     uint64_t stopping;          /* fast: inputs are drained, ship what is there and end; 2: end at once */
     uint64_t slow_done;         /* slow: it has ended its work, the thread is about to return */
     uint64_t slow_turns;        /* slow: grows while it lives */

@@ -37,7 +37,9 @@ static void write_row(struct lb_state *state, unsigned row, const struct lb_rece
 
 static bool is_same_name(const struct lb_receipt *a, const struct lb_receipt *b)
 {
-    return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0;
+    /* Longer than there is room: the row was damaged in memory, and is no one's. */
+    return a->name_len == b->name_len && a->name_len <= sizeof a->name &&
+           memcmp(a->name, b->name, a->name_len) == 0;
 }
 
 static void merge(struct lb_receipt *into, const struct lb_receipt *lost)

@@ -13,7 +13,7 @@
  */
 enum lb_record_state {
     LB_STATE_PENDING = 0, /* set by the writer: to be shipped */
-    LB_STATE_IN_FLIGHT,   /* in a body that the sink has not judged; after a kill: pending */
+    LB_STATE_IN_FLIGHT,   /* read as pending; not set any more: who ships knows what is on its way */
     LB_STATE_DELIVERED,   /* the sink took it */
     LB_STATE_MOVED,       /* lives on in the backlog */
     LB_STATE_SHED,        /* given up while the sink was away, told by a receipt */
@@ -27,13 +27,20 @@ enum lb_record_kind {
     LB_KIND_LINE = 0, /* what an application wrote */
     LB_KIND_RECEIPT,  /* ours: body is a struct lb_receipt */
     LB_KIND_HOLE,     /* not a record: room that a damaged one left, passed over */
+    LB_KIND_START,    /* ours: body is a struct lb_start */
+    LB_KIND_REPEAT,   /* ours: body is a struct lb_repeat */
+    LB_KIND_EXIT,     /* ours: body is a struct lb_exit */
+    LB_KIND_SUMMARY,  /* ours: body is a struct lb_summary */
     LB_KIND_COUNT
 };
 
 /* Flags of a record. */
 enum {
-    LB_RECORD_CUT =
-        1 /* a piece of something longer, or a join closed early: more of it may be in other records */
+    LB_RECORD_CUT = 1, /* a piece of something longer, or a join closed early: more may be in other records */
+    LB_RECORD_EXTRA =
+        2,             /* the body begins with what was understood of the text (extra.h), and then the text */
+    LB_RECORD_NEW = 4, /* an error that was not seen before, as far as memory goes */
+    LB_RECORD_CONTEXT = 8, /* was held, and is sent because of what came after it */
 };
 
 struct lb_record {
@@ -115,6 +122,7 @@ enum lb_reason {
     LB_REASON_CLIENT,   /* the client's buffer overflowed while no agent ran */
     LB_REASON_CORRUPT,  /* damaged in memory, found at start */
     LB_REASON_REJECTED, /* the sink will never take it */
+    LB_REASON_EXPIRED,  /* too old for the sink, and the user wants such lines dropped */
     LB_REASON_COUNT
 };
 
@@ -131,6 +139,79 @@ struct lb_receipt {
 };
 
 #define LB_RECEIPT_WORDS (sizeof(struct lb_receipt) / sizeof(uint64_t))
+
+/* How the agent before this one ended. */
+enum lb_stop {
+    LB_STOP_UNKNOWN = 0, /* nothing is left of it: the first start since boot */
+    LB_STOP_CLEAN,
+    LB_STOP_UNCLEAN, /* killed, crashed, or out of power without a reboot (a container) */
+    LB_STOP_COUNT
+};
+
+/* The body of a start record: what is known of the time before. Only 64-bit words. */
+struct lb_start {
+    uint64_t stop;       /* enum lb_stop */
+    uint64_t last_ring;  /* id of the ring that the agent before wrote to; 0: not known */
+    uint64_t last[2];    /* by lane: the last number given before this record; 0: none */
+    uint64_t is_new;     /* 1: this is the first record of its ring */
+    uint64_t version[4]; /* of the agent that starts, text padded with NUL */
+};
+
+/* Bytes of a name that our own records carry; a longer one is cut. */
+#define LB_OWN_NAME_BYTES 64
+
+/* The body of a repeat record: an error that came again and was only counted. Only 64-bit words. */
+struct lb_repeat {
+    uint64_t fingerprint;
+    uint64_t count; /* records that were not queued, and their lines and bytes */
+    uint64_t lines;
+    uint64_t bytes;
+    uint64_t first_ns; /* boot time of the first and the last of them */
+    uint64_t last_ns;
+    uint64_t kind_len;
+    char kind[LB_OWN_NAME_BYTES]; /* of the error, "KeyError" */
+};
+
+/* The body of a summary: what was suppressed of a service lately. Only 64-bit words, and templates. */
+#define LB_SUMMARY_PATTERNS 10
+struct lb_summary {
+    uint64_t lines, bytes;
+    uint64_t first_ns, last_ns;
+    uint64_t by_reason[6];   /* lines: filter, collapse (never), sample, limit, lost (never), spare */
+    uint64_t promoted_lines; /* counted in this or in an earlier summary, and sent after all since then */
+    uint64_t promoted_bytes;
+    uint64_t patterns;               /* how many follow */
+    uint64_t rest_lines, rest_bytes; /* of all other patterns */
+    struct lb_summary_pattern {
+        uint64_t id;
+        uint64_t lines, bytes;
+        uint64_t first_ns, last_ns;
+        uint64_t template_len;
+        char template[128];
+    } pattern[LB_SUMMARY_PATTERNS];
+};
+
+/* What an exit record can say of how it ended, beside code and signal. */
+enum {
+    LB_EXIT_CORE = 1, /* dumped core */
+    LB_EXIT_OOM = 2,  /* the kernel killed it for want of memory */
+    LB_EXIT_LOST = 4, /* not known: who watched it was killed itself */
+};
+
+/* The body of an exit record: how a service ended. Only 64-bit words, and a name. */
+struct lb_exit {
+    uint64_t code;   /* what it exited with, when signal is 0 */
+    uint64_t signal; /* number of the signal that killed it; 0: none */
+    uint64_t flags;  /* LB_EXIT_* */
+    uint64_t run_ms;
+    uint64_t cpu_ms; /* user and system, with the children it waited for */
+    uint64_t peak_rss_bytes;
+    uint64_t fingerprint; /* of the last traceback in its streams; 0: none */
+    uint64_t restarts;    /* times that this service had ended before, since boot */
+    uint64_t exit_id;     /* of the client's report: the same one is not taken twice */
+    uint64_t name_len;
+    char name[LB_OWN_NAME_BYTES]; /* of the program */
+};
 
 _Static_assert(sizeof(struct lb_record) == 72, "the ring's format");
 

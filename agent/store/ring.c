@@ -10,7 +10,8 @@
  *
  * Why overwriting is safe. The writer writes only below tail + size, and the tail is a word that the slow
  * side publishes after the state bytes of what it passes. Before the writer overwrites history it moves
- * `oldest`; a reader that copied a record looks at `oldest` again and throws the copy away if it was passed.
+ * `oldest`, by a 64th of the ring at a time; a reader that copied a record looks at `oldest` again and throws
+ * the copy away if it was passed.
  *
  * Crash story. A record beyond the visible head does not exist. State bytes may be new while the tail is old,
  * or the other way round only inside a valid redo block, which is applied again. The block's ranges are
@@ -171,24 +172,55 @@ bool lb_record_is_whole(const struct lb_record *record, uint64_t room, uint64_t 
     return record->check == record_check(record);
 }
 
-/* History makes way for what is about to be written up to end. */
-static void move_oldest(struct lb_ring *ring, uint64_t end)
-{
-    uint64_t oldest = ring->header->oldest;
-    uint64_t tail = lb_ring_tail(ring);
+/* ---- history makes way ---- */
 
-    if (end <= oldest + ring->size)
-        return;
-    while (end > oldest + ring->size) {
+static uint64_t mark_step(const struct lb_ring *ring)
+{
+    return ring->size / LB_RING_MARKS;
+}
+
+/* A record is about to begin at pos, the first one in its step. */
+static void set_mark(struct lb_ring *ring, uint64_t pos)
+{
+    uint64_t step = pos / mark_step(ring);
+
+    ring->writer.mark[step % LB_RING_MARKS] = pos;
+    ring->writer.next_mark = (step + 1) * mark_step(ring);
+}
+
+/* The first record of the step behind the one of pos, as far as marks know; 0: they do not. */
+static uint64_t mark_behind(const struct lb_ring *ring, uint64_t pos)
+{
+    uint64_t step = pos / mark_step(ring) + 1, mark = ring->writer.mark[step % LB_RING_MARKS];
+
+    return mark / mark_step(ring) == step ? mark : 0;
+}
+
+/* From record to record, up to the first one at or behind `need`: each is a cache line that nobody has. */
+static uint64_t walk_history(const struct lb_ring *ring, uint64_t oldest, uint64_t need, uint64_t tail)
+{
+    while (oldest < need) {
         uint32_t len = oldest < tail ? place(ring, oldest)->len : 0;
 
-        if (len < sizeof(struct lb_record) || len % 8 != 0 || len > tail - oldest) {
-            oldest = tail; /* history that cannot be walked is none */
-            break;
-        }
+        if (len < sizeof(struct lb_record) || len % 8 != 0 || len > tail - oldest)
+            return tail; /* history that cannot be walked is none */
         oldest += len;
     }
-    lb_store(&ring->header->oldest, oldest);
+    return oldest;
+}
+
+/*
+ * History makes way for what is about to be written up to end, a step at a time: the writer has noted where
+ * records begin, so it need not read the ones that it overwrites. What was there before it started it walks.
+ */
+static void move_oldest(struct lb_ring *ring, uint64_t end)
+{
+    uint64_t need = end - ring->size, tail = ring->writer.seen_tail;
+    uint64_t oldest = mark_behind(ring, need);
+
+    if (oldest == 0)
+        oldest = walk_history(ring, ring->header->oldest, need, tail);
+    lb_store(&ring->header->oldest, oldest < tail ? oldest : tail);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* copiers look at oldest after they copied */
 }
 
@@ -200,46 +232,70 @@ static char *append(char *to, const void *from, size_t len)
     return to + len;
 }
 
-static void fill(struct lb_record *at, const struct lb_record *head, const char *service, const char *tags,
-                 const struct iovec *body, unsigned pieces)
+/* The head is in place, but for the check; so is the padding. */
+static void fill(struct lb_record *at, const char *service, const char *tags, const struct iovec *body,
+                 unsigned pieces)
 {
     char *to = (char *)(at + 1);
 
-    *at = *head;
-    to = append(to, service, head->service_len);
-    to = append(to, tags, head->tags_len);
+    to = append(to, service, at->service_len);
+    to = append(to, tags, at->tags_len);
     for (unsigned i = 0; i < pieces; i++)
         to = append(to, body[i].iov_base, body[i].iov_len);
-    memset(to, 0, (size_t)((char *)at + at->len - to));
     lb_killpoint();
     at->check = record_check(at);
     lb_killpoint();
 }
 
+/* Is there room up to end? The tail is read anew only when the one seen last leaves none. */
+static bool has_room_to(struct lb_ring *ring, uint64_t end)
+{
+    if (end - ring->writer.seen_tail > ring->size)
+        ring->writer.seen_tail = lb_ring_tail(ring);
+    return end - ring->writer.seen_tail <= ring->size;
+}
+
+/* The place of the head. Heads follow each other, so that the division is for the first one only. */
+static struct lb_record *place_of_head(struct lb_ring *ring, uint64_t pos, size_t len)
+{
+    uint64_t at = pos == ring->writer.head_pos ? ring->writer.head_place : pos % ring->size;
+
+    ring->writer.head_pos = pos + len;
+    ring->writer.head_place = at + len < ring->size ? at + len : at + len - ring->size;
+    return (struct lb_record *)(void *)(ring->map.data + at);
+}
+
 int lb_ring_put(struct lb_ring *ring, const struct lb_record *head, const char *service, size_t service_len,
                 const char *tags, size_t tags_len, const struct iovec *body, unsigned pieces)
 {
-    struct lb_record record = *head;
     uint32_t next = head->lane == LB_LANE_URGENT ? LB_RING_NEXT_URGENT : LB_RING_NEXT_ROUTINE;
     uint64_t pos = lb_commit_get(ring->fast, ring->fast_region, LB_RING_HEAD);
+    uint64_t n = lb_commit_get(ring->fast, ring->fast_region, next);
     size_t body_len = 0, len;
+    struct lb_record *at;
 
     for (unsigned i = 0; i < pieces; i++)
         body_len += body[i].iov_len;
     len = lb_record_size(service_len, tags_len, body_len);
-    if (len > lb_ring_record_max(ring))
+    if (len > LB_RECORD_MAX || len * 3 > ring->size) /* lb_ring_record_max(), without its division */
         return -EMSGSIZE;
-    if (pos + len > lb_ring_tail(ring) + ring->size)
+    if (!has_room_to(ring, pos + len))
         return -ENOSPC;
-    record.len = (uint32_t)len;
-    record.state = LB_STATE_PENDING;
-    record.service_len = (uint8_t)service_len;
-    record.tags_len = (uint16_t)tags_len;
-    record.body_len = (uint32_t)body_len;
-    record.n = lb_commit_get(ring->fast, ring->fast_region, next);
-    move_oldest(ring, pos + len);
-    fill(place(ring, pos), &record, service, tags, body, pieces);
-    lb_commit_set(ring->fast, ring->fast_region, next, record.n + 1);
+    if (pos + len > ring->header->oldest + ring->size)
+        move_oldest(ring, pos + len);
+    if (pos >= ring->writer.next_mark)
+        set_mark(ring, pos);
+    at = place_of_head(ring, pos, len);
+    memset((char *)at + len - 8, 0, 8); /* the padding; the rest of it is written over */
+    *at = *head;
+    at->len = (uint32_t)len;
+    at->state = LB_STATE_PENDING;
+    at->service_len = (uint8_t)service_len;
+    at->tags_len = (uint16_t)tags_len;
+    at->body_len = (uint32_t)body_len;
+    at->n = n;
+    fill(at, service, tags, body, pieces);
+    lb_commit_set(ring->fast, ring->fast_region, next, n + 1);
     lb_commit_set(ring->fast, ring->fast_region, LB_RING_HEAD, pos + len);
     return 0;
 }
@@ -305,6 +361,15 @@ void lb_ring_move_tail(struct lb_ring *ring)
             lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL_NEXT + lane, next[lane]);
 }
 
+void lb_ring_pass(struct lb_ring *ring, uint64_t to, const uint64_t next[LB_LANE_COUNT])
+{
+    lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL, to);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        if (next[lane])
+            lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL_NEXT + lane, next[lane]);
+    lb_ring_move_tail(ring);
+}
+
 int lb_ring_finish(struct lb_ring *ring, uint64_t from, uint64_t to, enum lb_record_state state)
 {
     int rc = lb_commit_range(ring->slow, ring->slow_region, from, to, state);
@@ -321,6 +386,9 @@ void lb_ring_apply_range(struct lb_ring *ring, uint64_t from, uint64_t to, unsig
     uint64_t tail = lb_ring_tail(ring);
     uint64_t pos = from > tail ? from : tail; /* what the tail has passed may be overwritten by now */
 
+    /* Recovery comes here before anything was looked at: block and cursors may be damaged. */
+    if (pos % 8 != 0 || tail > head || head - tail > ring->size || state >= LB_STATE_COUNT)
+        return;
     while (pos < to) {
         const struct lb_record *record = lb_ring_at(ring, pos, head);
 

@@ -28,6 +28,7 @@
  */
 #define LB_RING_HEADER_BYTES LB_MAP_ALIGN
 #define LB_RING_FORMAT       1
+#define LB_RING_MARKS        64 /* history gives way in so many steps a round */
 
 /* Words of the fast side in the header. */
 enum { LB_RING_HEAD = 0, LB_RING_NEXT_URGENT, LB_RING_NEXT_ROUTINE, LB_RING_FAST_WORDS = 8 };
@@ -66,6 +67,18 @@ struct lb_ring {
     unsigned fast_region;
     unsigned slow_region;
     bool is_new; /* made by this open: what a redo block says of a ring before it does not count */
+    /*
+     * The writer's own, and away from what the reader reads for each record: the tail as it last looked, the
+     * place in the file of the last head, and where in each step of the ring it began its first record.
+     */
+    struct {
+        uint8_t apart[64];
+        uint64_t seen_tail;
+        uint64_t head_pos, head_place;
+        uint64_t next_mark; /* a record that begins here or later gets one */
+        uint64_t mark[LB_RING_MARKS];
+        uint8_t from_what_follows[64];
+    } writer;
 };
 
 /* How a damaged ring was mended at start. */
@@ -136,6 +149,15 @@ int lb_ring_put(struct lb_ring *ring, const struct lb_record *head, const char *
 size_t lb_ring_record_max(const struct lb_ring *ring);
 
 /*
+ * The tail as lb_ring_put() saw it: after -ENOSPC, the one that left no room.
+ *   calls     fast side only
+ */
+static inline uint64_t lb_ring_seen_tail(const struct lb_ring *ring)
+{
+    return ring->writer.seen_tail;
+}
+
+/*
  * Free room in bytes, as the writer sees it.
  *   calls     fast side only
  */
@@ -171,6 +193,16 @@ void lb_ring_set_state(struct lb_ring *ring, uint64_t pos, enum lb_record_state 
  *   calls     slow side only
  */
 int lb_ring_finish(struct lb_ring *ring, uint64_t from, uint64_t to, enum lb_record_state state);
+
+/*
+ * With the slow side's next publish: the tail passes all up to a position,
+ * whatever the states say, and then all that is final behind it. For a stretch
+ * whose end and numbers are known, so that it need not be walked again.
+ *   to        a record's first byte, or the head
+ *   next      by lane: the number that comes next there; 0: none of that lane was passed
+ *   calls     slow side only
+ */
+void lb_ring_pass(struct lb_ring *ring, uint64_t to, const uint64_t next[LB_LANE_COUNT]);
 
 /*
  * Move the tail over all that is final, or will be with the ranges that wait

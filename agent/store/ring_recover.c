@@ -363,5 +363,7 @@ void lb_ring_recover(struct lb_ring *ring, struct lb_ring_repair *ret_repair)
     lb_ring_move_tail(ring);
     if (repair.lost.lines > 0)
         lb_commit_set(slow, ring->slow_region, LB_RING_MENDED, walk.told + 1);
+    memset(&ring->writer, 0, sizeof ring->writer); /* what was noted of a ring that is laid anew is wrong */
+    ring->writer.seen_tail = lb_ring_tail(ring);
     *ret_repair = repair;
 }

@@ -6,10 +6,13 @@
 #include "agent/store/state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/store/killpoint.h"
+#include "common/log.h"
 
 static const char magic[8] = "LBSTATE";
 static const char others[] = "(others)";
@@ -39,10 +42,48 @@ static int make(int dir_fd, size_t bytes, unsigned flags, struct lb_mapfile *ret
     return rc;
 }
 
+/* How long a file of an older format is; 0: there was none such. */
+static uint64_t bytes_of_format(uint64_t format)
+{
+    static const uint64_t bytes[] = { 0, LB_STATE_BYTES_1, LB_STATE_BYTES_2, LB_STATE_BYTES_3 };
+
+    return format < sizeof bytes / sizeof bytes[0] ? bytes[format] : 0;
+}
+
+/*
+ * An agent of an older format left its file: what is new stands behind what it had, so the file only grows.
+ * Killed in between, it is of the old format still and grows again. Any other file is left to open_file().
+ */
+static void grow_older_format(int dir_fd, size_t bytes)
+{
+    int fd = openat(dir_fd, "state", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct {
+        char magic[8];
+        uint64_t format, bytes;
+    } head;
+
+    if (fd < 0)
+        return;
+    if (pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+        memcmp(head.magic, magic, sizeof magic) == 0 && bytes_of_format(head.format) > 0 &&
+        (head.bytes == bytes_of_format(head.format) || head.bytes == sizeof(struct lb_state_file)) &&
+        posix_fallocate(fd, 0, (off_t)bytes) == 0) {
+        head.bytes = sizeof(struct lb_state_file);
+        head.format = LB_STATE_FORMAT;
+        if (pwrite(fd, &head.bytes, 8, offsetof(struct lb_state_file, bytes)) == 8 &&
+            pwrite(fd, &head.format, 8, offsetof(struct lb_state_file, format)) == 8)
+            lb_log(LB_LEVEL_NOTICE, "the state of an older agent is taken over");
+    }
+    close(fd);
+}
+
 static int open_file(int dir_fd, unsigned flags, struct lb_state *state)
 {
     size_t bytes = lb_mapfile_round(sizeof(struct lb_state_file));
-    int rc = lb_mapfile_open(dir_fd, "state", bytes, flags, &state->map);
+    int rc;
+
+    grow_older_format(dir_fd, bytes);
+    rc = lb_mapfile_open(dir_fd, "state", bytes, flags, &state->map);
 
     if (rc == 0 && is_ours(&state->map))
         return 0;
@@ -59,19 +100,31 @@ static int open_file(int dir_fd, unsigned flags, struct lb_state *state)
     return make(dir_fd, bytes, flags, &state->map);
 }
 
+#define TABLE(side, region, words)                                  \
+    {                                                               \
+        &state->side, region, words, sizeof words / sizeof words[0] \
+    }
+
 static int add_regions(struct lb_state *state)
 {
     struct lb_state_file *file = state->file;
-    int rc = lb_commit_region(&state->fast, LB_FAST_BOOKS, file->books_fast,
-                              LB_SERVICES_BOOKS * LB_BOOK_FAST_WORDS);
+    const struct {
+        struct lb_commit *commit;
+        unsigned region;
+        uint64_t *words;
+        uint32_t count;
+    } tables[] = {
+        TABLE(fast, LB_FAST_BOOKS, file->books_fast),  TABLE(fast, LB_FAST_TOLD, file->told),
+        TABLE(fast, LB_FAST_MORE, file->more_fast),    TABLE(fast, LB_FAST_REPEATS, file->repeats),
+        TABLE(fast, LB_FAST_INPUTS, file->inputs),     TABLE(fast, LB_FAST_THROTTLE, file->throttle),
+        TABLE(fast, LB_FAST_PATTERNS, file->patterns), TABLE(fast, LB_FAST_SUPPRESSED, file->suppressed),
+        TABLE(fast, LB_FAST_COLLAPSE, file->collapse), TABLE(slow, LB_SLOW_BOOKS, file->books_slow),
+        TABLE(slow, LB_SLOW_LOSS, file->loss),         TABLE(slow, LB_SLOW_MORE, file->books_more),
+    };
+    int rc = 0;
 
-    if (rc == 0)
-        rc = lb_commit_region(&state->fast, LB_FAST_TOLD, file->told, LB_LOSS_SLOTS);
-    if (rc == 0)
-        rc = lb_commit_region(&state->slow, LB_SLOW_BOOKS, file->books_slow,
-                              LB_SERVICES_BOOKS * LB_BOOK_SLOW_WORDS);
-    if (rc == 0)
-        rc = lb_commit_region(&state->slow, LB_SLOW_LOSS, file->loss, LB_LOSS_SLOTS * LB_LOSS_WORDS);
+    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
+        rc = lb_commit_region(tables[i].commit, tables[i].region, tables[i].words, tables[i].count);
     return rc;
 }
 
@@ -79,7 +132,9 @@ int lb_state_open(int dir_fd, bool lock, lb_commit_apply_range apply_range, void
 {
     int rc;
 
-    memset(state, 0, sizeof *state);
+    state->map = (struct lb_mapfile) { .fd = -1 };
+    state->file = NULL;
+    state->is_new = state->was_damaged = false;
     rc = open_file(dir_fd, lock ? LB_MAP_LOCK : 0, state);
     if (rc < 0)
         return rc;

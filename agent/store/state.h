@@ -3,6 +3,7 @@
 #define LB_STORE_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/store/commit.h"
@@ -15,7 +16,7 @@
  * commit except the names of services, which are written once before any word
  * refers to them.
  */
-#define LB_STATE_FORMAT   1
+#define LB_STATE_FORMAT   4   /* what came with a format stands behind what the one before it had */
 #define LB_SERVICES_BOOKS 256 /* services that have books of their own; later ones share the last row */
 #define LB_LOSS_SLOTS     32
 
@@ -27,6 +28,14 @@ enum {
     LB_FAST_LANDING,
     LB_FAST_BOOKS,
     LB_FAST_TOLD,
+    LB_FAST_MORE,
+    LB_FAST_REPEATS,
+    LB_FAST_INPUTS,
+    LB_FAST_THROTTLE,
+    LB_FAST_PATTERNS,
+    LB_FAST_SUPPRESSED,
+    LB_FAST_COLLAPSE,
+    LB_FAST_HELD,
 };
 
 /* Regions of the slow side's commit. The ring numbers double as those of lb_commit_range(). */
@@ -35,6 +44,7 @@ enum {
     LB_SLOW_OLD_RING,
     LB_SLOW_BOOKS,
     LB_SLOW_LOSS,
+    LB_SLOW_MORE,
 };
 
 /* Why the fast side drops a line (books: dropped, by reason). */
@@ -42,8 +52,17 @@ enum lb_drop {
     LB_DROP_BLANK = 0, /* an empty line outside a join */
     LB_DROP_OVERLOAD,  /* no room in the ring and nothing moved */
     LB_DROP_CLIENT,    /* the client's buffer overflowed while no agent ran */
+    LB_DROP_REPEAT,    /* an error that was told already: counted in a repeat record */
+    LB_DROP_FILTER,    /* a rule of the user's, or less severe than min_level */
+    LB_DROP_COLLAPSE,  /* the same as the record before: counted in a repeat record */
+    LB_DROP_SAMPLE,    /* beyond its pattern's rate, and not one of those that are sent of it */
+    LB_DROP_LIMIT,     /* beyond its service's rate */
+    LB_DROP_LOST,      /* was held, and damaged there */
     LB_DROP_COUNT
 };
+
+/* The reasons that formats 1 and 2 had: their words lie in the first table of books, the others' in MORE. */
+#define LB_DROP_COUNT_2 3
 
 /* Losses of the fast side that have no number, told when the ring has room. */
 enum lb_untold { LB_UNTOLD_OVERLOAD = 0, LB_UNTOLD_CLIENT, LB_UNTOLD_COUNT };
@@ -63,10 +82,111 @@ enum {
     LB_BOOK_QUEUED_BYTES,
     LB_BOOK_OWN_LINES,
     LB_BOOK_OWN_BYTES,
-    LB_BOOK_DROPPED, /* LB_DROP_COUNT pairs of lines and bytes */
-    LB_BOOK_UNTOLD = LB_BOOK_DROPPED + 2 * LB_DROP_COUNT,
+    LB_BOOK_DROPPED, /* LB_DROP_COUNT_2 pairs of lines and bytes */
+    LB_BOOK_UNTOLD = LB_BOOK_DROPPED + 2 * LB_DROP_COUNT_2,
     LB_BOOK_FAST_WORDS = LB_BOOK_UNTOLD + LB_UNTOLD_COUNT * LB_UNTOLD_WORDS,
 };
+
+/* More of the fast side's books, which formats 1 and 2 did not have. */
+enum {
+    LB_FAST_MORE_DROPPED = 0,    /* pairs of lines and bytes, from LB_DROP_COUNT_2 on; room for 12 */
+    LB_FAST_MORE_EXITS = 24,     /* how often the service ended since boot */
+    LB_FAST_MORE_EXITS_SINCE_NS, /* begin of the window in which */
+    LB_FAST_MORE_EXITS_TOLD,     /* so many of them were told whole */
+    LB_FAST_MORE_WORDS = 32
+};
+
+/*
+ * Errors that were seen, by service and fingerprint: what came again within repeat_window is counted here
+ * until a repeat record tells it.
+ */
+#define LB_REPEATS 128
+enum {
+    LB_REPEAT_FINGERPRINT = 0, /* 0: the row is free */
+    LB_REPEAT_SERVICE,         /* row of the books */
+    LB_REPEAT_SEEN_NS,         /* boot time of the one that was queued whole: the window begins there */
+    LB_REPEAT_COUNT,           /* what follows is not told yet */
+    LB_REPEAT_LINES,
+    LB_REPEAT_BYTES,
+    LB_REPEAT_FIRST_NS,
+    LB_REPEAT_LAST_NS,
+    LB_REPEAT_ABOUT, /* severity, kind of the record in bits 8-15, length of the name in 16-23 */
+    LB_REPEAT_NAME,
+    LB_REPEAT_WORDS = LB_REPEAT_NAME + LB_OWN_NAME_BYTES / 8
+};
+
+/*
+ * Throttle: per service, the buckets (boot time at which each is full again), what is held, and what was
+ * suppressed and is in no summary yet. Reasons are those of enum lb_drop from LB_DROP_FILTER on.
+ */
+#define LB_HELD_REASONS 6
+enum {
+    LB_THROTTLE_LINES_NS = 0,
+    LB_THROTTLE_BYTES_NS,
+    LB_THROTTLE_FLOOR_NS,
+    LB_THROTTLE_NEW_NS,     /* of patterns that were not seen before */
+    LB_THROTTLE_CONTEXT_NS, /* of what is brought along */
+    LB_THROTTLE_SINCE_NS,   /* the first of what no summary has told; 0: there is nothing */
+    LB_THROTTLE_LAST_NS,
+    LB_THROTTLE_MASK_STATE, /* what redact remembers of messages that come without a stream of their own */
+    LB_THROTTLE_HELD = 8,   /* pairs of lines and bytes, by reason */
+    LB_THROTTLE_UNTOLD = LB_THROTTLE_HELD + 2 * LB_HELD_REASONS,   /* lines that were suppressed, by reason */
+    LB_THROTTLE_REST_LINES = LB_THROTTLE_UNTOLD + LB_HELD_REASONS, /* of patterns that have no row */
+    LB_THROTTLE_REST_BYTES,
+    LB_THROTTLE_PROMOTED_LINES, /* that a summary counts, or counted, and that were sent after all */
+    LB_THROTTLE_PROMOTED_BYTES,
+    LB_THROTTLE_GATE_NS, /* of all lines together, at the rate of one pattern */
+    LB_THROTTLE_LOOK_NS, /* of lines that are looked at for their pattern though they are beyond the rate */
+    LB_THROTTLE_WORDS = 32
+};
+_Static_assert(LB_THROTTLE_LOOK_NS < LB_THROTTLE_WORDS, "they fit");
+
+/* Patterns whose rate is watched, all services together. */
+#define LB_PATTERNS 2048
+enum {
+    LB_PATTERN_ID = 0,
+    LB_PATTERN_SERVICE, /* 1 + row of the books; 0: the row is free */
+    LB_PATTERN_FULL_NS, /* boot time at which its bucket is full again */
+    LB_PATTERN_SEEN_NS,
+    LB_PATTERN_BEYOND, /* records that came beyond its rate, since it was last within */
+    LB_PATTERN_WORDS
+};
+
+/* What was suppressed, by service and pattern, until a summary tells it. */
+#define LB_SUPPRESSED     256
+#define LB_TEMPLATE_BYTES 128
+enum {
+    LB_SUPPRESSED_SERVICE = 0, /* 1 + row of the books; 0: the row is free */
+    LB_SUPPRESSED_PATTERN,
+    LB_SUPPRESSED_LINES,
+    LB_SUPPRESSED_BYTES,
+    LB_SUPPRESSED_FIRST_NS,
+    LB_SUPPRESSED_LAST_NS,
+    LB_SUPPRESSED_ABOUT, /* severity, length of the template in bits 8-15 */
+    LB_SUPPRESSED_TEMPLATE,
+    LB_SUPPRESSED_WORDS = LB_SUPPRESSED_TEMPLATE + LB_TEMPLATE_BYTES / 8
+};
+
+/* Records that said the same as the one before them, by stream, until a repeat record tells them. */
+#define LB_COLLAPSES 64
+enum {
+    LB_COLLAPSE_KEY = 0, /* of the stream; 0: the row is free */
+    LB_COLLAPSE_HASH,    /* of what is said */
+    LB_COLLAPSE_SERVICE,
+    LB_COLLAPSE_DUE_NS, /* end of the window */
+    LB_COLLAPSE_COUNT,
+    LB_COLLAPSE_LINES,
+    LB_COLLAPSE_BYTES,
+    LB_COLLAPSE_FIRST_NS,
+    LB_COLLAPSE_LAST_NS,
+    LB_COLLAPSE_ABOUT, /* severity, length of the name in bits 16-23: as LB_REPEAT_ABOUT */
+    LB_COLLAPSE_NAME,
+    LB_COLLAPSE_WORDS = LB_COLLAPSE_NAME + LB_OWN_NAME_BYTES / 8
+};
+
+/* How far inputs were read that keep their place here (a cursor is text, padded with NUL). */
+#define LB_INPUT_CURSORS 16
+enum { LB_INPUT_ID = 0 /* hash of the input's name; 0: free */, LB_INPUT_CURSOR, LB_INPUT_WORDS = 32 };
 
 /* Words of one service in the slow side's books: pairs of lines and bytes. */
 enum {
@@ -78,6 +198,12 @@ enum {
     LB_BOOK_SLOW_WORDS = 10,
 };
 
+/* More of them, which format 1 did not have. */
+enum { LB_MORE_EXPIRED = 0 /* of what is shed */, LB_MORE_WORDS = 8 };
+
+/* What the next agent is to know of how this one ended: stored by the main thread, outside of the commits. */
+enum { LB_LIFE_STOP = 0 /* enum lb_stop */, LB_LIFE_WORDS = 8 };
+
 /* A row of the slow side's loss table: state, telling number, then a struct lb_receipt. */
 enum {
     LB_LOSS_STATE = 0,
@@ -85,6 +211,23 @@ enum {
     LB_LOSS_RECEIPT,
     LB_LOSS_WORDS = LB_LOSS_RECEIPT + (int)LB_RECEIPT_WORDS
 };
+
+/*
+ * Where the drops of a reason are counted: a region of the fast side's commit and
+ * the first of two words of the service's row there.
+ */
+struct lb_drop_place {
+    unsigned region, word;
+};
+
+static inline struct lb_drop_place lb_drop_place(uint32_t row, unsigned reason)
+{
+    if (reason < LB_DROP_COUNT_2)
+        return (struct lb_drop_place) { LB_FAST_BOOKS,
+                                        row * LB_BOOK_FAST_WORDS + LB_BOOK_DROPPED + 2 * reason };
+    return (struct lb_drop_place) { LB_FAST_MORE, row * LB_FAST_MORE_WORDS + LB_FAST_MORE_DROPPED +
+                                                      2 * (reason - LB_DROP_COUNT_2) };
+}
 
 struct lb_state_name {
     uint64_t len; /* 0: the row is free; stored after text */
@@ -103,7 +246,21 @@ struct lb_state_file {
     uint64_t books_slow[LB_SERVICES_BOOKS * LB_BOOK_SLOW_WORDS];
     uint64_t told[LB_LOSS_SLOTS];
     uint64_t loss[LB_LOSS_SLOTS * LB_LOSS_WORDS];
+    uint64_t books_more[LB_SERVICES_BOOKS * LB_MORE_WORDS];
+    uint64_t life[LB_LIFE_WORDS];
+    uint64_t more_fast[LB_SERVICES_BOOKS * LB_FAST_MORE_WORDS];
+    uint64_t repeats[LB_REPEATS * LB_REPEAT_WORDS];
+    uint64_t inputs[LB_INPUT_CURSORS * LB_INPUT_WORDS];
+    uint64_t throttle[LB_SERVICES_BOOKS * LB_THROTTLE_WORDS];
+    uint64_t patterns[LB_PATTERNS * LB_PATTERN_WORDS];
+    uint64_t suppressed[LB_SUPPRESSED * LB_SUPPRESSED_WORDS];
+    uint64_t collapse[LB_COLLAPSES * LB_COLLAPSE_WORDS];
 };
+
+/* How long the file was in formats 1, 2 and 3. */
+#define LB_STATE_BYTES_1 offsetof(struct lb_state_file, books_more)
+#define LB_STATE_BYTES_2 offsetof(struct lb_state_file, more_fast)
+#define LB_STATE_BYTES_3 offsetof(struct lb_state_file, throttle)
 
 struct lb_state {
     struct lb_mapfile map;
