@@ -47,6 +47,7 @@ union packet {
     struct lb_proto_head head;
     struct lb_proto_hello hello;
     struct lb_proto_data data;
+    struct lb_proto_exit exit;
     unsigned char bytes[sizeof(struct lb_proto_data) + LB_PROTO_DATA_MAX];
 };
 
@@ -109,37 +110,54 @@ void lb_intake_refuse(struct lb_capture *capture, struct lb_peer *peer, const ch
 
 /* ---- HELLO ---- */
 
+const char *lb_intake_name(const struct lb_peer *peer, uint32_t source_pid, const char *service,
+                           uint16_t service_len, const char *tags, uint16_t tags_len,
+                           struct lb_stream_name *ret_name)
+{
+    pid_t speaker = lb_peer_speaker(peer->pid, peer->uid, source_pid);
+
+    if (service_len > 0 && !lb_service_name_is_legal(service, service_len))
+        return "illegal service name: 1 to 128 of A-Z a-z 0-9 . _ / @ : - are allowed";
+    if (!lb_tags_are_legal(tags, tags_len))
+        return "illegal tags: k:v, parted by commas, 256 bytes at most";
+    ret_name->pid = (uint32_t)speaker;
+    ret_name->service_len = service_len;
+    memcpy(ret_name->service, service, service_len);
+    ret_name->tags_len = tags_len;
+    memcpy(ret_name->tags, tags, tags_len);
+    if (service_len == 0) {
+        char buf[LB_PROTO_SERVICE_MAX + 1];
+
+        ret_name->service_len = (uint16_t)lb_peer_service(speaker, buf, sizeof buf);
+        memcpy(ret_name->service, buf, ret_name->service_len);
+    } else if (!lb_peer_may_name(peer->pid, peer->uid, service, service_len)) {
+        return "this service name belongs to a systemd unit: only that unit, its user or root may use it";
+    }
+    return NULL;
+}
+
 static const char *read_hello(struct lb_peer *peer, const struct lb_proto_hello *hello, size_t len)
 {
     const char *service = (const char *)(hello + 1), *tags = service + hello->service_len;
-    struct lb_stream_name *name = &peer->name;
-    pid_t speaker;
 
     if (len < sizeof *hello || len != sizeof *hello + hello->service_len + hello->tags_len)
         return "malformed greeting";
     if (hello->stream_id == 0 || hello->kind >= LB_STREAM_KIND_COUNT)
         return "malformed greeting: no stream id, or no such kind";
-    if (hello->service_len > 0 && !lb_service_name_is_legal(service, hello->service_len))
-        return "illegal service name: 1 to 128 of A-Z a-z 0-9 . _ / @ : - are allowed";
-    if (!lb_tags_are_legal(tags, hello->tags_len))
-        return "illegal tags: k:v, parted by commas, 256 bytes at most";
-    speaker = lb_peer_speaker(peer->pid, peer->uid, hello->source_pid);
     peer->stream_id = hello->stream_id;
     peer->kind = (enum lb_stream_kind)hello->kind;
-    name->pid = (uint32_t)speaker;
-    name->service_len = hello->service_len;
-    memcpy(name->service, service, hello->service_len);
-    name->tags_len = hello->tags_len;
-    memcpy(name->tags, tags, hello->tags_len);
-    if (hello->service_len == 0) {
-        char buf[LB_PROTO_SERVICE_MAX + 1];
+    return lb_intake_name(peer, hello->source_pid, service, hello->service_len, tags, hello->tags_len,
+                          &peer->name);
+}
 
-        name->service_len = (uint16_t)lb_peer_service(speaker, buf, sizeof buf);
-        memcpy(name->service, buf, name->service_len);
-    } else if (!lb_peer_may_name(peer->pid, peer->uid, service, hello->service_len)) {
-        return "this service name belongs to a systemd unit: only that unit, its user or root may use it";
-    }
-    return NULL;
+void lb_intake_take_exit(struct lb_capture *capture, struct lb_peer *peer)
+{
+    struct lb_proto_taken taken = { .taken_bytes = 1 };
+
+    lb_proto_head_init(&taken.head, LB_PROTO_TAKEN, sizeof taken);
+    send_packet(peer, &taken, sizeof taken);
+    peer->said_bye = true;
+    lb_intake_hang_up(capture, peer);
 }
 
 /* pipe_fd: -1, or the peer's pipe, to be looked at. */
@@ -307,6 +325,8 @@ static void dispatch(struct lb_capture *capture, struct lb_peer *peer, union pac
     }
     if (type == LB_PROTO_HELLO && peer->state == LB_PEER_GREETING)
         on_hello(capture, peer, &packet->hello, len, fd);
+    else if (type == LB_PROTO_EXIT && peer->state == LB_PEER_GREETING)
+        lb_exits_on_packet(capture, peer, &packet->exit, len);
     else if (type == LB_PROTO_BYE) {
         peer->said_bye = true;
         lb_intake_hang_up(capture, peer);

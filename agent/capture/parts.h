@@ -28,12 +28,18 @@ void lb_turns_forget(struct lb_capture *capture, struct lb_stream *stream);
 struct lb_share *lb_turns_share(struct lb_capture *capture, uid_t uid);
 
 /*
- * No room in the ring for a line of this stream: wait, or drop?
- *   seen_tail the ring's tail as it was before the record found no room
+ * lb_ring_put() found no room for a line of this stream: wait, or drop?
  *   returns   true: drop it, now | false: wait; the stream is marked stalled and made ready when room returns
  */
-bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail,
-                      uint64_t now_ns);
+bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t now_ns);
+
+/*
+ * An input's source keeps what is not read, so an input fills the ring to its
+ * half and no further: what it put beyond that would be the first to be shed
+ * when the sink goes away, or would take the room of lines that nobody keeps.
+ *   returns   true: wait; the stream is marked stalled | false: go on
+ */
+bool lb_turns_must_yield(struct lb_capture *capture, struct lb_stream *stream);
 
 /*
  * The stream waits; it is made ready when the ring has room again.
@@ -43,7 +49,10 @@ void lb_turns_stall(struct lb_capture *capture, struct lb_stream *stream);
 /*
  * A record found room: whatever stall there was is over.
  */
-void lb_turns_found_room(struct lb_capture *capture);
+static inline void lb_turns_found_room(struct lb_capture *capture)
+{
+    capture->stall_start_ns = 0;
+}
 
 /*
  * Publish the fast side's commit, wipe what staging freed, and knock at the
@@ -53,15 +62,229 @@ void lb_turns_found_room(struct lb_capture *capture);
 void lb_turns_publish(struct lb_capture *capture, bool has_urgent);
 
 /*
- * The ring has untold losses to receive: try soon.
+ * A record is open and waits for its next line: look at it again then.
+ *   due_ns    boot time; LB_NEVER: it waits for the line
  */
-void lb_turns_tell_later(struct lb_capture *capture);
+void lb_turns_join_until(struct lb_capture *capture, uint64_t due_ns);
+
+/*
+ * The slow side wants all that was written so far: read the pipes, close the
+ * records that are open, and tell it when that is done.
+ */
+void lb_turns_flush(struct lb_capture *capture);
 
 /*
  * Set up the door and the timers.
  *   returns   0 | negative errno of epoll_ctl
  */
 int lb_turns_start(struct lb_capture *capture);
+
+/* ---- own.c ---- */
+
+/* A record of our own, about to be put. All pointers stay the caller's. */
+struct lb_own {
+    uint8_t kind; /* enum lb_record_kind */
+    enum lb_level severity;
+    const char *name;  /* of the service that it speaks of */
+    uint64_t name_len; /* 0, or what no name has: of logboom itself */
+    const char *tags;
+    size_t tags_len;
+    uint32_t pid;
+    const void *body;
+    size_t body_len;
+};
+
+/*
+ * Put a record of our own into the ring, with the next publish.
+ *   returns   0 | -ENOSPC no room now
+ */
+int lb_own_put(struct lb_capture *capture, const struct lb_own *own, uint64_t now_ns);
+
+/*
+ * Tell the losses that are not told yet, as far as there is room.
+ */
+void lb_own_tell(struct lb_capture *capture, uint64_t now_ns);
+
+/*
+ * There are losses to be told: try soon.
+ */
+void lb_turns_tell_later(struct lb_capture *capture);
+
+/*
+ * There are errors that came again: tell them when their windows are over.
+ */
+void lb_turns_repeat_later(struct lb_capture *capture);
+
+/*
+ * Set up the timers; and the agent stops: tell what came again now.
+ */
+void lb_own_start(struct lb_capture *capture);
+void lb_own_stop(struct lb_capture *capture);
+
+/* ---- own_throttle.c ---- */
+
+/*
+ * A record is about to be queued that is not the same as those before: tell how
+ * many there were, first.
+ *   last, key  of the stream
+ *   returns    false: the ring has no room now
+ */
+bool lb_own_tell_collapsed(struct lb_capture *capture, struct lb_collapse *last, uint64_t key,
+                           uint64_t now_ns);
+
+/*
+ * A record was collapsed: its count is told when the window ends, at the latest.
+ *   due_ns    boot time of that
+ */
+void lb_turns_collapse_later(struct lb_capture *capture, uint64_t due_ns);
+
+/*
+ * Something was suppressed: it is told within a minute.
+ */
+void lb_turns_summary_later(struct lb_capture *capture);
+
+/*
+ * Set up the timers; and the agent stops: tell all there is now.
+ */
+void lb_own_throttle_start(struct lb_capture *capture);
+void lb_own_throttle_stop(struct lb_capture *capture);
+
+/* ---- context.c ---- */
+
+/*
+ * Queue what was held of a service, as far back as its settings say.
+ *   row           of the service in the books
+ *   is_asked_for  by a person: whatever was brought along before
+ *   returns       lines that were queued, with the next publish
+ */
+uint64_t lb_context_bring(struct lb_capture *capture, uint32_t row, const struct lb_throttle_config *settings,
+                          uint64_t now_ns, bool is_asked_for);
+
+/*
+ * Somebody asked for what is held of a service (struct lb_link): queue it, and say so.
+ */
+void lb_context_answer(struct lb_capture *capture);
+
+/* ---- exits.c ---- */
+
+/*
+ * A stream is about to be freed: remember what its service's end may ask for.
+ */
+void lb_exits_note_end(struct lb_capture *capture, const struct lb_stream *stream);
+
+/*
+ * A client reports how its command ended (LB_PROTO_EXIT). The peer is answered,
+ * or refused, or hung up on where the ring has no room: it comes again.
+ *   len       of the whole packet, head and all
+ */
+void lb_exits_on_packet(struct lb_capture *capture, struct lb_peer *peer, const struct lb_proto_exit *packet,
+                        size_t len);
+
+/*
+ * A client went away without a goodbye while its pipe is read: tell it in a record.
+ */
+void lb_exits_client_lost(struct lb_capture *capture, const struct lb_stream *stream);
+
+/* ---- datagrams.c ---- */
+
+/*
+ * Bind syslog.sock, take over the sockets that systemd passes, and what an
+ * agent before us received and could not put; or do nothing with syslog = no.
+ *   returns   0 | -ENOMEM | negative errno of socket, bind, open
+ */
+int lb_datagrams_start(struct lb_capture *capture, int dir_fd);
+
+/*
+ * The ring may have room again: go on with the datagram that waits.
+ */
+void lb_datagrams_resume(struct lb_capture *capture);
+
+/*
+ * Take what is queued now (a flush, or the agent stops).
+ */
+void lb_datagrams_drain(struct lb_capture *capture);
+
+/*
+ * Close the sockets. What is in the landing stays there.
+ */
+void lb_datagrams_stop(struct lb_capture *capture);
+
+/* ---- clients.c ---- */
+
+/*
+ * Write what clients must know of the settings before there is a connection to
+ * ask over into the file `clients` of the runtime directory: a line
+ * "python_stdout VALUE" for all services and "python_stdout VALUE SERVICE" for
+ * one. A client that does not find it has its own defaults.
+ *   returns   0 | negative errno; the file is as it was
+ */
+int lb_clients_tell(int dir_fd, const struct lb_config *config);
+
+/* ---- pipes.c ---- */
+
+/*
+ * Begin to watch the pipes.
+ *   returns   0 | negative errno
+ */
+int lb_pipes_start(struct lb_capture *capture);
+
+/*
+ * Stop watching them; each pipe's descriptor stays its stream's.
+ */
+void lb_pipes_stop(struct lb_capture *capture);
+
+/*
+ * No stream is ready any more: the pipes rest for a while, or the next byte wakes us.
+ */
+void lb_pipes_settle(struct lb_capture *capture);
+
+/*
+ * End the rest, if there is one.
+ */
+void lb_pipes_wake(struct lb_capture *capture);
+
+/* ---- inputs.c ---- */
+
+/*
+ * Begin to read what [input] sections name. One that cannot be read says so in
+ * the log and in status, and keeps none from its work.
+ *   returns   0 | -ENOMEM | negative errno of eventfd, epoll_ctl, pthread_create
+ */
+int lb_inputs_start(struct lb_capture *capture);
+
+/*
+ * The ring may have room again: go on with the entries that wait.
+ */
+void lb_inputs_resume(struct lb_capture *capture);
+
+/*
+ * Take what is there now and is no stream (a flush, or the agent stops).
+ */
+void lb_inputs_drain(struct lb_capture *capture);
+
+/*
+ * Let go of all. Places and cursors stay.
+ */
+void lb_inputs_stop(struct lb_capture *capture);
+
+/* ---- input_files.c ---- */
+
+/*
+ * Move what a file has more, one turn of it, behind what its stream has staged.
+ *   ret_is_empty  true: that was all, for now
+ *   returns       bytes moved, 0 may be with more to come | -ENOBUFS no free chunk
+ */
+int64_t lb_input_file_read(struct lb_input_file *file, bool *ret_is_empty);
+
+/*
+ * Is a card side asked for more of it? Then its stream is made ready when the answer comes.
+ */
+bool lb_input_file_is_asked(const struct lb_input_file *file);
+
+/*
+ * A file's stream ended: close it, and forget it.
+ */
+void lb_input_file_end(struct lb_input_file *file);
 
 /* ---- feed.c ---- */
 
@@ -97,6 +320,11 @@ void lb_streams_start(struct lb_capture *capture);
 void lb_streams_adopt_all(struct lb_capture *capture, uint64_t now_ns);
 
 /*
+ * Look up the settings of a stream's service in the configuration.
+ */
+void lb_streams_settle(struct lb_capture *capture, struct lb_stream *stream);
+
+/*
  * The stream of an id, if a slot has it and the uid is the same.
  *   returns   a slot, or -1
  */
@@ -129,6 +357,31 @@ void lb_streams_reclaim(struct lb_capture *capture, struct lb_peer *peer, int pi
  */
 int lb_streams_attach(struct lb_capture *capture, struct lb_peer *peer, int pipe_fd);
 
+/* INFO, beside what staging.h has there: the stream is a file's, and OFFSET - TAKEN is its place in that. */
+enum { LB_STREAM_OF_FILE = 1 << 10 };
+
+/* A file that is to be followed. */
+struct lb_stream_source {
+    uint64_t id; /* of the stream; never 0 */
+    uint64_t dev, ino;
+    uid_t uid;
+    uint64_t offset; /* where it begins, if it is new */
+    struct lb_stream_name name;
+};
+
+/*
+ * The stream of a file: what an agent before us left of it, else a new one. One
+ * that was left under another name goes on at its place under this one.
+ *   returns   a slot | -ENOSPC none is free
+ */
+int64_t lb_streams_follow(struct lb_capture *capture, const struct lb_stream_source *source);
+
+/*
+ * The files that nobody follows any more are orphans as others are: what is
+ * staged goes out, marked cut, and their places are forgotten.
+ */
+void lb_streams_give_up_files(struct lb_capture *capture);
+
 /*
  * The stream ended and all of it is committed: free its slot, tell its client.
  */
@@ -151,6 +404,20 @@ void lb_streams_close_early(struct lb_capture *capture, struct lb_stream *wantin
  * Tell a peer that its stream ended, and hang up.
  */
 void lb_intake_end(struct lb_capture *capture, struct lb_peer *peer);
+
+/*
+ * Who a peer speaks for: fill in the name, derived where it gives none.
+ *   service, tags  service_len and tags_len bytes
+ *   returns        NULL | why it may not: a static text, for lb_intake_refuse()
+ */
+const char *lb_intake_name(const struct lb_peer *peer, uint32_t source_pid, const char *service,
+                           uint16_t service_len, const char *tags, uint16_t tags_len,
+                           struct lb_stream_name *ret_name);
+
+/*
+ * Answer a report of how a command ended: its record is committed.
+ */
+void lb_intake_take_exit(struct lb_capture *capture, struct lb_peer *peer);
 
 /*
  * Let peers whose DATA waited for room go on.

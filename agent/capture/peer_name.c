@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/capture/parts.h"
+#include "common/unit_name.h"
 
 static size_t read_small(const char *path, char *buf, size_t size)
 {
@@ -39,29 +40,7 @@ static size_t copy_name(const char *from, size_t len, char *buf, size_t size)
 
 size_t lb_peer_unit(pid_t pid, char *buf, size_t size)
 {
-    char path[64], text[4096], *line, *save = NULL;
-    size_t len = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-    if (read_small(path, text, sizeof text) == 0)
-        return 0;
-    for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char *at = line, *last = NULL;
-
-        /* The last path component that ends in .service: user units lie below user@1000.service. */
-        while ((at = strstr(at, ".service"))) {
-            if (at[8] == '\0' || at[8] == '/')
-                last = at;
-            at += 8;
-        }
-        if (!last)
-            continue;
-        at = last;
-        while (at > line && at[-1] != '/')
-            at--;
-        len = copy_name(at, (size_t)(last - at), buf, size);
-    }
-    return len;
+    return lb_unit_name(pid, buf, size);
 }
 
 pid_t lb_peer_speaker(pid_t pid, uid_t uid, uint32_t claimed_pid)
@@ -73,16 +52,6 @@ pid_t lb_peer_speaker(pid_t pid, uid_t uid, uint32_t claimed_pid)
         return pid;
     snprintf(path, sizeof path, "/proc/%u", claimed_pid);
     return stat(path, &st) == 0 && (st.st_uid == uid || uid == 0) ? (pid_t)claimed_pid : pid;
-}
-
-static size_t make_legal(char *name, size_t len)
-{
-    if (len > LB_PROTO_SERVICE_MAX)
-        len = LB_PROTO_SERVICE_MAX;
-    for (size_t i = 0; i < len; i++)
-        if (!lb_service_name_is_legal(name + i, 1))
-            name[i] = '_';
-    return len;
 }
 
 size_t lb_peer_service(pid_t pid, char *buf, size_t size)
@@ -98,7 +67,7 @@ size_t lb_peer_service(pid_t pid, char *buf, size_t size)
     }
     if (len == 0)
         len = copy_name("unknown", 7, buf, size);
-    return make_legal(buf, len);
+    return lb_service_name_make_legal(buf, len);
 }
 
 /* The user of a running unit: that of the first process in its cgroup. */

@@ -10,12 +10,12 @@
  *                      ^start      ^no line end yet
  *
  * Crash story. The one thing that no redo block can hold is the splice itself: when it returns, the bytes
- * have left the pipe. So before it, one word (landing) says which chunk of which stream they go to; room that
- * is not counted yet is kept filled with 0xFF, a byte that text in UTF-8 never has; and after a kill the true
- * end of a landing chunk is found by looking back over the 0xFF. What is found is staged, the next turn
- * splits it. A run of 0xFF that an app wrote at the very end, killed before its length was stored, is taken
- * for room: the one stated loss. Bytes that came through a client's DATA packets are not searched for
- * (LB_STREAM_DRAINING): the client still has them and sends them again.
+ * have left the pipe. So before it, a word (landing) for each chunk in its reach says whose bytes come there;
+ * room that is not counted yet is kept filled with 0xFF, a byte that text in UTF-8 never has; and after a
+ * kill the true end of a landing chunk is found by looking back over the 0xFF. What is found is staged, the
+ * next turn splits it. A run of 0xFF that an app wrote at the very end, killed before its length was stored,
+ * is taken for room: the one stated loss. Bytes that came through a client's DATA packets are not searched
+ * for (LB_STREAM_DRAINING): the client still has them and sends them again.
  *
  * Failure modes. No free chunk: the caller closes a long join early, marked. A damaged file is set aside
  * whole. A chain that makes no sense (stray write) is cut where it stops making sense.
@@ -29,18 +29,6 @@
 
 #include "agent/capture/staging_map.h"
 #include "agent/store/killpoint.h"
-#include "agent/store/state.h"
-
-uint64_t lb_staging_get(const struct lb_staging *staging, uint32_t slot, unsigned word)
-{
-    return lb_commit_get(staging->commit, LB_FAST_STREAMS, slot * LB_STREAM_WORDS + word);
-}
-
-void lb_staging_set(struct lb_staging *staging, uint32_t slot, unsigned word, uint64_t value)
-{
-    if (lb_staging_get(staging, slot, word) != value)
-        lb_commit_set(staging->commit, LB_FAST_STREAMS, slot * LB_STREAM_WORDS + word, value);
-}
 
 int64_t lb_staging_slot_new(struct lb_staging *staging, uint64_t id, const struct lb_stream_name *name)
 {
@@ -81,22 +69,16 @@ static void note_freed(struct lb_staging *staging, uint32_t chunk, uint32_t used
     staging->freed[staging->freed_count++].used_bytes = used_bytes;
 }
 
-/* Add a free chunk to the end of a stream's chain. */
-static int grow(struct lb_staging *staging, uint32_t slot)
+/* Put a chunk that was taken from the free ones at the end of a stream's chain. */
+static void link_chunk(struct lb_staging *staging, uint32_t slot, uint32_t chunk)
 {
     struct lb_staged *staged = &staging->staged[slot];
-    uint32_t chunk;
 
-    if (staging->free_count == 0)
-        return -ENOBUFS;
-    chunk = staging->free_chunks[--staging->free_count];
     set_chunk(staging, chunk, lb_chunk_pack(0, 0, slot + 1));
     if (staged->bytes == 0) {
         staged->first = chunk;
         staged->start = 0;
-        staged->scan_chunk = chunk;
-        staged->scan_pos = 0;
-        staged->searched = 0;
+        lb_staging_look_again(staging, slot);
         lb_staging_set(staging, slot, LB_STREAM_FIRST, chunk + 1);
     } else {
         uint64_t last = chunk_word(staging, staged->last);
@@ -105,6 +87,13 @@ static int grow(struct lb_staging *staging, uint32_t slot)
     }
     staged->last = chunk;
     staged->chunks++;
+}
+
+static int grow(struct lb_staging *staging, uint32_t slot)
+{
+    if (staging->free_count == 0)
+        return -ENOBUFS;
+    link_chunk(staging, slot, staging->free_chunks[--staging->free_count]);
     return 0;
 }
 
@@ -147,25 +136,54 @@ static void drop_empty_chain(struct lb_staging *staging, uint32_t slot)
     lb_staging_set(staging, slot, LB_STREAM_FIRST, 0);
 }
 
-/* Calls for one chunk: a writer of single bytes must not keep us longer than one of full pipes. */
+static void name_landing(struct lb_staging *staging, uint32_t slot, uint32_t chunk, uint32_t flags)
+{
+    uint32_t landing = staging->landings++;
+
+    lb_store(&staging->header->landing[landing], lb_landing_pack(slot, chunk, flags));
+    lb_commit_set(staging->commit, LB_FAST_LANDING, landing, 0);
+}
+
+/* One splice goes to the last chunk of a chain and to free ones that lie right behind it in the file. */
+struct run {
+    uint32_t slot;
+    uint32_t first;      /* chunk */
+    uint32_t first_room; /* in it */
+    uint32_t more;       /* chunks behind it, taken from the free ones */
+};
+
+/* As many chunks as the stream's last splice makes us expect, but not beyond wanted bytes. */
+static struct run begin_run(struct lb_staging *staging, uint32_t slot, uint32_t room, uint64_t wanted)
+{
+    const struct lb_staged *staged = &staging->staged[slot];
+    struct run run = { slot, staged->last, room, 0 };
+
+    name_landing(staging, slot, run.first, staged->chunks > 1 ? LB_LANDING_GOES_ON : 0);
+    while (run.more < staged->expects && room + run.more * LB_CHUNK_BYTES < wanted &&
+           staging->landings < LB_LANDING_WORDS && staging->free_count > 0 &&
+           staging->free_chunks[staging->free_count - 1] == run.first + run.more + 1) {
+        staging->free_count--;
+        run.more++;
+        name_landing(staging, slot, run.first + run.more, LB_LANDING_IN_RUN);
+    }
+    return run;
+}
+
+/* Calls for one run: a writer of single bytes must not keep us longer than one of full pipes. */
 #define SPLICES_MAX 4
 
 /*
- * Fill the last chunk. A short splice says nothing: the pipe may be empty, may have ended, or a signal came;
- * only another one tells, and a caller who waits for the next event must know. Returns bytes moved; *ret_why:
- * 0 the pipe ended | negative errno | 1 there may be more.
+ * A short splice says nothing: the pipe may be empty, may have ended, or a signal came; only another one
+ * tells, and a caller who waits for the next event must know. Returns bytes moved; *ret_why: 0 the pipe ended
+ * | negative errno | 1 there may be more.
  */
-static uint32_t fill_chunk(struct lb_staging *staging, uint32_t slot, int pipe_fd, uint32_t room,
-                           int *ret_why)
+static uint32_t fill_run(struct lb_staging *staging, const struct run *run, int pipe_fd, int *ret_why)
 {
-    const struct lb_staged *staged = &staging->staged[slot];
-    uint32_t chunk = staged->last, len = lb_chunk_len(chunk_word(staging, chunk)), moved = 0;
-    off_t at = (off_t)(staging->map.header_bytes + (uint64_t)chunk * LB_CHUNK_BYTES + len);
-    uint32_t landing = staging->landings++;
+    uint32_t room = run->first_room + run->more * LB_CHUNK_BYTES, moved = 0;
+    uint64_t end = ((uint64_t)run->first + 1) * LB_CHUNK_BYTES;
+    off_t at = (off_t)(staging->map.header_bytes + end - run->first_room);
     ssize_t got = 1;
 
-    lb_store(&staging->header->landing[landing], lb_landing_pack(slot, chunk, staged->chunks > 1));
-    lb_commit_set(staging->commit, LB_FAST_LANDING, landing, 0);
     for (int i = 0; i < SPLICES_MAX && moved < room && got > 0; i++) {
         do
             got =
@@ -176,6 +194,31 @@ static uint32_t fill_chunk(struct lb_staging *staging, uint32_t slot, int pipe_f
         lb_killpoint();
     }
     return moved;
+}
+
+/* Count what came. A chunk that stayed empty is free again with the publish, which clears its landing. */
+static void end_run(struct lb_staging *staging, const struct run *run, uint32_t moved)
+{
+    struct lb_staged *staged = &staging->staged[run->slot];
+    uint32_t part = moved < run->first_room ? moved : run->first_room;
+    bool is_full = moved == run->first_room + run->more * LB_CHUNK_BYTES;
+
+    if (is_full && staged->expects < LB_LANDING_WORDS)
+        staged->expects = 2 * staged->expects + 1;
+    else if (!is_full && moved > 0)
+        staged->expects = moved / LB_CHUNK_BYTES;
+    count_in(staging, run->slot, part);
+    moved -= part;
+    for (uint32_t chunk = run->first + 1; chunk <= run->first + run->more; chunk++) {
+        if (moved == 0) {
+            note_freed(staging, chunk, 0);
+            continue;
+        }
+        part = moved < LB_CHUNK_BYTES ? moved : LB_CHUNK_BYTES;
+        link_chunk(staging, run->slot, chunk);
+        count_in(staging, run->slot, part);
+        moved -= part;
+    }
 }
 
 int64_t lb_staging_splice(struct lb_staging *staging, uint32_t slot, int pipe_fd, size_t max_bytes,
@@ -191,16 +234,18 @@ int64_t lb_staging_splice(struct lb_staging *staging, uint32_t slot, int pipe_fd
         return -EBUSY; /* recovery would not know whose bytes these are */
     while ((size_t)total < max_bytes && staging->landings < LB_LANDING_WORDS && why > 0) {
         int64_t room = room_at_end(staging, slot);
+        struct run run;
         uint32_t moved;
 
         if (room < 0) {
             why = (int)room;
             break;
         }
-        moved = fill_chunk(staging, slot, pipe_fd, (uint32_t)room, &why);
-        count_in(staging, slot, moved);
+        run = begin_run(staging, slot, (uint32_t)room, max_bytes - (size_t)total);
+        moved = fill_run(staging, &run, pipe_fd, &why);
+        end_run(staging, &run, moved);
         total += moved;
-        if (moved < room)
+        if (moved < run.first_room + run.more * LB_CHUNK_BYTES)
             break;
     }
     drop_empty_chain(staging, slot);
@@ -229,138 +274,9 @@ int lb_staging_write(struct lb_staging *staging, uint32_t slot, const void *byte
     return 0;
 }
 
-/* Move the scan on to the next line end. Returns true when it stands on one. */
-static bool scan(struct lb_staging *staging, struct lb_staged *staged, uint64_t limit)
+/* Pass over bytes at the front; chunks that become empty are freed. */
+static void pass_over(struct lb_staging *staging, struct lb_staged *staged, uint64_t bytes)
 {
-    while (staged->searched < staged->bytes && staged->searched < limit) {
-        uint64_t word = chunk_word(staging, staged->scan_chunk);
-        uint32_t len = lb_chunk_len(word);
-        const uint8_t *from = lb_chunk_bytes(staging, staged->scan_chunk) + staged->scan_pos;
-        uint64_t left = len - staged->scan_pos;
-        const uint8_t *hit;
-
-        if (left == 0) {
-            staged->scan_chunk = lb_chunk_next(word) - 1;
-            staged->scan_pos = 0;
-            continue;
-        }
-        if (left > limit - staged->searched)
-            left = limit - staged->searched;
-        hit = memchr(from, '\n', left);
-        staged->searched += hit ? (uint64_t)(hit - from) : left;
-        staged->scan_pos += hit ? (uint32_t)(hit - from) : (uint32_t)left;
-        if (hit)
-            return true;
-    }
-    return false;
-}
-
-/* The pieces of the first len staged bytes, or of as many as LB_LINE_PIECES hold: body_len says. */
-static void gather(const struct lb_staging *staging, const struct lb_staged *staged, uint64_t len,
-                   struct lb_line *line)
-{
-    uint32_t chunk = staged->first, pos = staged->start;
-
-    line->pieces = 0;
-    line->body_len = 0;
-    while (len > 0 && line->pieces < LB_LINE_PIECES) {
-        uint64_t word = chunk_word(staging, chunk);
-        uint64_t part = lb_chunk_len(word) - pos;
-
-        if (part > len)
-            part = len;
-        if (part > 0)
-            line->piece[line->pieces++] = (struct iovec) { lb_chunk_bytes(staging, chunk) + pos, part };
-        len -= part;
-        line->body_len += (uint32_t)part;
-        chunk = lb_chunk_next(word) - 1;
-        pos = 0;
-    }
-}
-
-static uint8_t byte_from_end(const struct lb_line *line, uint32_t back)
-{
-    unsigned i = line->pieces;
-
-    while (i > 0) {
-        const struct iovec *piece = &line->piece[--i];
-
-        if (back < piece->iov_len)
-            return ((const uint8_t *)piece->iov_base)[piece->iov_len - 1 - back];
-        back -= (uint32_t)piece->iov_len;
-    }
-    return 0;
-}
-
-static void shorten(struct lb_line *line, uint32_t by)
-{
-    line->body_len -= by;
-    while (by > 0) {
-        struct iovec *piece = &line->piece[line->pieces - 1];
-        size_t part = by < piece->iov_len ? by : piece->iov_len;
-
-        piece->iov_len -= part;
-        by -= (uint32_t)part;
-        if (piece->iov_len == 0)
-            line->pieces--;
-    }
-}
-
-/* How many bytes at the end belong to a character that is not complete there (RFC 3629 lead bytes). */
-static uint32_t torn_character(const struct lb_line *line)
-{
-    for (uint32_t back = 0; back < 4 && back < line->body_len; back++) {
-        uint8_t byte = byte_from_end(line, back);
-        uint32_t need = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-
-        if ((byte & 0xc0) == 0x80)
-            continue;
-        return need > back + 1 && back + 1 < line->body_len ? back + 1 : 0;
-    }
-    return 0;
-}
-
-bool lb_staging_next_line(struct lb_staging *staging, uint32_t slot, uint32_t max_line, bool at_end,
-                          struct lb_line *line)
-{
-    struct lb_staged *staged = &staging->staged[slot];
-    bool was_cut = lb_staging_get(staging, slot, LB_STREAM_INFO) & LB_STREAM_IN_CUT;
-    bool has_end, is_too_long;
-
-    if (staged->bytes == 0)
-        return false;
-    has_end = scan(staging, staged, (uint64_t)max_line + 1);
-    if (!has_end && staged->searched <= max_line && !(at_end && staged->searched == staged->bytes))
-        return false;
-    is_too_long = !has_end && staged->searched > max_line;
-    gather(staging, staged, is_too_long ? max_line : staged->searched, line);
-    if (is_too_long || line->body_len < staged->searched) {
-        shorten(line, torn_character(line));
-        line->raw_len = line->body_len;
-        line->is_cut = true;
-        line->has_end = false;
-        return true;
-    }
-    line->is_cut = was_cut;
-    line->has_end = has_end;
-    line->raw_len = line->body_len + (has_end ? 1 : 0);
-    if (line->body_len > 0 && byte_from_end(line, 0) == '\r')
-        shorten(line, 1);
-    return true;
-}
-
-static void forget_scan(struct lb_staged *staged)
-{
-    staged->searched = 0;
-    staged->scan_chunk = staged->first;
-    staged->scan_pos = staged->start;
-}
-
-void lb_staging_consume(struct lb_staging *staging, uint32_t slot, uint64_t bytes)
-{
-    struct lb_staged *staged = &staging->staged[slot];
-
-    lb_staging_set(staging, slot, LB_STREAM_OFFSET, lb_staging_get(staging, slot, LB_STREAM_OFFSET) + bytes);
     /* A last chunk, added for bytes that did not come, goes with the rest, or it would belong to nobody. */
     while (bytes > 0 || (staged->bytes == 0 && staged->chunks > 0)) {
         uint64_t word = chunk_word(staging, staged->first);
@@ -378,9 +294,27 @@ void lb_staging_consume(struct lb_staging *staging, uint32_t slot, uint64_t byte
         staged->first = lb_chunk_next(word) - 1;
         staged->start = 0;
     }
+}
+
+void lb_staging_consume(struct lb_staging *staging, uint32_t slot, uint64_t bytes)
+{
+    struct lb_staged *staged = &staging->staged[slot];
+
+    lb_staging_set(staging, slot, LB_STREAM_OFFSET, lb_staging_get(staging, slot, LB_STREAM_OFFSET) + bytes);
+    pass_over(staging, staged, bytes);
     lb_staging_set(staging, slot, LB_STREAM_FIRST,
                    staged->bytes ? (uint64_t)staged->start << 32 | (staged->first + 1) : 0);
-    forget_scan(staged);
+    lb_staging_look_again(staging, slot);
+}
+
+/* Free chunks lie in order, the lowest on top: what is taken next lies together, and is warm in the cache. */
+static void give_back(struct lb_staging *staging, uint32_t chunk)
+{
+    uint32_t at = staging->free_count++;
+
+    for (; at > 0 && staging->free_chunks[at - 1] < chunk; at--)
+        staging->free_chunks[at] = staging->free_chunks[at - 1];
+    staging->free_chunks[at] = chunk;
 }
 
 void lb_staging_after_publish(struct lb_staging *staging)
@@ -390,7 +324,7 @@ void lb_staging_after_publish(struct lb_staging *staging)
 
         memset(lb_chunk_bytes(staging, chunk), 0xff, staging->freed[i].used_bytes);
         lb_killpoint();
-        staging->free_chunks[staging->free_count++] = chunk;
+        give_back(staging, chunk);
     }
     staging->freed_count = 0;
     staging->landings = 0;

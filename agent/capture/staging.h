@@ -9,6 +9,7 @@
 
 #include "agent/store/commit.h"
 #include "agent/store/mapfile.h"
+#include "agent/store/state.h"
 #include "common/proto.h"
 
 /*
@@ -42,8 +43,9 @@ enum {
     LB_STREAM_WORDS
 };
 
-/* INFO: kind in bits 0-7, flags in 8-15, uid in 32-63. */
+/* INFO: kind in bits 0-7, flags in 8-15, what redact remembers of the stream in 16-23, uid in 32-63. */
 enum { LB_STREAM_DRAINING = 1 << 8, LB_STREAM_IN_CUT = 1 << 9 };
+#define LB_STREAM_MASK_SHIFT 16
 
 /* What a stream is called; stored before its id, so never under a commit. */
 struct lb_stream_name {
@@ -67,16 +69,24 @@ struct lb_staging_header {
     uint64_t words[];                   /* chunks, then streams, then struct lb_stream_name */
 };
 
-/* Private to the fast side: where a stream's staged bytes are, and how far they were searched for a line end.
+/*
+ * Private to the fast side: where a stream's staged bytes are, which of them lie in lines that were found and
+ * kept, and how far the rest was searched for a line end.
+ *
+ *     | kept: lines of a record that may go on | searched | new bytes |
  */
 struct lb_staged {
     uint32_t first, last; /* chunks; valid when bytes > 0 */
     uint32_t start;       /* of the first staged byte in `first` */
     uint64_t bytes;       /* staged */
-    uint64_t searched;    /* of them, without a line end in it */
-    uint32_t scan_chunk;  /* where byte number `searched` lies */
+    uint64_t kept;        /* of them, in lines that were kept */
+    uint32_t line_chunk;  /* where the first byte behind those lies */
+    uint32_t line_pos;
+    uint64_t searched;   /* behind those, without a line end in it */
+    uint32_t scan_chunk; /* where the byte behind those lies */
     uint32_t scan_pos;
     uint32_t chunks;
+    uint32_t expects; /* so many chunks beyond the last one that the next splice may fill */
 };
 
 struct lb_staging {
@@ -85,24 +95,24 @@ struct lb_staging {
     struct lb_commit *commit;
     struct lb_stream_name *names;
     struct lb_staged *staged; /* by slot */
-    uint32_t *free_chunks;    /* stack */
+    uint32_t *free_chunks;    /* stack, the lowest on top */
     uint32_t free_count;
     uint32_t chunk_count;
     uint32_t max_streams;
     uint32_t landings;
     bool is_new; /* made by this open: what a redo block says of a staging before it does not count */
+    uint32_t freed_count;
     struct {
         uint32_t chunk, used_bytes;
-    } freed[LB_STAGING_CHUNKS_MAX]; /* of this turn: wiped after its publish */
-    uint32_t freed_count;
+    } freed[LB_STAGING_CHUNKS_MAX]; /* last; of this turn: wiped after its publish */
 };
 
 /* One line as it lies in staging. */
 struct lb_line {
     struct iovec piece[LB_LINE_PIECES];
     unsigned pieces;
-    uint32_t body_len; /* without line end */
-    uint32_t raw_len;  /* with it: what lb_staging_consume() takes */
+    uint32_t raw_len;  /* with its line end: what lb_staging_consume() takes */
+    uint32_t body_len; /* without; not beside pieces, or both are read as one word that was stored as two */
     bool is_cut;       /* a piece of a longer line: the first, one between, or the last */
     bool has_end;      /* its line end was there */
 };
@@ -145,8 +155,16 @@ void lb_staging_close(struct lb_staging *staging);
  * A word of a stream, as the fast side sees it, and its change with the next publish.
  *   calls     fast side only
  */
-uint64_t lb_staging_get(const struct lb_staging *staging, uint32_t slot, unsigned word);
-void lb_staging_set(struct lb_staging *staging, uint32_t slot, unsigned word, uint64_t value);
+static inline uint64_t lb_staging_get(const struct lb_staging *staging, uint32_t slot, unsigned word)
+{
+    return lb_commit_get(staging->commit, LB_FAST_STREAMS, slot * LB_STREAM_WORDS + word);
+}
+
+static inline void lb_staging_set(struct lb_staging *staging, uint32_t slot, unsigned word, uint64_t value)
+{
+    if (lb_staging_get(staging, slot, word) != value)
+        lb_commit_set(staging->commit, LB_FAST_STREAMS, slot * LB_STREAM_WORDS + word, value);
+}
 
 /*
  * Take a free slot for a stream, to become true with the next publish; until
@@ -183,7 +201,8 @@ int64_t lb_staging_splice(struct lb_staging *staging, uint32_t slot, int pipe_fd
 int lb_staging_write(struct lb_staging *staging, uint32_t slot, const void *bytes, size_t len);
 
 /*
- * Find the next line of a stream. Looks at each byte once over all calls.
+ * Find the next line of a stream, behind those that were kept. Looks at each byte once over all calls, until
+ * something is consumed.
  *   max_line  longer ones are cut there, at a character's edge if one is near
  *   at_end    no more bytes will come: what is left is a line
  *   returns   true and *ret_line | false no whole line is staged
@@ -193,7 +212,30 @@ bool lb_staging_next_line(struct lb_staging *staging, uint32_t slot, uint32_t ma
                           struct lb_line *ret_line);
 
 /*
- * Drop bytes from the front: they are in a record now, or accounted for.
+ * Keep the line that was found: it stays staged, and the search goes on behind it.
+ *   line      as lb_staging_next_line() gave it
+ *   calls     fast side only
+ */
+void lb_staging_keep(struct lb_staging *staging, uint32_t slot, const struct lb_line *line);
+
+/*
+ * Search again from the first staged byte, as if nothing had been kept.
+ *   calls     fast side only
+ */
+void lb_staging_look_again(struct lb_staging *staging, uint32_t slot);
+
+/*
+ * The first staged bytes as one line: without a line end and a CR before it.
+ *   bytes     of whole lines that were kept, or found
+ *   ret_line  filled; body_len is less where LB_LINE_PIECES do not hold all of it
+ *   calls     fast side only
+ */
+void lb_staging_front(const struct lb_staging *staging, uint32_t slot, uint64_t bytes,
+                      struct lb_line *ret_line);
+
+/*
+ * Drop bytes from the front: they are in a record now, or accounted for. Lines that were kept behind them are
+ * searched again.
  *   calls     fast side only
  */
 void lb_staging_consume(struct lb_staging *staging, uint32_t slot, uint64_t bytes);

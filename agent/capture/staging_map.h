@@ -36,14 +36,16 @@ static inline uint32_t lb_chunk_owner(uint64_t word)
 }
 
 /*
- * A landing: slot + 1 in bits 32-63, the chunk in 0-30. Bit 31: the chunk goes on where the stream's chunk
- * before it was full. So recovery need not guess where that one ended, when what it holds ends in 0xFF.
+ * A landing: slot + 1 in bits 32-63, the chunk in 0-29. Bit 31: the chunk goes on where the stream's chunk
+ * before it was full. So recovery need not guess where that one ended, when what it holds ends in 0xFF. Bit
+ * 30: one splice goes to the chunk before it and to this one; the other one is full when this one has a byte.
  */
 #define LB_LANDING_GOES_ON (1u << 31)
+#define LB_LANDING_IN_RUN  (1u << 30)
 
-static inline uint64_t lb_landing_pack(uint32_t slot, uint32_t chunk, bool goes_on)
+static inline uint64_t lb_landing_pack(uint32_t slot, uint32_t chunk, uint32_t flags)
 {
-    return (uint64_t)(slot + 1) << 32 | chunk | (goes_on ? LB_LANDING_GOES_ON : 0);
+    return (uint64_t)(slot + 1) << 32 | chunk | flags;
 }
 
 static inline uint32_t lb_landing_slot(uint64_t landing)
@@ -53,7 +55,7 @@ static inline uint32_t lb_landing_slot(uint64_t landing)
 
 static inline uint32_t lb_landing_chunk(uint64_t landing)
 {
-    return (uint32_t)landing & ~LB_LANDING_GOES_ON;
+    return (uint32_t)landing & ~(LB_LANDING_GOES_ON | LB_LANDING_IN_RUN);
 }
 
 /* The bytes of a chunk. */

@@ -120,7 +120,7 @@ int lb_staging_open(int dir_fd, size_t bytes, uint32_t max_streams, bool lock, s
     size_t header_bytes = 0;
     int rc = read_identity(dir_fd, &header_bytes);
 
-    memset(staging, 0, sizeof *staging);
+    memset(staging, 0, offsetof(struct lb_staging, freed)); /* what is behind is long, and counted */
     staging->commit = commit;
     if (rc == 0)
         rc = open_file(dir_fd, header_bytes, lock, &staging->map);
@@ -184,8 +184,7 @@ static void follow_chain(struct lb_staging *staging, uint32_t slot, uint8_t *is_
     else if (chunk != UINT32_MAX)
         put_chunk(staging, staged->last,
                   lb_chunk_pack(lb_chunk_len(get_chunk(staging, staged->last)), 0, slot + 1));
-    staged->scan_chunk = staged->first;
-    staged->scan_pos = staged->start;
+    lb_staging_look_again(staging, slot);
 }
 
 static uint32_t true_end(const struct lb_staging *staging, uint32_t chunk, uint32_t len)
@@ -209,10 +208,17 @@ static bool was_filled(const struct lb_staging *staging, unsigned i)
 {
     const uint64_t *landing = staging->commit->region[LB_FAST_LANDING].work;
 
-    for (unsigned next = i + 1; next < LB_LANDING_WORDS; next++)
-        if (lb_landing_slot(landing[next]) == lb_landing_slot(landing[i]) &&
-            lb_landing_chunk(landing[next]) != lb_landing_chunk(landing[i]))
+    for (unsigned next = i + 1; next < LB_LANDING_WORDS; next++) {
+        uint32_t chunk = lb_landing_chunk(landing[next]);
+
+        if (lb_landing_slot(landing[next]) != lb_landing_slot(landing[i]) ||
+            chunk == lb_landing_chunk(landing[i]))
+            continue;
+        if (!(landing[next] & LB_LANDING_IN_RUN))
             return landing[next] & LB_LANDING_GOES_ON;
+        if (chunk < staging->chunk_count && true_end(staging, chunk, 0) > 0)
+            return true; /* else one behind it tells, or nothing came there */
+    }
     return false;
 }
 
@@ -241,8 +247,9 @@ static void take_in_landing(struct lb_staging *staging, unsigned i)
 
         put_chunk(staging, staged->last, lb_chunk_pack(lb_chunk_len(last), chunk + 1, slot + 1));
     } else if (!is_last) {
-        staged->first = staged->scan_chunk = chunk;
-        staged->start = staged->scan_pos = 0;
+        staged->first = chunk;
+        staged->start = 0;
+        lb_staging_look_again(staging, slot);
         lb_staging_set(staging, slot, LB_STREAM_FIRST, chunk + 1);
     }
     put_chunk(staging, chunk, lb_chunk_pack(end, 0, slot + 1));
@@ -366,31 +373,42 @@ static bool fits(const struct lb_staging *staging, uint32_t chunks, uint32_t max
     return staging->chunk_count - staging->free_count <= chunks;
 }
 
+/* A file of the new size under the final name, with all that is staged in it. */
+static int move_to_new_file(struct lb_staging *staging, int dir_fd, size_t bytes, uint32_t max_streams,
+                            bool lock)
+{
+    struct lb_staging *fresh = calloc(1, sizeof *fresh); /* too large for a stack */
+    uint32_t next_chunk = 0;
+    int rc = fresh ? make_file(dir_fd, bytes, max_streams, lock, &fresh->map) : -ENOMEM;
+
+    if (rc < 0) {
+        free(fresh);
+        return rc;
+    }
+    fresh->commit = staging->commit;
+    lay_out(fresh);
+    for (uint32_t slot = 0; slot < max_streams && slot < staging->max_streams; slot++)
+        if (lb_staging_get(staging, slot, LB_STREAM_ID) != 0)
+            carry_over(staging, slot, fresh, &next_chunk);
+    rc = lb_mapfile_publish(dir_fd, "staging");
+    lb_mapfile_close(rc < 0 ? &fresh->map : &staging->map);
+    if (rc == 0)
+        staging->map = fresh->map;
+    free(fresh);
+    return rc;
+}
+
 int lb_staging_resize(struct lb_staging *staging, int dir_fd, size_t bytes, uint32_t max_streams, bool lock)
 {
-    struct lb_staging fresh_header = { .commit = staging->commit };
-    struct lb_staging *fresh = &fresh_header;
-    uint32_t next_chunk = 0;
     int rc;
 
     if (lb_mapfile_round(bytes) == staging->map.data_bytes && max_streams == staging->max_streams)
         return 0;
     if (!fits(staging, (uint32_t)(lb_mapfile_round(bytes) / LB_CHUNK_BYTES), max_streams))
         return -EBUSY;
-    rc = make_file(dir_fd, bytes, max_streams, lock, &fresh->map);
+    rc = move_to_new_file(staging, dir_fd, bytes, max_streams, lock);
     if (rc < 0)
         return rc;
-    lay_out(fresh);
-    for (uint32_t slot = 0; slot < max_streams && slot < staging->max_streams; slot++)
-        if (lb_staging_get(staging, slot, LB_STREAM_ID) != 0)
-            carry_over(staging, slot, fresh, &next_chunk);
-    rc = lb_mapfile_publish(dir_fd, "staging");
-    if (rc < 0) {
-        lb_mapfile_close(&fresh->map);
-        return rc;
-    }
-    lb_mapfile_close(&staging->map);
-    staging->map = fresh->map;
     lay_out(staging);
     rc = add_regions(staging);
     if (rc < 0)

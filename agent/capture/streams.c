@@ -9,6 +9,9 @@
  *    │               ▼
  *    └── 60 s ── orphan ── its id, or its pipe under another id, comes back ──▶ open
  *                   after 5 s what is staged goes out, marked cut
+ *
+ * A file's stream that an agent before us left waits until the inputs have looked for the file: its place is
+ * all that says what of it was read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,16 +22,14 @@
 #include "agent/capture/parts.h"
 #include "common/log.h"
 
-static const struct lb_stream_name *name_of(const struct lb_capture *capture, const struct lb_stream *stream)
+void lb_streams_settle(struct lb_capture *capture, struct lb_stream *stream)
 {
-    return &capture->staging->names[stream->slot];
-}
-
-static void look_up_settings(struct lb_capture *capture, struct lb_stream *stream)
-{
-    const struct lb_stream_name *name = name_of(capture, stream);
+    const struct lb_stream_name *name = stream->name;
 
     stream->settings = lb_config_service(capture->config, name->service, name->service_len);
+    stream->shape_settings =
+        (struct lb_shape_settings) { &stream->settings->capture, &stream->settings->throttle,
+                                     lb_rules_of(capture->rules, capture->config, stream->settings) };
 }
 
 static void init_stream(struct lb_capture *capture, uint32_t slot, enum lb_stream_state state)
@@ -40,19 +41,29 @@ static void init_stream(struct lb_capture *capture, uint32_t slot, enum lb_strea
 
     /* Field by field: status reads two of them from the other side at any time. */
     __atomic_store_n(&stream->open_bytes, capture->staging->staged[slot].bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&stream->open_lines, capture->staging->staged[slot].bytes > 0, __ATOMIC_RELAXED);
     __atomic_store_n(&stream->service_ix, row, __ATOMIC_RELAXED);
     __atomic_store_n(&capture->streams_open, capture->streams_open + 1, __ATOMIC_RELAXED);
     stream->watch.fd = -1;
     stream->peer = NULL;
+    stream->file = NULL;
+    stream->is_of_file = stream->waits_for_room = info & LB_STREAM_OF_FILE;
     stream->is_ready = stream->is_stalled = stream->has_ended = stream->close_early = false;
     stream->orphan_since_ns = stream->pipe_bytes_charged = 0;
+    stream->join_due_ns = stream->last_error = 0;
+    stream->flush_turns = 0;
+    stream->must_close = false;
+    memset(&stream->shape, 0, sizeof stream->shape);
+    memset(&stream->last, 0, sizeof stream->last);
+    lb_staging_look_again(capture->staging, slot);
+    stream->name = name;
     stream->next_ready = NULL;
     stream->capture = capture;
     stream->slot = slot;
     stream->state = state;
     stream->uid = (uid_t)(info >> 32);
     stream->kind = (enum lb_stream_kind)((info & 0xff) < LB_STREAM_KIND_COUNT ? info & 0xff : 0);
-    look_up_settings(capture, stream);
+    lb_streams_settle(capture, stream);
     lb_turns_share(capture, stream->uid)->streams++;
 }
 
@@ -62,7 +73,7 @@ static void release(struct lb_capture *capture, struct lb_stream *stream)
 
     lb_turns_forget(capture, stream);
     if (stream->watch.fd >= 0) {
-        lb_loop_remove(capture->loop, &stream->watch);
+        lb_loop_remove(&capture->pipes, &stream->watch);
         close(stream->watch.fd);
         stream->watch.fd = -1;
     }
@@ -72,6 +83,7 @@ static void release(struct lb_capture *capture, struct lb_stream *stream)
         stream->pipe_bytes_charged < share->pipe_bytes ? stream->pipe_bytes_charged : share->pipe_bytes;
     stream->pipe_bytes_charged = 0;
     stream->state = LB_STREAM_FREE;
+    stream->flush_turns = 0;
     __atomic_store_n(&stream->open_bytes, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&capture->streams_open, capture->streams_open - 1, __ATOMIC_RELAXED);
 }
@@ -114,7 +126,7 @@ static void on_orphan_timer(void *arg, uint64_t now_ns)
         struct lb_stream *stream = &capture->streams[slot];
         bool has_bytes = capture->staging->staged[slot].bytes > 0;
 
-        if (stream->state != LB_STREAM_ORPHAN)
+        if (stream->state != LB_STREAM_ORPHAN || stream->is_of_file)
             continue;
         if (now_ns - stream->orphan_since_ns >= LB_ORPHAN_WAIT_NS && has_bytes) {
             if (!stream->close_early) /* else it waits for room in the ring, and is counted */
@@ -145,6 +157,7 @@ int64_t lb_streams_find(const struct lb_capture *capture, uint64_t stream_id, ui
 {
     for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
         if (capture->streams[slot].state != LB_STREAM_FREE && capture->streams[slot].uid == uid &&
+            !capture->streams[slot].is_of_file && /* its id can be guessed, and is no peer's */
             lb_staging_get(capture->staging, slot, LB_STREAM_ID) == stream_id)
             return slot;
     return -1;
@@ -156,7 +169,8 @@ static bool make_a_slot_free(struct lb_capture *capture)
     for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
         struct lb_stream *stream = &capture->streams[slot];
 
-        if (stream->state != LB_STREAM_ORPHAN || capture->staging->staged[slot].bytes > 0)
+        if (stream->state != LB_STREAM_ORPHAN || stream->is_of_file ||
+            capture->staging->staged[slot].bytes > 0)
             continue;
         forget_orphan(capture, stream);
         lb_turns_publish(capture, false);
@@ -172,15 +186,22 @@ void lb_streams_tie(struct lb_capture *capture, struct lb_peer *peer, uint32_t s
     stream->peer = peer;
     stream->state = LB_STREAM_OPEN;
     peer->slot = slot;
-    look_up_settings(capture, stream);
+    lb_streams_settle(capture, stream);
+}
+
+static int64_t new_slot(struct lb_capture *capture, uint64_t id, const struct lb_stream_name *name)
+{
+    int64_t slot = lb_staging_slot_new(capture->staging, id, name);
+
+    if (slot < 0 && make_a_slot_free(capture))
+        slot = lb_staging_slot_new(capture->staging, id, name);
+    return slot;
 }
 
 int64_t lb_streams_new(struct lb_capture *capture, struct lb_peer *peer)
 {
-    int64_t slot = lb_staging_slot_new(capture->staging, peer->stream_id, &peer->name);
+    int64_t slot = new_slot(capture, peer->stream_id, &peer->name);
 
-    if (slot < 0 && make_a_slot_free(capture))
-        slot = lb_staging_slot_new(capture->staging, peer->stream_id, &peer->name);
     if (slot < 0)
         return slot;
     lb_staging_set(capture->staging, (uint32_t)slot, LB_STREAM_INFO, (uint64_t)peer->uid << 32 | peer->kind);
@@ -219,12 +240,15 @@ static void enlarge(struct lb_capture *capture, struct lb_stream *stream, int fd
     uint64_t want = capture->config->pipe_size_bytes;
     int now = fcntl(fd, F_GETPIPE_SZ);
 
+    stream->pipe_bytes = now > 0 ? (uint64_t)now : 0;
+    stream->pace = (struct lb_pace) { 0, 0 };
     if (want == 0 || want == LB_OFF || now < 0 || (uint64_t)now >= want)
         return;
     if (share->pipe_bytes + want > capture->pipe_share_bytes)
         return;
     if (fcntl(fd, F_SETPIPE_SZ, (int)want) < 0)
         return;
+    stream->pipe_bytes = want;
     stream->pipe_bytes_charged = want;
     share->pipe_bytes += want;
 }
@@ -243,7 +267,7 @@ static int begin_reading(struct lb_capture *capture, struct lb_stream *stream, i
     int rc;
 
     stream->watch = (struct lb_watch) { fd, on_pipe, stream };
-    rc = lb_loop_add(capture->loop, &stream->watch, EPOLLIN | EPOLLET);
+    rc = lb_loop_add(&capture->pipes, &stream->watch, EPOLLIN | EPOLLET);
     if (rc < 0) {
         stream->watch.fd = -1;
         return rc;
@@ -253,19 +277,23 @@ static int begin_reading(struct lb_capture *capture, struct lb_stream *stream, i
     lb_staging_set(capture->staging, stream->slot, LB_STREAM_INFO, info & ~(uint64_t)LB_STREAM_DRAINING);
     lb_turns_publish(capture, false);
     enlarge(capture, stream, fd);
+    lb_pipes_wake(capture); /* its first line waits for nobody's rest */
     lb_turns_make_ready(capture, stream);
     return 0;
 }
 
-/* Would a stream be the same in this peer's hands? Its user, service and tags stand on every record. */
-static bool is_same_source(const struct lb_capture *capture, const struct lb_stream *stream,
-                           const struct lb_peer *peer)
+static bool is_same_name(const struct lb_stream_name *a, const struct lb_stream_name *b)
 {
-    const struct lb_stream_name *old = name_of(capture, stream), *now = &peer->name;
+    return a->service_len == b->service_len && a->tags_len == b->tags_len &&
+           memcmp(a->service, b->service, a->service_len) == 0 && memcmp(a->tags, b->tags, a->tags_len) == 0;
+}
 
-    return stream->uid == peer->uid && old->service_len == now->service_len &&
-           old->tags_len == now->tags_len && memcmp(old->service, now->service, now->service_len) == 0 &&
-           memcmp(old->tags, now->tags, now->tags_len) == 0;
+/* Would a stream be the same in this peer's hands? Its user, service and tags stand on every record. */
+static bool is_same_source(const struct lb_stream *stream, const struct lb_peer *peer)
+{
+    const struct lb_stream_name *old = stream->name, *now = &peer->name;
+
+    return stream->uid == peer->uid && is_same_name(old, now);
 }
 
 /* The peer goes on with a stream that another client of the same source left. */
@@ -292,7 +320,7 @@ void lb_streams_reclaim(struct lb_capture *capture, struct lb_peer *peer, int pi
     int64_t reader = peer->slot < 0 && check_pipe(pipe_fd, &st) == 0 ? reader_of(capture, &st) : -1;
     struct lb_stream *stream = reader >= 0 ? &capture->streams[reader] : NULL;
 
-    if (stream && !stream->peer && is_same_source(capture, stream, peer))
+    if (stream && !stream->peer && is_same_source(stream, peer))
         take_over(capture, peer, stream);
 }
 
@@ -324,12 +352,87 @@ int lb_streams_attach(struct lb_capture *capture, struct lb_peer *peer, int pipe
     return begin_reading(capture, &capture->streams[own], pipe_fd, &st);
 }
 
+/* ---- files ---- */
+
+static struct lb_stream *find_left_file(struct lb_capture *capture, uint64_t id)
+{
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
+        if (capture->streams[slot].state == LB_STREAM_ORPHAN && capture->streams[slot].is_of_file &&
+            lb_staging_get(capture->staging, slot, LB_STREAM_ID) == id)
+            return &capture->streams[slot];
+    return NULL;
+}
+
+/* The stream is no file's any more: what is staged goes out, marked cut, and then the slot is free. */
+static void give_up_file(struct lb_capture *capture, struct lb_stream *stream)
+{
+    uint64_t info = lb_staging_get(capture->staging, stream->slot, LB_STREAM_INFO);
+
+    lb_staging_set(capture->staging, stream->slot, LB_STREAM_INFO, info & ~(uint64_t)LB_STREAM_OF_FILE);
+    lb_staging_set(capture->staging, stream->slot, LB_STREAM_INO, 0);
+    stream->is_of_file = false;
+    stream->orphan_since_ns = capture->loop->now_ns;
+    if (capture->orphan_timer.due_ns == LB_NEVER)
+        capture->orphan_timer.due_ns = capture->loop->now_ns + LB_ORPHAN_WAIT_NS;
+}
+
+/* A stream of its own for the file, which goes on where old ends; NULL: where the source says. */
+static int64_t new_file_slot(struct lb_capture *capture, const struct lb_stream_source *source,
+                             struct lb_stream *old)
+{
+    struct lb_staging *staging = capture->staging;
+    uint64_t info = (uint64_t)source->uid << 32 | LB_STREAM_DRAINING | LB_STREAM_OF_FILE;
+    int64_t slot = new_slot(capture, source->id, &source->name);
+
+    if (slot < 0)
+        return slot;
+    lb_staging_set(staging, (uint32_t)slot, LB_STREAM_OFFSET, source->offset);
+    if (old) {
+        lb_staging_set(staging, (uint32_t)slot, LB_STREAM_OFFSET,
+                       lb_staging_get(staging, old->slot, LB_STREAM_OFFSET) +
+                           staging->staged[old->slot].bytes);
+        lb_staging_set(staging, (uint32_t)slot, LB_STREAM_TAKEN,
+                       lb_staging_get(staging, old->slot, LB_STREAM_TAKEN));
+        /* No two streams have one id: an agent after us would not know which of them is the file's. */
+        lb_staging_set(staging, old->slot, LB_STREAM_ID, ~source->id ? ~source->id : 1);
+        give_up_file(capture, old);
+    }
+    lb_staging_set(staging, (uint32_t)slot, LB_STREAM_DEV, source->dev);
+    lb_staging_set(staging, (uint32_t)slot, LB_STREAM_INO, source->ino);
+    lb_staging_set(staging, (uint32_t)slot, LB_STREAM_INFO, info);
+    init_stream(capture, (uint32_t)slot, LB_STREAM_OPEN);
+    lb_turns_publish(capture, false);
+    return slot;
+}
+
+int64_t lb_streams_follow(struct lb_capture *capture, const struct lb_stream_source *source)
+{
+    struct lb_stream *left = find_left_file(capture, source->id);
+
+    if (!left || !is_same_name(left->name, &source->name))
+        return new_file_slot(capture, source, left);
+    left->state = LB_STREAM_OPEN;
+    return left->slot;
+}
+
+void lb_streams_give_up_files(struct lb_capture *capture)
+{
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
+        if (capture->streams[slot].state == LB_STREAM_ORPHAN && capture->streams[slot].is_of_file)
+            give_up_file(capture, &capture->streams[slot]);
+    lb_turns_publish(capture, false);
+}
+
 /* ---- ends ---- */
 
 void lb_streams_end(struct lb_capture *capture, struct lb_stream *stream)
 {
     struct lb_peer *peer = stream->peer;
 
+    lb_exits_note_end(capture, stream);
+    if (stream->file)
+        lb_input_file_end(stream->file);
+    stream->file = NULL;
     lb_staging_slot_free(capture->staging, stream->slot);
     lb_turns_publish(capture, false);
     release(capture, stream);
@@ -342,15 +445,16 @@ void lb_streams_end(struct lb_capture *capture, struct lb_stream *stream)
 
 void lb_streams_untie(struct lb_capture *capture, struct lb_stream *stream, bool said_bye)
 {
-    const struct lb_stream_name *name = name_of(capture, stream);
+    const struct lb_stream_name *name = stream->name;
 
     stream->peer = NULL;
     if (stream->watch.fd >= 0) {
-        if (!said_bye)
-            lb_log(
-                LB_LEVEL_WARNING,
-                "the client of %.*s (pid %u) went away without a goodbye; its pipe is read on until it ends",
-                name->service_len, name->service, name->pid);
+        if (said_bye)
+            return;
+        lb_log(LB_LEVEL_WARNING,
+               "the client of %.*s (pid %u) went away without a goodbye; its pipe is read on until it ends",
+               name->service_len, name->service, name->pid);
+        lb_exits_client_lost(capture, stream);
         return;
     }
     stream->state = LB_STREAM_ORPHAN; /* it was only draining: it may come back */
@@ -382,12 +486,4 @@ void lb_streams_close_early(struct lb_capture *capture, struct lb_stream *wantin
         return;
     victim->close_early = true;
     lb_turns_make_ready(capture, victim);
-}
-
-void lb_capture_reload(struct lb_capture *capture, const struct lb_config *config)
-{
-    capture->config = config;
-    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
-        if (capture->streams[slot].state != LB_STREAM_FREE)
-            look_up_settings(capture, &capture->streams[slot]);
 }

@@ -99,6 +99,7 @@ void lb_turns_publish(struct lb_capture *capture, bool has_urgent)
 
     lb_commit_publish(&capture->state->fast);
     lb_staging_after_publish(capture->staging);
+    lb_held_after_publish(capture->held);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the head is out before we look who waits for it */
     if (lb_ring_head(capture->ring) >= lb_link_get(&link->slow_wake_pos) ||
         (has_urgent && lb_link_get(&link->slow_wants_urgent))) {
@@ -110,11 +111,6 @@ void lb_turns_publish(struct lb_capture *capture, bool has_urgent)
 }
 
 /* ---- when the ring is full ---- */
-
-void lb_turns_found_room(struct lb_capture *capture)
-{
-    capture->stall_start_ns = 0;
-}
 
 /*
  * overload = shed (design.md, backlog): one write() waits at most max_stall without progress, which is room
@@ -137,7 +133,8 @@ static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_
         return 0;
     if (now_ns - capture->stall_start_ns < limit_ns)
         return capture->stall_start_ns + limit_ns - now_ns;
-    if (answered_ns && now_ns - answered_ns < 2 * LB_NS_PER_S)
+    /* The slow side reads the clock on its own: its answer may be newer than our look at the clock. */
+    if (answered_ns && now_ns < answered_ns + 2 * LB_NS_PER_S)
         return answered_ns + 2 * LB_NS_PER_S - now_ns;
     return 0;
 }
@@ -149,21 +146,42 @@ void lb_turns_stall(struct lb_capture *capture, struct lb_stream *stream)
     stream->is_stalled = true;
 }
 
-bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t seen_tail,
-                      uint64_t now_ns)
+bool lb_turns_no_room(struct lb_capture *capture, struct lb_stream *stream, uint64_t now_ns)
 {
+    uint64_t seen_tail = lb_ring_seen_tail(capture->ring);
     uint64_t now = now_ns > capture->loop->now_ns ? now_ns : capture->loop->now_ns;
     uint64_t patience = patience_ns(capture, &stream->settings->capture, seen_tail, now);
 
+    if (stream->waits_for_room)
+        patience = UINT64_MAX;
     if (patience == 0)
         return true;
     lb_turns_stall(capture, stream);
     if (patience != UINT64_MAX && now + patience < capture->stall_timer.due_ns)
         capture->stall_timer.due_ns = now + patience;
+    /* A slow side that works makes room all the time: to be told of each bit of it costs both sides more. */
+    if (now - capture->stall_start_ns < LB_STALL_LOOK_NS) {
+        if (capture->stall_start_ns + LB_STALL_LOOK_NS < capture->stall_timer.due_ns)
+            capture->stall_timer.due_ns = capture->stall_start_ns + LB_STALL_LOOK_NS;
+        return false;
+    }
     lb_link_put(&capture->link->fast_wants_room, 1);
     if (lb_ring_tail(capture->ring) != seen_tail)
         capture->stall_timer.due_ns = now; /* it moved after we found no room and before our wish was seen */
     return false;
+}
+
+bool lb_turns_must_yield(struct lb_capture *capture, struct lb_stream *stream)
+{
+    uint64_t tail = lb_ring_tail(capture->ring);
+
+    if (!stream->waits_for_room || lb_ring_room(capture->ring) >= capture->ring->size / 2)
+        return false;
+    lb_turns_stall(capture, stream);
+    lb_link_put(&capture->link->fast_wants_room, 1);
+    if (lb_ring_tail(capture->ring) != tail)
+        capture->stall_timer.due_ns = capture->loop->now_ns; /* it moved before our wish was seen */
+    return true;
 }
 
 static void wake_stalled(struct lb_capture *capture)
@@ -173,98 +191,8 @@ static void wake_stalled(struct lb_capture *capture)
             if (capture->streams[slot].is_stalled)
                 lb_turns_make_ready(capture, &capture->streams[slot]);
     lb_intake_resume(capture);
-}
-
-/* ---- receipts ---- */
-
-/* Put one receipt into the ring. false: no room now. */
-static bool put_receipt(struct lb_capture *capture, const struct lb_receipt *receipt, uint64_t now_ns)
-{
-    static const char own_name[] = "logboom";
-    const char *name = receipt->name_len ? (const char *)receipt->name : own_name;
-    size_t name_len = receipt->name_len ? receipt->name_len : sizeof own_name - 1;
-    uint32_t row = lb_state_service(capture->state, name, name_len);
-    struct iovec body = { (void *)(uintptr_t)receipt, sizeof *receipt };
-    struct lb_record head = {
-        .lane = LB_LEVEL_WARNING <= capture->config->ring_urgent ? LB_LANE_URGENT : LB_LANE_ROUTINE,
-        .severity = LB_LEVEL_WARNING,
-        .kind = LB_KIND_RECEIPT,
-        .boot_ns = now_ns,
-        .uid = capture->own_uid,
-        .service_ix = row,
-        .lines = 1,
-    };
-
-    if (lb_ring_put(capture->ring, &head, name, name_len, NULL, 0, &body, 1) < 0)
-        return false;
-    lb_commit_add(&capture->state->fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + LB_BOOK_OWN_LINES, 1);
-    lb_commit_add(&capture->state->fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + LB_BOOK_OWN_BYTES,
-                  sizeof *receipt);
-    return true;
-}
-
-/* The fast side's own losses of one service and kind. false: no room now. */
-static bool tell_untold(struct lb_capture *capture, uint32_t row, enum lb_untold why, uint64_t now_ns)
-{
-    struct lb_commit *commit = &capture->state->fast;
-    uint32_t at = row * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + (uint32_t)why * LB_UNTOLD_WORDS;
-    const uint64_t *words = &commit->region[LB_FAST_BOOKS].work[at];
-    const struct lb_state_name *name = &capture->state->file->name[row];
-    struct lb_receipt receipt = {
-        .reason = why == LB_UNTOLD_CLIENT ? LB_REASON_CLIENT : LB_REASON_OVERLOAD,
-        .lines = words[LB_UNTOLD_LINES],
-        .bytes = words[LB_UNTOLD_BYTES],
-        .first_ns = words[LB_UNTOLD_FIRST_NS],
-        .last_ns = words[LB_UNTOLD_LAST_NS],
-        .name_len = name->len,
-    };
-
-    if (receipt.lines == 0 && receipt.bytes == 0)
-        return true;
-    memcpy(receipt.by_severity, words + LB_UNTOLD_BY_SEVERITY, sizeof receipt.by_severity);
-    memcpy(receipt.name, name->text, sizeof receipt.name);
-    if (!put_receipt(capture, &receipt, now_ns))
-        return false;
-    for (uint32_t i = 0; i < LB_UNTOLD_WORDS; i++)
-        lb_commit_set(commit, LB_FAST_BOOKS, at + i, 0);
-    return true;
-}
-
-/* Tell what can be told. Leaves has_untold set when the ring had no room for all. */
-static void tell(struct lb_capture *capture, uint64_t now_ns)
-{
-    struct lb_receipt receipt;
-    bool has_room = true;
-    unsigned loss_row = 0;
-
-    for (uint32_t row = 0; row < LB_SERVICES_BOOKS && has_room; row++) {
-        if (capture->state->file->name[row].len == 0)
-            break;
-        for (unsigned why = 0; why < LB_UNTOLD_COUNT && has_room; why++)
-            has_room = tell_untold(capture, row, why, now_ns);
-        if (!lb_commit_has_room(&capture->state->fast, 256))
-            lb_turns_publish(capture, true);
-    }
-    while (has_room && lb_loss_next(capture->state, &loss_row, &receipt)) {
-        has_room = put_receipt(capture, &receipt, now_ns);
-        if (has_room)
-            lb_loss_told(capture->state, loss_row);
-        lb_turns_publish(capture, true);
-    }
-    lb_turns_publish(capture, true);
-    capture->has_untold = !has_room;
-    if (!has_room)
-        capture->tell_timer.due_ns = now_ns + LB_TELL_EVERY_NS;
-    else if (lb_link_get(&capture->link->losses_wait))
-        lb_link_knock(capture->link->to_slow_fd); /* it frees the rows we have told */
-}
-
-void lb_turns_tell_later(struct lb_capture *capture)
-{
-    if (capture->has_untold)
-        return;
-    capture->has_untold = true;
-    capture->tell_timer.due_ns = capture->loop->now_ns + LB_TELL_EVERY_NS;
+    lb_datagrams_resume(capture);
+    lb_inputs_resume(capture);
 }
 
 /* ---- the loop's part ---- */
@@ -278,7 +206,33 @@ static void on_door(void *arg, uint32_t events)
     lb_link_put(&capture->link->fast_wants_room, 0);
     wake_stalled(capture);
     if (lb_link_get(&capture->link->losses_wait))
-        tell(capture, capture->loop->now_ns);
+        lb_own_tell(capture, capture->loop->now_ns);
+    lb_context_answer(capture);
+    lb_turns_flush(capture);
+}
+
+/* ---- records that wait for their next line ---- */
+
+void lb_turns_join_until(struct lb_capture *capture, uint64_t due_ns)
+{
+    if (due_ns < capture->join_timer.due_ns)
+        capture->join_timer.due_ns = due_ns;
+}
+
+static void on_join_timer(void *arg, uint64_t now_ns)
+{
+    struct lb_capture *capture = arg;
+
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
+        struct lb_stream *stream = &capture->streams[slot];
+
+        if (stream->state == LB_STREAM_FREE || stream->shape.lines + stream->shape.held == 0)
+            continue;
+        if (stream->join_due_ns <= now_ns)
+            lb_turns_make_ready(capture, stream);
+        else
+            lb_turns_join_until(capture, stream->join_due_ns);
+    }
 }
 
 static void on_stall_timer(void *arg, uint64_t now_ns)
@@ -287,40 +241,68 @@ static void on_stall_timer(void *arg, uint64_t now_ns)
     wake_stalled(arg);
 }
 
-static void on_tell_timer(void *arg, uint64_t now_ns)
-{
-    tell(arg, now_ns);
-}
-
-static bool has_anything_untold(const struct lb_capture *capture)
-{
-    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++)
-        for (unsigned why = 0; why < LB_UNTOLD_COUNT; why++)
-            if (lb_commit_get(&capture->state->fast, LB_FAST_BOOKS,
-                              row * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + why * LB_UNTOLD_WORDS) > 0)
-                return true;
-    return false;
-}
-
 int lb_turns_start(struct lb_capture *capture)
 {
     capture->door = (struct lb_watch) { capture->link->to_fast_fd, on_door, capture };
     capture->stall_timer = (struct lb_timer) { LB_NEVER, on_stall_timer, capture, NULL };
-    capture->tell_timer = (struct lb_timer) { LB_NEVER, on_tell_timer, capture, NULL };
+    capture->join_timer = (struct lb_timer) { LB_NEVER, on_join_timer, capture, NULL };
     lb_loop_add_timer(capture->loop, &capture->stall_timer);
-    lb_loop_add_timer(capture->loop, &capture->tell_timer);
-    if (has_anything_untold(capture))
-        lb_turns_tell_later(capture);
+    lb_loop_add_timer(capture->loop, &capture->join_timer);
+    lb_own_start(capture);
     return lb_loop_add(capture->loop, &capture->door, EPOLLIN);
 }
 
-static void one_turn(struct lb_capture *capture, struct lb_stream *stream)
+/* ---- flush ---- */
+
+void lb_turns_flush(struct lb_capture *capture)
 {
+    uint64_t asked = lb_link_get(&capture->link->flush_asked);
+
+    if (asked == capture->flush_seen)
+        return;
+    capture->flush_seen = asked;
+    capture->is_flushing = true;
+    lb_datagrams_drain(capture);
+    lb_inputs_drain(capture);
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
+        if (capture->streams[slot].state == LB_STREAM_FREE)
+            continue;
+        capture->streams[slot].flush_turns = LB_FLUSH_TURNS;
+        lb_turns_make_ready(capture, &capture->streams[slot]);
+    }
+    lb_pipes_wake(capture);
+}
+
+/* All that was written when the flush was asked for is in the ring: say so. */
+static void end_flush(struct lb_capture *capture)
+{
+    for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
+        if (capture->streams[slot].flush_turns > 0)
+            return;
+    capture->is_flushing = false;
+    lb_link_put(&capture->link->flush_done, capture->flush_seen);
+    lb_link_knock(capture->link->to_slow_fd);
+}
+
+/* A stalled stream is asked again: what is in its pipe was written before the flush, too. */
+static void note_flush(struct lb_stream *stream, enum lb_fed fed)
+{
+    if (stream->flush_turns == 0 || fed == LB_FED_STALLED)
+        return;
+    stream->flush_turns = fed == LB_FED_MORE ? stream->flush_turns - 1 : 0;
+}
+
+static void one_turn(struct lb_capture *capture, struct lb_stream *stream, uint64_t now_ns)
+{
+    enum lb_fed fed;
+
     if (stream->is_stalled) {
         stream->is_stalled = false;
         capture->stalled_count--;
     }
-    switch (lb_feed_stream(capture, stream, lb_clock_boot_ns())) {
+    fed = lb_feed_stream(capture, stream, now_ns);
+    note_flush(stream, fed);
+    switch (fed) {
     case LB_FED_MORE:
         lb_turns_make_ready(capture, stream);
         break;
@@ -340,7 +322,12 @@ bool lb_capture_turns(struct lb_capture *capture)
 
         if (!stream)
             break;
-        one_turn(capture, stream);
+        /* The loop has just read the clock; a turn of a fast stream takes long enough to read it again. */
+        one_turn(capture, stream, i == 0 ? capture->loop->now_ns : lb_clock_boot_ns());
     }
+    if (capture->is_flushing)
+        end_flush(capture);
+    if (capture->ready_count == 0)
+        lb_pipes_settle(capture);
     return capture->ready_count > 0;
 }
