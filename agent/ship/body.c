@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/store/extra.h"
 #include "common/json.h"
 
 #define PREFIX_ROOM (LB_ENCODE_MEMBERS_MAX + 512)
@@ -25,7 +26,8 @@
 int lb_builder_init(struct lb_builder *builder, const struct lb_sink *sink, const struct lb_config *config,
                     const struct lb_sink_config *sink_config, uint64_t ring_id)
 {
-    memset(builder, 0, sizeof *builder);
+    builder->raw = NULL;
+    builder->raw_room = 0;
     builder->sink = sink;
     builder->compression =
         sink->transport == LB_TRANSPORT_FILE ? LB_COMPRESSION_NONE : sink_config->compression;
@@ -34,8 +36,21 @@ int lb_builder_init(struct lb_builder *builder, const struct lb_sink *sink, cons
     builder->max_lines =
         sink_config->body_lines < sink->limits.body_lines ? sink_config->body_lines : sink->limits.body_lines;
     lb_encoder_init(&builder->encoder, config, sink_config->sequence, ring_id);
-    builder->compressor = lb_compressor_new(builder->compression, sink_config->level);
+    builder->level = sink_config->level;
+    builder->compressor = lb_compressor_new(builder->compression, builder->level);
     return builder->compressor ? 0 : -ENOMEM;
+}
+
+int lb_builder_recode(struct lb_builder *builder, enum lb_compression compression)
+{
+    struct lb_compressor *fresh = lb_compressor_new(compression, builder->level);
+
+    if (!fresh)
+        return -ENOMEM;
+    lb_compressor_free(builder->compressor);
+    builder->compressor = fresh;
+    builder->compression = compression;
+    return 0;
 }
 
 void lb_builder_close(struct lb_builder *builder)
@@ -55,9 +70,7 @@ size_t lb_builder_payload_bound(const struct lb_builder *builder)
  * reach. */
 static int make_room(struct lb_builder *builder, const struct lb_ring *ring)
 {
-    size_t record =
-        lb_json_bound(lb_ring_record_max(ring)) + LB_ENCODE_ENVELOPE_MAX + LB_ENCODE_MEMBERS_MAX + 256;
-    size_t need = PREFIX_ROOM + builder->max_bytes + record + 16;
+    size_t need = PREFIX_ROOM + builder->max_bytes + lb_encode_bound_of(lb_ring_record_max(ring), true) + 16;
 
     if (builder->raw_room >= need)
         return 0;
@@ -99,46 +112,101 @@ static const struct lb_record *sound_record(const struct lb_ring *ring, uint64_t
                : NULL;
 }
 
-/*
- * Walk and encode. Returns the end of the text. A record is tried only while there is room left in the body,
- * so the text is never longer than max_bytes and one record.
- */
-static char *fill(struct lb_builder *builder, struct lb_ring *ring, uint64_t from, uint64_t head,
-                  struct lb_body *body, char *first_members, size_t *ret_members_len)
+/* Count a record for the books. */
+static void add_up(struct lb_body *body, const struct lb_state *state, const struct lb_record *record)
 {
-    bool is_ranged = builder->encoder.sequence == LB_SEQUENCE_BATCH;
-    char *start = builder->raw + PREFIX_ROOM, *to = start;
-    size_t between = strlen(builder->sink->between);
+    uint32_t row =
+        lb_state_find_service(state, lb_record_service(record), record->service_len, record->service_ix);
+    unsigned i = 0;
+    struct lb_body_sum *sum;
 
-    body->from = body->to = from;
-    while (body->to < head && body->lines < builder->max_lines && (size_t)(to - start) < builder->max_bytes) {
-        const struct lb_record *record = sound_record(ring, body->to, head);
-        char *end;
+    while (i < body->sums && i < LB_BODY_SUMS && body->sum[i].row != row)
+        i++;
+    if (i == LB_BODY_SUMS) {
+        body->sums = LB_BODY_SUMS + 1;
+        return;
+    }
+    sum = &body->sum[i];
+    if (i == body->sums) {
+        body->sums++;
+        *sum = (struct lb_body_sum) { .row = row };
+    }
+    if (record->kind == LB_KIND_LINE) {
+        sum->lines += record->lines;
+        sum->bytes += lb_record_text_len(record);
+    } else {
+        sum->own_lines++;
+        sum->own_bytes += record->body_len;
+    }
+}
+
+/* The numbers that come next behind a record that is passed, shipped or not. */
+static void pass(struct lb_body *body, const struct lb_record *record)
+{
+    for (unsigned lane = 0; record->kind == LB_KIND_HOLE && lane < LB_LANE_COUNT; lane++)
+        if (lb_hole_count(record, lane) > 0)
+            body->next_after[lane] = lb_hole_first(record, lane) + lb_hole_count(record, lane);
+    if (record->kind != LB_KIND_HOLE)
+        body->next_after[record->lane] = record->n + 1;
+    body->to += record->len;
+}
+
+/* The text so far, and the members of the first record's logboom object. */
+struct text {
+    char *start, *to;
+    char first_members[LB_ENCODE_MEMBERS_MAX];
+    size_t members_len;
+};
+
+/* Encode one record behind what is there. false: it does not fit any more. */
+static bool add_record(struct lb_builder *builder, const struct lb_body_plan *plan,
+                       const struct lb_record *record, struct lb_body *body, struct text *text)
+{
+    bool is_ranged = builder->encoder.sequence == LB_SEQUENCE_BATCH, is_first = body->lines == 0;
+    char *end =
+        is_first ? text->to : lb_json_raw(text->to, builder->sink->between, strlen(builder->sink->between));
+
+    end = lb_encode_record(&builder->encoder, record, is_ranged && is_first, end);
+    if (!is_first && (size_t)(end - text->start) + text->members_len + FRAME_MAX > plan->max_bytes)
+        return false;
+    if (is_first) {
+        body->from = body->to;
+        memcpy(body->next_before, body->next_after, sizeof body->next_before);
+        text->members_len = builder->encoder.members_len;
+        memcpy(text->first_members, builder->encoder.members, text->members_len);
+    }
+    text->to = end;
+    body->lines++;
+    note_number(body, record);
+    return true;
+}
+
+/*
+ * Walk and encode. A record is tried only while there is room left in the body, so the text is never longer
+ * than max_bytes and one record.
+ */
+static void fill(struct lb_builder *builder, struct lb_ring *ring, const struct lb_state *state,
+                 const struct lb_body_plan *plan, struct lb_body *body, struct text *text)
+{
+    while (body->to < plan->head && body->lines < plan->max_lines &&
+           (size_t)(text->to - text->start) < plan->max_bytes) {
+        const struct lb_record *record = sound_record(ring, body->to, plan->head);
 
         if (!record) { /* nothing behind it can be found without a search, which start-up does */
             body->is_damaged = true;
             break;
         }
         if (record->kind != LB_KIND_HOLE && record->state < LB_STATE_DELIVERED) {
-            if (leaves_gap(body, record))
+            if (plan->drops_expired && lb_stamps_are_off(&plan->stamps, record->boot_ns)) {
+                body->is_expired = body->lines == 0;
                 break;
-            end = body->lines > 0 ? lb_json_raw(to, builder->sink->between, between) : to;
-            end = lb_encode_record(&builder->encoder, record, is_ranged && body->lines == 0, end);
-            if (body->lines > 0 && (size_t)(end - start) + *ret_members_len + FRAME_MAX > builder->max_bytes)
-                break;
-            if (body->lines == 0) {
-                body->from = body->to;
-                *ret_members_len = builder->encoder.members_len;
-                memcpy(first_members, builder->encoder.members, builder->encoder.members_len);
             }
-            to = end;
-            body->lines++;
-            note_number(body, record);
-            lb_ring_set_state(ring, body->to, LB_STATE_IN_FLIGHT);
+            if (leaves_gap(body, record) || !add_record(builder, plan, record, body, text))
+                break;
+            add_up(body, state, record);
         }
-        body->to += record->len;
+        pass(body, record);
     }
-    return to;
 }
 
 static char *write_prefix(const struct lb_builder *builder, const struct lb_body *body, const char *members,
@@ -181,45 +249,38 @@ static int squeeze(struct lb_builder *builder, const char *raw, size_t len, stru
     if (got < 0)
         return (int)got;
     body->payload_len = (size_t)got;
+    body->compression = builder->compression;
     body->raw_bytes = len;
     return 1;
 }
 
-void lb_builder_give_back(struct lb_ring *ring, const struct lb_body *body)
+static void begin(struct lb_body *body, const struct lb_body_plan *plan)
 {
-    uint64_t head = lb_ring_head(ring);
-
-    for (uint64_t pos = body->from; pos < body->to;) {
-        const struct lb_record *record = lb_ring_at(ring, pos, head);
-
-        if (!record)
-            return;
-        if (record->state == LB_STATE_IN_FLIGHT)
-            lb_ring_set_state(ring, pos, LB_STATE_PENDING);
-        pos += record->len;
-    }
+    body->is_damaged = body->is_expired = false;
+    body->lines = body->raw_bytes = body->payload_len = 0;
+    body->sums = 0;
+    body->from = body->to = plan->from;
+    memset(body->range, 0, sizeof body->range);
+    memcpy(body->next_before, plan->next, sizeof body->next_before);
+    memcpy(body->next_after, plan->next, sizeof body->next_after);
 }
 
-int lb_builder_make(struct lb_builder *builder, struct lb_ring *ring, uint64_t from, uint64_t head,
-                    uint64_t wall_minus_boot_ns, struct lb_body *body)
+int lb_builder_make(struct lb_builder *builder, struct lb_ring *ring, const struct lb_state *state,
+                    const struct lb_body_plan *plan, struct lb_body *body)
 {
-    char members[LB_ENCODE_MEMBERS_MAX], *raw, *to;
-    size_t members_len = 0;
+    struct text text = { 0 };
+    char *raw;
     int rc = make_room(builder, ring);
 
-    body->is_damaged = false;
+    begin(body, plan);
     if (rc < 0)
         return rc;
-    builder->encoder.wall_minus_boot_ns = wall_minus_boot_ns;
-    body->lines = body->raw_bytes = body->payload_len = 0;
-    memset(body->range, 0, sizeof body->range);
-    to = fill(builder, ring, from, head, body, members, &members_len);
+    builder->encoder.stamps = plan->stamps;
+    text.start = text.to = builder->raw + PREFIX_ROOM;
+    fill(builder, ring, state, plan, body, &text);
     if (body->lines == 0)
         return 0;
-    to = lb_json_raw(to, builder->sink->end, strlen(builder->sink->end));
-    raw = write_prefix(builder, body, members, members_len);
-    rc = squeeze(builder, raw, (size_t)(to - raw), body);
-    if (rc < 0)
-        lb_builder_give_back(ring, body);
-    return rc;
+    text.to = lb_json_raw(text.to, builder->sink->end, strlen(builder->sink->end));
+    raw = write_prefix(builder, body, text.first_members, text.members_len);
+    return squeeze(builder, raw, (size_t)(text.to - raw), body);
 }

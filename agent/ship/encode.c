@@ -6,17 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/ship/encode_extra.h"
+#include "agent/ship/encode_own.h"
 #include "common/clock.h"
 #include "common/json.h"
 
-static const char *const reasons[LB_REASON_COUNT] = { "shed", "overload", "client", "corrupt", "rejected" };
-static const char *const reason_texts[LB_REASON_COUNT] = {
-    "the sink was away and the ring was full",
-    "there was no room in the ring",
-    "the client's buffer overflowed while no agent ran",
-    "found damaged in memory at start",
-    "the sink refused them",
-};
 static const char *const lanes[LB_LANE_COUNT] = { "urgent", "routine" };
 
 /* The key table allows no more; see LB_ENCODE_ENVELOPE_MAX. */
@@ -26,11 +20,6 @@ _Static_assert(
     6 * (HOSTNAME_MAX + SOURCE_MAX + LB_NAME_MAX + 255 + 2 * LB_PROTO_TAGS_MAX + LB_ENCODE_TAGS_MAX) + 1024 <
         LB_ENCODE_ENVELOPE_MAX,
     "an envelope fits");
-
-const char *lb_reason_name(uint64_t reason)
-{
-    return reason < LB_REASON_COUNT ? reasons[reason] : "unknown";
-}
 
 void lb_encoder_init(struct lb_encoder *encoder, const struct lb_config *config, enum lb_sequence sequence,
                      uint64_t ring_id)
@@ -42,9 +31,15 @@ void lb_encoder_init(struct lb_encoder *encoder, const struct lb_config *config,
     encoder->is_reusable = false;
 }
 
+size_t lb_encode_bound_of(size_t body_len, bool has_extra)
+{
+    return lb_json_bound(body_len) + (has_extra ? lb_encode_extra_bound(body_len) : 0) +
+           LB_ENCODE_ENVELOPE_MAX + LB_ENCODE_MEMBERS_MAX + 256;
+}
+
 size_t lb_encode_bound(const struct lb_record *record)
 {
-    return lb_json_bound(record->body_len) + LB_ENCODE_ENVELOPE_MAX + LB_ENCODE_MEMBERS_MAX + 256;
+    return lb_encode_bound_of(record->body_len, record->flags & LB_RECORD_EXTRA);
 }
 
 static char *add_tags(char *to, const char *tags, size_t len, int *has_any)
@@ -120,45 +115,54 @@ static char *add_hex(struct lb_encoder *encoder, char *to, const char *key, uint
     return to + sprintf(to, "\"%016llx\"", (unsigned long long)number);
 }
 
-static uint64_t wall_ms(const struct lb_encoder *encoder, uint64_t boot_ns)
+struct lb_stamps lb_stamps_of(const struct lb_wall *wall, uint64_t now_boot_ns)
 {
-    return (boot_ns + encoder->wall_minus_boot_ns) / LB_NS_PER_MS;
+    return (struct lb_stamps) {
+        .offset_ns = lb_wall_offset_ns(wall),
+        .exact_since_ns = wall->was_synced ? wall->synced_since_ns : 0,
+        .trust = { lb_wall_trust(wall, 0), lb_wall_trust(wall, now_boot_ns) },
+        .is_implausible = !lb_wall_is_plausible(wall, now_boot_ns),
+        .now_ns = now_boot_ns,
+    };
 }
 
-static char *add_receipt(struct lb_encoder *encoder, char *to, const struct lb_receipt *receipt)
+bool lb_stamps_are_off(const struct lb_stamps *stamps, uint64_t boot_ns)
 {
-    const char *before = "";
+    if (!stamps->has_window)
+        return false;
+    if (boot_ns > stamps->now_ns)
+        return boot_ns - stamps->now_ns > stamps->max_ahead_ns;
+    return stamps->now_ns - boot_ns > stamps->max_age_ns;
+}
 
-    to = add_key(encoder, to, "kind");
-    to = LB_JSON_LITERAL(to, "\"receipt\"");
-    to = add_number(encoder, to, "count", receipt->lines);
-    to = add_number(encoder, to, "bytes", receipt->bytes);
-    to = add_number(encoder, to, "first_ms", wall_ms(encoder, receipt->first_ns));
-    to = add_number(encoder, to, "last_ms", wall_ms(encoder, receipt->last_ns));
-    to = add_key(encoder, to, "reason");
-    to += sprintf(to, "\"%s\"", lb_reason_name(receipt->reason));
-    to = add_key(encoder, to, "by");
-    *to++ = '{';
-    for (int level = 0; level < LB_LEVEL_COUNT; level++) {
-        if (receipt->by_severity[level] == 0)
-            continue;
-        to += sprintf(to, "%s\"%s\":%llu", before, lb_level_name(level),
-                      (unsigned long long)receipt->by_severity[level]);
-        before = ",";
+static uint64_t wall_ms(const struct lb_encoder *encoder, uint64_t boot_ns)
+{
+    return (boot_ns + encoder->stamps.offset_ns) / LB_NS_PER_MS;
+}
+
+/* Has this record no stamp, because the clock cannot be right and the sink is better off with its own? */
+static bool is_unstamped(const struct lb_encoder *encoder)
+{
+    return encoder->stamps.has_window && encoder->stamps.is_implausible;
+}
+
+static char *add_time(struct lb_encoder *encoder, char *to, const struct lb_record *record)
+{
+    const struct lb_stamps *stamps = &encoder->stamps;
+    enum lb_clock_trust trust = stamps->trust[record->boot_ns >= stamps->exact_since_ns];
+
+    if (encoder->sequence == LB_SEQUENCE_ALL || trust != LB_CLOCK_EXACT) {
+        const char *name = lb_clock_trust_name(trust);
+
+        to = add_key(encoder, to, "clock");
+        *to++ = '"';
+        to = lb_json_raw(to, name, strlen(name));
+        *to++ = '"';
     }
-    *to++ = '}';
-    before = "";
-    to = add_key(encoder, to, "range");
-    *to++ = '{';
-    for (int lane = 0; lane < LB_LANE_COUNT; lane++) {
-        if (receipt->range[lane][0] == 0)
-            continue;
-        to +=
-            sprintf(to, "%s\"%s\":[%llu,%llu]", before, lanes[lane],
-                    (unsigned long long)receipt->range[lane][0], (unsigned long long)receipt->range[lane][1]);
-        before = ",";
-    }
-    *to++ = '}';
+    if (is_unstamped(encoder) && stamps->now_ns >= record->boot_ns)
+        to = add_number(encoder, to, "age_ms", (stamps->now_ns - record->boot_ns) / LB_NS_PER_MS);
+    if (lb_stamps_are_off(stamps, record->boot_ns))
+        to = add_number(encoder, to, "original_ms", wall_ms(encoder, record->boot_ns));
     return to;
 }
 
@@ -176,6 +180,8 @@ static void make_members(struct lb_encoder *encoder, const struct lb_record *rec
         if (record->pid)
             to = add_number(encoder, to, "pid", record->pid);
         to = add_number(encoder, to, "uid", record->uid);
+        if (lb_record_pattern(record))
+            to = add_hex(encoder, to, "pattern", lb_record_pattern(record));
     }
     if (record->lines > 1)
         to = add_number(encoder, to, "lines", record->lines);
@@ -183,40 +189,56 @@ static void make_members(struct lb_encoder *encoder, const struct lb_record *rec
         to = add_key(encoder, to, "cut");
         to = LB_JSON_LITERAL(to, "true");
     }
-    if (record->kind == LB_KIND_RECEIPT && record->body_len == sizeof(struct lb_receipt)) {
-        struct lb_receipt receipt;
-
-        memcpy(&receipt, lb_record_body(record), sizeof receipt);
-        to = add_receipt(encoder, to, &receipt);
+    if (record->flags & LB_RECORD_CONTEXT) {
+        to = add_key(encoder, to, "context");
+        to = LB_JSON_LITERAL(to, "true");
+    }
+    if (record->flags & LB_RECORD_NEW) {
+        to = add_key(encoder, to, "new");
+        to = LB_JSON_LITERAL(to, "true");
+    }
+    to = add_time(encoder, to, record);
+    if (record->kind != LB_KIND_LINE) {
+        if (to > encoder->members)
+            *to++ = ',';
+        to = lb_own_members(record, encoder->stamps.offset_ns, to);
     }
     encoder->members_len = (size_t)(to - encoder->members);
 }
 
-size_t lb_encode_receipt_text(const struct lb_receipt *receipt, char *buf, size_t size)
-{
-    uint64_t reason = receipt->reason < LB_REASON_COUNT ? receipt->reason : LB_REASON_CORRUPT;
-    int len = snprintf(buf, size, "logboom: %llu line%s not sent: %s", (unsigned long long)receipt->lines,
-                       receipt->lines == 1 ? " was" : "s were", reason_texts[reason]);
-
-    return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
-}
-
 static char *add_message(const struct lb_record *record, char *to)
 {
-    struct lb_receipt receipt;
-    char text[256];
+    char own[LB_OWN_TEXT_MAX];
+    size_t own_len = record->kind == LB_KIND_LINE ? 0 : lb_own_text(record, own, sizeof own);
+    uint32_t len;
+    const char *text = lb_record_text(record, &len);
 
-    if (record->kind != LB_KIND_RECEIPT || record->body_len != sizeof receipt)
-        return lb_json_escape(to, lb_record_body(record), record->body_len);
-    memcpy(&receipt, lb_record_body(record), sizeof receipt);
-    return lb_json_escape(to, text, lb_encode_receipt_text(&receipt, text, sizeof text));
+    return own_len > 0 ? lb_json_escape(to, own, own_len) : lb_json_escape(to, text, len);
+}
+
+static char *add_timestamp(const struct lb_encoder *encoder, const struct lb_record *record, char *to)
+{
+    if (is_unstamped(encoder))
+        return to;
+    to = LB_JSON_LITERAL(to, ",\"timestamp\":");
+    return lb_json_u64(to, wall_ms(encoder, lb_stamps_are_off(&encoder->stamps, record->boot_ns)
+                                                ? encoder->stamps.now_ns
+                                                : record->boot_ns));
+}
+
+static char *add_status(char *to, unsigned severity)
+{
+    const char *level = lb_level_name(severity);
+
+    to = LB_JSON_LITERAL(to, "\",\"status\":\"");
+    to = lb_json_raw(to, level, strlen(level));
+    *to++ = '"';
+    return to;
 }
 
 char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *record, int without_logboom,
                        char *to)
 {
-    const char *level = lb_level_name(record->severity);
-
     if (!has_envelope_for(encoder, record))
         make_envelope(encoder, record);
     make_members(encoder, record);
@@ -224,11 +246,11 @@ char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *recor
         *to++ = '{';
     to = LB_JSON_LITERAL(to, "\"message\":\"");
     to = add_message(record, to);
-    to = LB_JSON_LITERAL(to, "\",\"status\":\"");
-    to = lb_json_raw(to, level, strlen(level));
-    to = LB_JSON_LITERAL(to, "\",\"timestamp\":");
-    to = lb_json_u64(to, wall_ms(encoder, record->boot_ns));
+    to = add_status(to, record->severity);
+    to = add_timestamp(encoder, record, to);
     to = lb_json_raw(to, encoder->envelope, encoder->envelope_len);
+    if (record->flags & LB_RECORD_EXTRA)
+        to = lb_encode_extra(record, to);
     if (!without_logboom && encoder->members_len > 0) {
         to = LB_JSON_LITERAL(to, ",\"logboom\":{");
         to = lb_json_raw(to, encoder->members, encoder->members_len);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/ship/wall.h"
 #include "agent/store/record.h"
 #include "common/config.h"
 #include "common/proto.h"
@@ -21,13 +22,32 @@
  */
 #define LB_ENCODE_ENVELOPE_MAX 65536u
 #define LB_ENCODE_TAGS_MAX     4096u
-#define LB_ENCODE_MEMBERS_MAX  2048u /* the members of the logboom object of one record */
+#define LB_ENCODE_MEMBERS_MAX                                                     \
+    12288u /* the members of the logboom object of one record: of a summary, most \
+            */
+
+/*
+ * What time records are given. A stamp outside of the sink's window is never
+ * sent unchanged: the record gets the time of sending, and its own as
+ * original_ms. Where the clock cannot be right the record has no stamp at all
+ * (a sink with a window then takes its own time) but its age.
+ */
+struct lb_stamps {
+    uint64_t offset_ns;      /* wall time less boot time, modulo 2^64 */
+    uint64_t exact_since_ns; /* records from this boot time on have trust[1], those before trust[0] */
+    enum lb_clock_trust trust[2];
+    bool has_window;     /* the sink has one; the next four count */
+    bool is_implausible; /* no clock that shows this can be right */
+    uint64_t now_ns;     /* boot time */
+    uint64_t max_age_ns; /* LB_NEVER: none */
+    uint64_t max_ahead_ns;
+};
 
 struct lb_encoder {
     const struct lb_config *config;
     enum lb_sequence sequence;
     uint64_t ring_id;
-    uint64_t wall_minus_boot_ns; /* added to a record's stamp; set before each body */
+    struct lb_stamps stamps; /* set before each body */
     /* What follows the timestamp, for the service and tags it was last made for. */
     char envelope[LB_ENCODE_ENVELOPE_MAX];
     size_t envelope_len;
@@ -50,10 +70,29 @@ void lb_encoder_init(struct lb_encoder *encoder, const struct lb_config *config,
                      uint64_t ring_id);
 
 /*
+ * The stamps that a wall clock gives now, without a window.
+ *   calls     the wall's thread
+ */
+struct lb_stamps lb_stamps_of(const struct lb_wall *wall, uint64_t now_boot_ns);
+
+/*
+ * Is a record's stamp outside of the sink's window?
+ *   calls     any thread
+ */
+bool lb_stamps_are_off(const struct lb_stamps *stamps, uint64_t boot_ns);
+
+/*
  * What a record may take at most, in bytes.
  *   calls     any thread
  */
 size_t lb_encode_bound(const struct lb_record *record);
+
+/*
+ * The same for any record with a body of so many bytes.
+ *   has_extra  it may have parts of extra.h
+ *   calls      any thread
+ */
+size_t lb_encode_bound_of(size_t body_len, bool has_extra);
 
 /*
  * Write one record as an object, or, with without_logboom, all of it but the
@@ -65,19 +104,5 @@ size_t lb_encode_bound(const struct lb_record *record);
  */
 char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *record, int without_logboom,
                        char *to);
-
-/*
- * The text of a receipt, for people ("message").
- *   buf       size bytes, cut if too small
- *   returns   its length
- *   calls     any thread
- */
-size_t lb_encode_receipt_text(const struct lb_receipt *receipt, char *buf, size_t size);
-
-/*
- * Name of a reason, as receipts and status have it.
- *   returns   a static string
- */
-const char *lb_reason_name(uint64_t reason);
 
 #endif

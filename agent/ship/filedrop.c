@@ -183,6 +183,6 @@ int lb_filedrop_open(struct lb_card *card, const struct lb_target *target, lb_tr
     filedrop->done = done;
     filedrop->ctx = ctx;
     snprintf(filedrop->path, sizeof filedrop->path, "%s", target->url);
-    *ret_transport = (struct lb_transport) { filedrop, send_body, cancel, close_filedrop };
+    *ret_transport = (struct lb_transport) { filedrop, send_body, cancel, close_filedrop, NULL, false };
     return 0;
 }

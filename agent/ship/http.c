@@ -8,8 +8,10 @@
  * bodies; the size before the POSTFIELDS pointer, else it is measured by strlen(); NOSIGNAL and SIGPIPE
  * ignored by us; connections with a maximum age, so that moves of a load balancer are followed; no redirects,
  * since the key would follow. And QUICK_EXIT: libcurl else joins the thread of a name lookup that it gives
- * up, and without a network a lookup lasts many seconds (curl issues 8515 and 9147). A proxy is taken from
- * the environment, as curl does; our headers are no part of its CONNECT.
+ * up, and without a network a lookup lasts many seconds (curl issues 8515 and 9147). Without `proxy` one is
+ * taken from the environment, as curl does; our headers are no part of its CONNECT, and what it answers to
+ * that is not taken for the sink's words. A connection's greatest age differs from device to device, or a
+ * fleet that was switched on together would move on together. libcurl tries IPv6 and IPv4 side by side.
  *
  * What libcurl points to: a body's bytes from send_body() until its handle leaves the multi, which it has
  * done before the callback and before cancel() returns; then nothing reads them any more.
@@ -20,20 +22,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ship/http_reply.h"
 #include "agent/ship/transport.h"
 #include "common/clock.h"
 #include "common/log.h"
 
-#define CONNECT_TIMEOUT_MS 10000L
-#define CONNECTION_AGE_S   3600L
-#define REPLY_MAX          65536u /* of a reply's body; more is not read, the status is what counts */
+#define CONNECT_TIMEOUT_MS   10000L
+#define CONNECTION_AGE_MIN_S 2700 /* and up to CONNECTION_AGE_MORE longer: 45 to 75 minutes (facts 11) */
+#define CONNECTION_AGE_MORE  1800
 
 struct transfer {
     struct http *http;
     CURL *easy;
     struct curl_slist *headers; /* with this body's Content-Encoding */
     unsigned slot;
-    size_t reply_bytes;
+    struct lb_http_reply reply;
     bool is_active;
     char error[CURL_ERROR_SIZE];
 };
@@ -50,9 +53,10 @@ struct http {
     struct lb_timer timer;
     lb_transport_done done;
     void *ctx;
-    struct lb_target target;
-    long timeout_ms;
-    char *tls_ca;
+    struct lb_target target, check_target;
+    bool is_secure;
+    long timeout_ms, connection_age_s;
+    char *tls_ca, *proxy;
     struct transfer transfer[LB_TRANSPORT_SLOTS];
     struct socket_watch *sockets;
 };
@@ -61,23 +65,9 @@ struct http {
 
 static void report(struct transfer *transfer, CURLcode code)
 {
-    struct lb_answer answer = { .error = (int)code };
-    curl_off_t sent = 0;
-    long head = 0;
+    struct lb_answer answer;
 
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer.status);
-    curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-    curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &head);
-    /* The "request size" holds the body too where libcurl sent both in one go, as it does up to 64 KiB
-     * (measured). */
-    answer.wire_bytes = (size_t)head >= (size_t)sent ? (size_t)head : (size_t)sent + (size_t)head;
-    if (code == CURLE_WRITE_ERROR && answer.status > 0)
-        answer.error = 0; /* we stopped reading a reply that was too long; its status had come */
-    if (answer.error)
-        snprintf(answer.text, sizeof answer.text, "%s",
-                 transfer->error[0] ? transfer->error : curl_easy_strerror(code));
-    else if (answer.status < 200 || answer.status >= 300)
-        snprintf(answer.text, sizeof answer.text, "HTTP status %ld", answer.status);
+    lb_http_reply_judge(&transfer->reply, transfer->easy, code, transfer->error, &answer);
     transfer->is_active = false;
     curl_multi_remove_handle(transfer->http->multi, transfer->easy);
     transfer->http->done(transfer->http->ctx, transfer->slot, &answer);
@@ -191,26 +181,28 @@ static int timer_changed(CURLM *multi, long timeout_ms, void *arg)
 
 static size_t swallow(char *bytes, size_t size, size_t count, void *arg)
 {
-    struct transfer *transfer = arg;
-
     (void)bytes;
-    transfer->reply_bytes += size * count;
-    return transfer->reply_bytes > REPLY_MAX ? 0 : size * count;
+    return lb_http_reply_body(arg, size * count) ? size * count : 0;
+}
+
+static size_t hear_header(char *line, size_t size, size_t count, void *arg)
+{
+    return lb_http_reply_header(arg, line, size * count) ? size * count : 0;
 }
 
 /* false: out of memory, or a libcurl that would not keep to http and https. */
 static bool set_options(struct http *http, struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
-    bool is_set = curl_easy_setopt(easy, CURLOPT_URL, http->target.url) == CURLE_OK &&
-                  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+    bool is_set = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
 
+    if (http->proxy)
+        is_set = is_set && curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy) == CURLE_OK;
     if (http->tls_ca)
         is_set = is_set && curl_easy_setopt(easy, CURLOPT_CAINFO, http->tls_ca) == CURLE_OK;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "logboom/" LB_VERSION);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -221,9 +213,12 @@ static bool set_options(struct http *http, struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, http->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_S);
+    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, http->connection_age_s);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, hear_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer->reply);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, swallow);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer->reply);
     return is_set;
 }
 
@@ -235,13 +230,13 @@ static void wipe_headers(struct curl_slist *list)
     curl_slist_free_all(list);
 }
 
-static struct curl_slist *make_headers(const struct http *http, const char *encoding)
+static struct curl_slist *make_headers(const struct lb_target *target, const char *encoding)
 {
     struct curl_slist *list = curl_slist_append(NULL, "Expect:"), *longer;
     char line[64];
 
-    for (unsigned i = 0; list && i < http->target.headers; i++) {
-        longer = curl_slist_append(list, http->target.header[i]);
+    for (unsigned i = 0; list && i < target->headers; i++) {
+        longer = curl_slist_append(list, target->header[i]);
         if (!longer)
             wipe_headers(list);
         list = longer;
@@ -255,36 +250,75 @@ static struct curl_slist *make_headers(const struct http *http, const char *enco
     return longer;
 }
 
-static int send_body(void *self, unsigned slot, const void *body, size_t len, const char *encoding)
+static int make_easy(struct http *http, struct transfer *transfer, unsigned slot)
 {
-    struct http *http = self;
-    struct transfer *transfer = &http->transfer[slot];
-
-    if (!transfer->easy) {
-        transfer->easy = curl_easy_init();
-        if (!transfer->easy)
-            return -ENOMEM;
-        transfer->http = http;
-        transfer->slot = slot;
-        if (!set_options(http, transfer)) {
-            curl_easy_cleanup(transfer->easy);
-            transfer->easy = NULL;
-            return -ENOMEM;
-        }
-    }
-    wipe_headers(transfer->headers);
-    transfer->headers = make_headers(http, encoding);
-    if (!transfer->headers)
+    if (transfer->easy)
+        return 0;
+    transfer->easy = curl_easy_init();
+    if (!transfer->easy)
         return -ENOMEM;
-    transfer->reply_bytes = 0;
+    transfer->http = http;
+    transfer->slot = slot;
+    if (slot == LB_TRANSPORT_PING) {
+        curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+        curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+    }
+    if (set_options(http, transfer))
+        return 0;
+    curl_easy_cleanup(transfer->easy);
+    transfer->easy = NULL;
+    return -ENOMEM;
+}
+
+/* All but the method and the body, which are set on the handle between these two. */
+static int prepare(struct http *http, unsigned slot, const struct lb_target *target, const char *encoding)
+{
+    struct transfer *transfer = &http->transfer[slot];
+    int rc = make_easy(http, transfer, slot);
+
+    if (rc < 0)
+        return rc;
+    wipe_headers(transfer->headers);
+    transfer->headers = make_headers(target, encoding);
+    if (!transfer->headers || curl_easy_setopt(transfer->easy, CURLOPT_URL, target->url) != CURLE_OK)
+        return -ENOMEM;
+    transfer->reply = (struct lb_http_reply) { .is_secure = http->is_secure };
     transfer->error[0] = '\0';
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
-    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, body);
+    return 0;
+}
+
+static int launch(struct http *http, struct transfer *transfer)
+{
     if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
         return -EIO;
     transfer->is_active = true;
     return 0;
+}
+
+static int send_body(void *self, unsigned slot, const void *body, size_t len, const char *encoding)
+{
+    struct http *http = self;
+    struct transfer *transfer = &http->transfer[slot];
+    int rc = prepare(http, slot, &http->target, encoding);
+
+    if (rc < 0)
+        return rc;
+    curl_easy_setopt(transfer->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, body);
+    return launch(http, transfer);
+}
+
+static int ask_about_key(void *self, unsigned slot)
+{
+    struct http *http = self;
+    int rc = prepare(http, slot, &http->check_target, "");
+
+    if (rc < 0)
+        return rc;
+    curl_easy_setopt(http->transfer[slot].easy, CURLOPT_HTTPGET, 1L);
+    return launch(http, &http->transfer[slot]);
 }
 
 static bool cancel(void *self, unsigned slot)
@@ -296,6 +330,15 @@ static bool cancel(void *self, unsigned slot)
         curl_multi_remove_handle(http->multi, transfer->easy);
     transfer->is_active = false;
     return true;
+}
+
+static void free_http(struct http *http)
+{
+    explicit_bzero(&http->target, sizeof http->target);
+    explicit_bzero(&http->check_target, sizeof http->check_target);
+    free(http->tls_ca);
+    free(http->proxy);
+    free(http);
 }
 
 static void close_http(void *self)
@@ -311,41 +354,61 @@ static void close_http(void *self)
     while (http->sockets)
         forget_socket(http, http->sockets);
     lb_loop_remove_timer(http->loop, &http->timer);
-    explicit_bzero(&http->target, sizeof http->target);
-    free(http->tls_ca);
-    free(http);
+    free_http(http);
 }
 
-int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
-                 lb_transport_done done, void *ctx, struct lb_transport *ret_transport)
+static bool copy_text(const char *from, char **to)
 {
-    struct http *http = calloc(1, sizeof *http);
+    if (from[0])
+        *to = strdup(from);
+    return !from[0] || *to;
+}
 
-    if (http && config->tls_ca[0])
-        http->tls_ca = strdup(config->tls_ca);
-    if (!http || (config->tls_ca[0] && !http->tls_ca)) {
-        free(http);
-        return -ENOMEM;
-    }
-    http->multi = curl_multi_init();
-    if (!http->multi) {
-        lb_log(LB_LEVEL_ERROR, "libcurl cannot start");
-        free(http->tls_ca);
-        free(http);
-        return -EIO;
-    }
-    http->loop = loop;
-    http->target = *target;
-    http->done = done;
-    http->ctx = ctx;
-    http->timeout_ms = (long)config->timeout_ms;
-    http->timer = (struct lb_timer) { LB_NEVER, on_timer, http, NULL };
-    lb_loop_add_timer(loop, &http->timer);
+static void set_up_multi(struct http *http, const struct lb_sink_config *config)
+{
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)config->concurrency + 1);
-    *ret_transport = (struct lb_transport) { http, send_body, cancel, close_http };
+}
+
+int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
+                 const struct lb_target *check, uint64_t seed, lb_transport_done done, void *ctx,
+                 struct lb_transport *ret_transport)
+{
+    struct http *http = calloc(1, sizeof *http);
+    /* An empty text makes libcurl look past the environment. */
+    bool has_no_proxy = strcmp(config->proxy, "off") == 0;
+
+    if (!http)
+        return -ENOMEM;
+    if (!copy_text(config->tls_ca, &http->tls_ca) || !copy_text(config->proxy, &http->proxy)) {
+        free_http(http);
+        return -ENOMEM;
+    }
+    if (has_no_proxy && http->proxy)
+        http->proxy[0] = '\0';
+    http->multi = curl_multi_init();
+    if (!http->multi) {
+        lb_log(LB_LEVEL_ERROR, "libcurl cannot start");
+        free_http(http);
+        return -EIO;
+    }
+    http->loop = loop;
+    http->target = *target;
+    if (check)
+        http->check_target = *check;
+    http->is_secure = strncasecmp(target->url, "https://", 8) == 0;
+    http->done = done;
+    http->ctx = ctx;
+    http->timeout_ms = (long)config->timeout_ms;
+    http->connection_age_s = CONNECTION_AGE_MIN_S + (long)(seed % (CONNECTION_AGE_MORE + 1));
+    http->timer = (struct lb_timer) { LB_NEVER, on_timer, http, NULL };
+    lb_loop_add_timer(loop, &http->timer);
+    set_up_multi(http, config);
+    *ret_transport =
+        (struct lb_transport) { http,           send_body, cancel, close_http, check ? ask_about_key : NULL,
+                                http->is_secure };
     return 0;
 }

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What waits to be made into a body. In: records behind the last body, the time. Out: whether the next body
- * is due. Always true: pending_* count the records of [next_pos, scan_pos) that are not final.
+ * What waits to be made into a body. In: the ring's ends and numbers, the time. Out: whether the next body
+ * is due. No record is looked at: numbers are dense, so the next number at the head less that at next_pos is
+ * how many there are; where a kill or a failure left final ones among them the count is too high, and a body
+ * is made a little early. Always true: what is pending is never counted as nothing.
  */
 #include "agent/ship/pending.h"
+
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
 
-/* What a line becomes beside its own bytes, for guessing when a body is full; the builder measures. */
-#define ENVELOPE_GUESS 150
+/* What a line becomes beside its own bytes, less what its head takes in the ring: for guessing when a body is
+ * full; the builder measures. */
+#define ENVELOPE_GUESS 64
 
 /* Where the records end that can be read: the ring's head, or damage before it. */
 uint64_t lb_pending_end(const struct lb_shipper *shipper)
@@ -26,77 +31,141 @@ void lb_pending_note_damage(struct lb_shipper *shipper, uint64_t pos)
 }
 
 /*
- * The tail goes over what is final, also beyond next_pos: what bodies behind it were answered before a kill,
- * or before new settings took others back. The writer may be there already, so nothing before the tail is
- * looked at again.
+ * The tail goes over what is final, also beyond next_pos: what was shed, or bodies behind it that were
+ * answered before a kill. The writer may be there already, so nothing before the tail is looked at again.
  */
 static void follow_tail(struct lb_shipper *shipper)
 {
-    uint64_t tail = lb_ring_tail(shipper->ring);
+    const struct lb_ring *ring = shipper->ring;
+    uint64_t tail = lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL);
 
-    shipper->next_pos = lb_later(shipper->next_pos, tail);
+    if (tail < shipper->next_pos)
+        return;
+    shipper->next_pos = tail;
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        shipper->next_n[lane] = lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL_NEXT + lane);
     shipper->scan_pos = lb_later(shipper->scan_pos, tail);
+}
+
+static void count_nothing(struct lb_shipper *shipper)
+{
+    shipper->pending_lines = shipper->pending_bytes = 0;
+    shipper->has_urgent = shipper->is_full = false;
+    shipper->wait_due_ns = shipper->urgent_due_ns = LB_NEVER;
 }
 
 void lb_pending_forget(struct lb_shipper *shipper)
 {
     follow_tail(shipper);
     shipper->scan_pos = shipper->next_pos;
-    shipper->pending_lines = shipper->pending_bytes = 0;
-    shipper->has_urgent = shipper->is_full = false;
-    shipper->wait_due_ns = shipper->urgent_due_ns = LB_NEVER;
+    count_nothing(shipper);
 }
 
-static void look_at(struct lb_shipper *shipper, const struct lb_record *record, uint64_t now_ns)
+/* Head and next numbers as they were at one instant. */
+static void read_front(const struct lb_ring *ring, uint64_t words[3])
 {
-    if (record->kind == LB_KIND_HOLE || record->state >= LB_STATE_DELIVERED)
-        return;
-    if (shipper->pending_lines++ == 0)
-        shipper->wait_due_ns = now_ns + shipper->sink_config->wait_ms * LB_NS_PER_MS;
-    shipper->pending_bytes += record->body_len + ENVELOPE_GUESS;
-    if (record->lane == LB_LANE_URGENT && !shipper->has_urgent) {
-        shipper->has_urgent = true;
-        shipper->urgent_due_ns = now_ns + shipper->sink_config->urgent_wait_ms * LB_NS_PER_MS;
-    }
-    shipper->is_full = shipper->pending_lines >= shipper->builder.max_lines ||
-                       shipper->pending_bytes >= shipper->builder.max_bytes;
+    if (ring->fast)
+        lb_commit_snapshot(ring->fast, ring->fast_region, LB_RING_HEAD, 3, words);
+    else
+        memcpy(words, ring->header->fast, 3 * sizeof words[0]); /* set aside: nobody writes there */
+}
+
+static uint64_t first_due_ns(const struct lb_shipper *shipper, uint64_t now_ns)
+{
+    return lb_retry_due_ns(now_ns, shipper->sink_config->wait_ms * LB_NS_PER_MS, shipper->phase,
+                           shipper->splay_until_ns);
 }
 
 void lb_pending_scan(struct lb_shipper *shipper, uint64_t now_ns)
 {
-    uint64_t end = lb_pending_end(shipper);
+    uint64_t front[3], urgent, routine;
+    bool had_urgent = shipper->has_urgent;
 
     follow_tail(shipper);
-    while (shipper->scan_pos < end && !shipper->is_full) {
-        const struct lb_record *record = lb_ring_at(shipper->ring, shipper->scan_pos, end);
-
-        if (!record) {
-            lb_pending_note_damage(shipper, shipper->scan_pos);
-            break;
-        }
-        look_at(shipper, record, now_ns);
-        shipper->scan_pos += record->len;
+    read_front(shipper->ring, front);
+    if (front[LB_RING_HEAD] > shipper->damaged_pos)
+        front[LB_RING_HEAD] = lb_later(shipper->damaged_pos, shipper->next_pos);
+    if (front[LB_RING_HEAD] == shipper->next_pos) {
+        lb_pending_forget(shipper);
+        return;
     }
+    urgent = front[LB_RING_NEXT_URGENT] - shipper->next_n[LB_LANE_URGENT];
+    routine = front[LB_RING_NEXT_ROUTINE] - shipper->next_n[LB_LANE_ROUTINE];
+    if (shipper->wait_due_ns == LB_NEVER)
+        shipper->wait_due_ns = first_due_ns(shipper, now_ns);
+    shipper->has_urgent = urgent > 0;
+    if (!shipper->has_urgent)
+        shipper->urgent_due_ns = LB_NEVER;
+    else if (!had_urgent)
+        shipper->urgent_due_ns = now_ns + shipper->sink_config->urgent_wait_ms * LB_NS_PER_MS;
+    shipper->pending_lines = urgent + routine;
+    shipper->scan_pos = front[LB_RING_HEAD];
+    shipper->pending_bytes = shipper->scan_pos - shipper->next_pos + shipper->pending_lines * ENVELOPE_GUESS;
+    shipper->is_full = shipper->pending_lines >= lb_pending_max_lines(shipper) ||
+                       shipper->pending_bytes >= lb_pending_max_bytes(shipper);
+}
+
+size_t lb_pending_max_bytes(const struct lb_shipper *shipper)
+{
+    return lb_earlier(shipper->builder.max_bytes, shipper->learnt.max_bytes);
+}
+
+size_t lb_pending_max_lines(const struct lb_shipper *shipper)
+{
+    return lb_earlier(shipper->builder.max_lines, shipper->learnt.max_lines);
+}
+
+/*
+ * Until the clock is right routine records wait for it, but not for long, and not while the ring fills: the
+ * wait is for what happens just after the machine has started. Machines that were switched on together have
+ * waited enough at the same time, so each takes up to two waits off: each has a question and a body.
+ */
+bool lb_pending_waits_for_clock(const struct lb_shipper *shipper, uint64_t now_ns)
+{
+    const struct lb_ring *ring = shipper->ring;
+    uint64_t limit_ns = lb_retry_ahead_ns(shipper->sink_config->clock_wait_ms * LB_NS_PER_MS,
+                                          2 * shipper->sink_config->wait_ms * LB_NS_PER_MS, shipper->phase);
+
+    return now_ns < limit_ns && lb_wall_trust(&shipper->wall, now_ns) != LB_CLOCK_EXACT &&
+           !shipper->next_ring && lb_ring_head(ring) - lb_ring_tail(ring) < LB_CLOCK_WATER(ring->size);
 }
 
 bool lb_pending_is_due(const struct lb_shipper *shipper, uint64_t now_ns)
 {
-    if (shipper->pending_lines == 0)
-        return shipper->scan_pos > shipper->next_pos; /* only holes or final ones: they must be passed over */
-    return shipper->is_full || now_ns >= shipper->wait_due_ns || now_ns >= shipper->urgent_due_ns ||
-           shipper->next_pos < shipper->force_pos || shipper->is_stopping;
+    if (shipper->scan_pos == shipper->next_pos)
+        return false;
+    if (shipper->next_pos < shipper->force_pos || shipper->is_stopping || now_ns >= shipper->urgent_due_ns)
+        return true;
+    return (shipper->is_full || now_ns >= shipper->wait_due_ns) &&
+           !lb_pending_waits_for_clock(shipper, now_ns);
 }
 
-void lb_pending_move_on(struct lb_shipper *shipper, uint64_t to, uint64_t now_ns)
+uint64_t lb_pending_due_ns(const struct lb_shipper *shipper, uint64_t now_ns)
+{
+    if (lb_pending_is_due(shipper, now_ns))
+        return now_ns;
+    if (shipper->scan_pos == shipper->next_pos)
+        return LB_NEVER;
+    if (lb_pending_waits_for_clock(shipper, now_ns)) { /* nobody tells when it is right: look each second */
+        uint64_t look_ns = now_ns + LB_NS_PER_S;
+
+        return lb_earlier(shipper->is_full ? look_ns : lb_later(shipper->wait_due_ns, look_ns),
+                          shipper->urgent_due_ns);
+    }
+    return lb_earlier(shipper->wait_due_ns, shipper->urgent_due_ns);
+}
+
+void lb_pending_move_on(struct lb_shipper *shipper, const struct lb_body *body, uint64_t now_ns)
 {
     uint64_t wait_due_ns = shipper->wait_due_ns, urgent_due_ns = shipper->urgent_due_ns,
              seen = shipper->scan_pos;
 
-    shipper->next_pos = to;
+    shipper->next_pos = body->to;
+    memcpy(shipper->next_n, body->next_after, sizeof shipper->next_n);
     lb_pending_forget(shipper);
     lb_pending_scan(shipper, now_ns);
-    if (to < seen && shipper->pending_lines > 0)
+    if (body->to < seen && shipper->scan_pos > shipper->next_pos)
         shipper->wait_due_ns = lb_earlier(shipper->wait_due_ns, wait_due_ns);
-    if (to < seen && shipper->has_urgent)
+    if (body->to < seen && shipper->has_urgent)
         shipper->urgent_due_ns = lb_earlier(shipper->urgent_due_ns, urgent_due_ns);
 }

@@ -39,22 +39,39 @@ void lb_pending_note_damage(struct lb_shipper *shipper, uint64_t pos);
 void lb_pending_forget(struct lb_shipper *shipper);
 
 /*
- * Look at new records, until there are enough for a body.
+ * Count what is there now, and start the timers of the next body when it is
+ * first seen that one is wanted.
  *   calls     slow side
  */
 void lb_pending_scan(struct lb_shipper *shipper, uint64_t now_ns);
 
 /*
- * Is it time to make a body of what is pending?
+ * The most that a body may hold, by the settings, the sink's row and what its answers have taught.
+ *   calls     slow side
+ */
+size_t lb_pending_max_bytes(const struct lb_shipper *shipper);
+size_t lb_pending_max_lines(const struct lb_shipper *shipper);
+
+/*
+ * Is it time to make a body of what is pending? And when will it be?
+ *   returns   now_ns at the earliest; LB_NEVER: nothing is pending
  *   calls     slow side
  */
 bool lb_pending_is_due(const struct lb_shipper *shipper, uint64_t now_ns);
+uint64_t lb_pending_due_ns(const struct lb_shipper *shipper, uint64_t now_ns);
 
 /*
- * A body was made up to a position, the next one begins there. What was looked
- * at for this one and did not fit keeps its timers.
+ * Do routine records wait for a clock that is right ([sink] clock_wait)? Not
+ * once the ring is filled to LB_CLOCK_WATER.
  *   calls     slow side
  */
-void lb_pending_move_on(struct lb_shipper *shipper, uint64_t to, uint64_t now_ns);
+bool lb_pending_waits_for_clock(const struct lb_shipper *shipper, uint64_t now_ns);
+
+/*
+ * A body was made, the next one begins behind it. What was seen for this one
+ * and did not fit keeps its timers.
+ *   calls     slow side
+ */
+void lb_pending_move_on(struct lb_shipper *shipper, const struct lb_body *body, uint64_t now_ns);
 
 #endif

@@ -7,8 +7,10 @@
 
 #include <string.h>
 
+#include "agent/store/extra.h"
 #include "agent/store/killpoint.h"
 #include "agent/store/loss.h"
+#include "common/log.h"
 
 #define RUN_SERVICES 16 /* services told apart in one stretch; the rest share a row without a name */
 
@@ -17,12 +19,13 @@
  * it: more words than one commit takes. So it is let go of in parts; each is whole, and a record is counted
  * in one of them.
  */
-#define WORDS_OF_RECORD 4u /* lines and bytes, its own or ours */
+#define WORDS_OF_RECORD 4u /* lines and bytes: its own or ours, and by reason */
 #define WORDS_OF_PART   (LB_LOSS_SLOTS * LB_LOSS_WORDS + LB_RING_SLOW_WORDS)
 _Static_assert(WORDS_OF_PART + WORDS_OF_RECORD + 2 * LB_COMMIT_RANGES <= LB_COMMIT_ENTRIES,
                "a part holds a record");
 
 struct run {
+    enum lb_reason reason;
     struct lb_receipt range; /* lane ranges of the whole stretch */
     struct lb_receipt lost[RUN_SERVICES + 1];
     uint32_t row[RUN_SERVICES];
@@ -33,6 +36,12 @@ static void book(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64
 {
     lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word, lines);
     lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word + 1, bytes);
+}
+
+static void book_more(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
+{
+    lb_commit_add(&shipper->state->slow, LB_SLOW_MORE, row * LB_MORE_WORDS + word, lines);
+    lb_commit_add(&shipper->state->slow, LB_SLOW_MORE, row * LB_MORE_WORDS + word + 1, bytes);
 }
 
 static struct lb_receipt *row_of(struct run *run, const struct lb_record *record, uint32_t row)
@@ -62,24 +71,32 @@ static void note_range(struct lb_receipt *range, const struct lb_record *record)
 
 static void note_line(struct lb_receipt *lost, const struct lb_record *record)
 {
-    lost->lines++;
-    lost->bytes += record->body_len;
-    lost->by_severity[record->severity & 7]++;
+    lost->lines += record->lines;
+    lost->bytes += lb_record_text_len(record);
+    lost->by_severity[record->severity & 7] += record->lines;
     if (lost->first_ns == 0)
         lost->first_ns = record->boot_ns;
     lost->last_ns = record->boot_ns;
 }
 
-static void shed_one(struct lb_shipper *shipper, struct run *run, const struct lb_record *record,
+static void lose_one(struct lb_shipper *shipper, struct run *run, const struct lb_record *record,
                      uint32_t row)
 {
     note_range(&run->range, record);
     if (record->kind == LB_KIND_LINE) {
         note_line(row_of(run, record, row), record);
-        book(shipper, row, LB_BOOK_SHED, 1, record->body_len);
+        book(shipper, row, run->reason == LB_REASON_REJECTED ? LB_BOOK_REJECTED : LB_BOOK_SHED, record->lines,
+             lb_record_text_len(record));
+        if (run->reason == LB_REASON_EXPIRED)
+            book_more(shipper, row, LB_MORE_EXPIRED, record->lines, lb_record_text_len(record));
         return;
     }
     book(shipper, row, LB_BOOK_OWN_SHED, 1, record->body_len);
+    if (run->reason == LB_REASON_REJECTED) { /* telling it again would be refused again, for ever */
+        lb_log(LB_LEVEL_ERROR, "the sink refuses a record of our own, number %llu",
+               (unsigned long long)record->n);
+        return;
+    }
     if (record->kind == LB_KIND_RECEIPT && record->body_len == sizeof(struct lb_receipt)) {
         struct lb_receipt told;
 
@@ -91,8 +108,10 @@ static void shed_one(struct lb_shipper *shipper, struct run *run, const struct l
 
 static void deliver_one(struct lb_shipper *shipper, const struct lb_record *record, uint32_t row)
 {
-    book(shipper, row, record->kind == LB_KIND_LINE ? LB_BOOK_DELIVERED : LB_BOOK_OWN_DELIVERED, 1,
-         record->body_len);
+    if (record->kind == LB_KIND_LINE)
+        book(shipper, row, LB_BOOK_DELIVERED, record->lines, lb_record_text_len(record));
+    else
+        book(shipper, row, LB_BOOK_OWN_DELIVERED, 1, record->body_len);
 }
 
 /* A number between was not lost (a body behind was delivered, then the agent was killed): another row tells
@@ -126,7 +145,7 @@ static uint64_t walk(struct lb_shipper *shipper, uint64_t from, uint64_t to, str
         row = lb_state_find_service(shipper->state, lb_record_service(record), record->service_len,
                                     record->service_ix);
         if (run)
-            shed_one(shipper, run, record, row);
+            lose_one(shipper, run, record, row);
         else
             deliver_one(shipper, record, row);
     }
@@ -143,43 +162,82 @@ void lb_release_publish(struct lb_shipper *shipper)
         lb_link_knock(link->to_fast_fd);
 }
 
-void lb_release_delivered(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+static void deliver_by_walking(struct lb_shipper *shipper, uint64_t from, uint64_t to)
 {
     for (uint64_t pos = from; pos < to; from = pos) {
         pos = walk(shipper, from, to, NULL);
         lb_ring_finish(shipper->ring, from, pos, LB_STATE_DELIVERED);
-        if (pos == to && shipper->has_losses)
-            lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
-        lb_release_publish(shipper);
+        if (pos < to)
+            lb_release_publish(shipper);
     }
 }
 
-static uint64_t shed_part(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+/* The usual case, in which no record is looked at again: the builder has counted them. */
+static void deliver_by_sums(struct lb_shipper *shipper, const struct lb_body *body)
+{
+    for (unsigned i = 0; i < body->sums; i++) {
+        const struct lb_body_sum *sum = &body->sum[i];
+
+        if (sum->lines)
+            book(shipper, sum->row, LB_BOOK_DELIVERED, sum->lines, sum->bytes);
+        if (sum->own_lines)
+            book(shipper, sum->row, LB_BOOK_OWN_DELIVERED, sum->own_lines, sum->own_bytes);
+    }
+    if (body->from == lb_ring_tail(shipper->ring))
+        lb_ring_pass(shipper->ring, body->to, body->next_after);
+    else
+        lb_ring_finish(shipper->ring, body->from, body->to, LB_STATE_DELIVERED);
+}
+
+void lb_release_delivered(struct lb_shipper *shipper, const struct lb_body *body)
+{
+    if (body->sums <= LB_BODY_SUMS)
+        deliver_by_sums(shipper, body);
+    else
+        deliver_by_walking(shipper, body->from, body->to);
+    if (shipper->has_losses)
+        lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
+    lb_release_publish(shipper);
+}
+
+void lb_release_passed(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+{
+    lb_ring_finish(shipper->ring, from, to, LB_STATE_DELIVERED);
+    lb_release_publish(shipper);
+}
+
+static uint64_t lose_part(struct lb_shipper *shipper, uint64_t from, uint64_t to, enum lb_reason reason)
 {
     struct run run;
     uint64_t end;
 
     memset(&run, 0, sizeof run);
+    run.reason = reason;
     end = walk(shipper, from, to, &run);
     for (unsigned i = 0; i <= RUN_SERVICES; i++) {
         struct lb_receipt *lost = &run.lost[i];
 
         if (i < run.count || lost->lines > 0) {
-            lost->reason = LB_REASON_SHED;
+            lost->reason = reason;
             memcpy(lost->range, run.range.range, sizeof lost->range);
             lb_loss_add(shipper->state, lost);
             shipper->has_losses = true;
         }
     }
-    lb_ring_finish(shipper->ring, from, end, LB_STATE_SHED);
+    lb_ring_finish(shipper->ring, from, end,
+                   reason == LB_REASON_REJECTED ? LB_STATE_REJECTED : LB_STATE_SHED);
     lb_release_publish(shipper);
     return end;
 }
 
-void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+void lb_release_lost(struct lb_shipper *shipper, uint64_t from, uint64_t to, enum lb_reason reason)
 {
     while (from < to)
-        from = shed_part(shipper, from, to);
+        from = lose_part(shipper, from, to, reason);
+    if (reason == LB_REASON_SHED) /* told when the sink is back */
+        return;
+    lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
+    lb_release_publish(shipper);
 }
 
 void lb_release_sweep(struct lb_shipper *shipper)

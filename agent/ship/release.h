@@ -9,16 +9,23 @@
  */
 
 /*
- * The sink took these: books, states, tail, and losses to be told.
+ * The sink took a body: books, states, tail, and losses to be told.
  *   calls     slow side
  */
-void lb_release_delivered(struct lb_shipper *shipper, uint64_t from, uint64_t to);
+void lb_release_delivered(struct lb_shipper *shipper, const struct lb_body *body);
+
+/*
+ * Nothing is to be shipped up to a position: all there is final already.
+ *   calls     slow side
+ */
+void lb_release_passed(struct lb_shipper *shipper, uint64_t from, uint64_t to);
 
 /*
  * Give these up: books, loss rows, states, tail.
+ *   reason    LB_REASON_SHED, LB_REASON_EXPIRED (counts as shed) or LB_REASON_REJECTED
  *   calls     slow side
  */
-void lb_release_shed(struct lb_shipper *shipper, uint64_t from, uint64_t to);
+void lb_release_lost(struct lb_shipper *shipper, uint64_t from, uint64_t to, enum lb_reason reason);
 
 /*
  * The first record in [from, to) that must not be shed: its service has

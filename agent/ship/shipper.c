@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shipping. In: records in the ring, answers, the time. Out: bodies to a transport, records released. Always
- * true: bodies are made in the ring's order; a record is in at most one slot; nothing is released that the
- * sink did not take, unless it is shed with a loss row in the same publish.
+ * Shipping. In: records in the ring, the time. Out: bodies to a transport. Always true: bodies are made in
+ * the ring's order; a record is in at most one slot; no body begins before one that is on its way; nothing is
+ * released that the sink did not take, unless it is shed, expired or rejected with a loss row in the same
+ * publish.
  */
 #include "agent/ship/shipper.h"
 
@@ -11,275 +12,198 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ship/answers.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/release.h"
+#include "agent/ship/shed.h"
 #include "agent/ship/slots.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
 
-int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed)
+static void forget_learnt(struct lb_shipper *shipper)
 {
-    shipper->sink_config = &shipper->config->sinks[0];
-    shipper->sink = lb_sink_find(shipper->sink_config->type);
+    shipper->learnt = (struct lb_learnt) { .max_bytes = SIZE_MAX, .max_lines = SIZE_MAX };
+}
+
+int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed, uint64_t now_ns)
+{
+    const struct lb_sink_config *settings = &shipper->config->sinks[0];
+
+    shipper->sink_config = settings;
+    shipper->sink = lb_sink_find(settings->type);
     if (!shipper->sink)
         return -ENOENT;
-    shipper->slots = shipper->sink_config->concurrency < LB_SHIPPER_SLOTS
-                         ? (unsigned)shipper->sink_config->concurrency
-                         : LB_SHIPPER_SLOTS;
-    shipper->next_pos = shipper->scan_pos = lb_ring_tail(shipper->ring);
-    shipper->wait_due_ns = shipper->urgent_due_ns = shipper->damaged_pos = LB_NEVER;
+    shipper->slots = (unsigned)lb_earlier(settings->concurrency, LB_SHIPPER_SLOTS);
+    shipper->damaged_pos = LB_NEVER;
     shipper->has_losses = true; /* the first sweep finds out */
-    lb_retry_init(&shipper->retry, shipper->sink_config->retry_min_ms, shipper->sink_config->retry_max_ms,
-                  seed);
-    return lb_builder_init(&shipper->builder, shipper->sink, shipper->config, shipper->sink_config,
-                           shipper->ring->id);
+    forget_learnt(shipper);
+    lb_pending_forget(shipper);
+    lb_retry_init(&shipper->retry, settings->retry_min_ms, settings->retry_max_ms, shipper->slots, seed);
+    /* Devices that were switched on together do not ship together. */
+    shipper->splay_until_ns = now_ns + lb_retry_random(&shipper->retry, settings->wait_ms + 1) * LB_NS_PER_MS;
+    return lb_builder_init(&shipper->builder, shipper->sink, shipper->config, settings, shipper->ring->id);
 }
 
-/* ---- sending one ---- */
+/* ---- making one ---- */
 
-/*
- * A body failed that was sent at sent_ns; LB_NEVER: it could not be sent. Several that were on their way
- * together and fail together are one failure of the sink: the pause grows once.
- */
-static void note_failure(struct lb_shipper *shipper, uint64_t sent_ns, const char *why, uint64_t now_ns)
+/* Nothing to ship up to a point: what is there is final already and only has to be passed. */
+static void pass_over(struct lb_shipper *shipper, const struct lb_body *looked)
 {
-    /* Without a pause in force (a flush ended it) every failure begins one, or the body would go out again at
-     * once. */
-    bool is_known = shipper->failed_since_delivery && shipper->retry_at_ns > 0 &&
-                    sent_ns <= shipper->stats.last_failure_ns;
-    uint64_t wait_ms;
-
-    shipper->stats.failures++;
-    shipper->stats.last_failure_ns = now_ns;
-    snprintf(shipper->stats.last_error, sizeof shipper->stats.last_error, "%s", why);
-    shipper->failed_since_delivery = true;
-    if (is_known)
-        return;
-    wait_ms = lb_retry_failed(&shipper->retry);
-    shipper->retry_at_ns = now_ns + wait_ms * LB_NS_PER_MS;
-    lb_log(LB_LEVEL_WARNING, "sink %s: %s; next try in %llu ms", shipper->sink_config->name, why,
-           (unsigned long long)wait_ms);
+    lb_release_passed(shipper, shipper->next_pos, looked->to);
+    shipper->next_pos = looked->to;
+    memcpy(shipper->next_n, looked->next_after, sizeof shipper->next_n);
+    lb_pending_forget(shipper);
 }
+
+/* What lies at a position is too old for the sink, and the user wants it dropped then. */
+static void drop_expired(struct lb_shipper *shipper, const struct lb_stamps *stamps, uint64_t from)
+{
+    uint64_t end = lb_pending_end(shipper), to = from;
+    const struct lb_record *record;
+
+    while ((record = lb_ring_at(shipper->ring, to, end)) && record->kind != LB_KIND_HOLE &&
+           record->state < LB_STATE_DELIVERED && lb_stamps_are_off(stamps, record->boot_ns)) {
+        shipper->next_n[record->lane] = record->n + 1;
+        to += record->len;
+    }
+    shipper->next_pos = to;
+    lb_log(LB_LEVEL_WARNING, "sink %s: records are too old to be sent, and dropped",
+           shipper->sink_config->name);
+    lb_release_lost(shipper, from, to, LB_REASON_EXPIRED);
+    lb_pending_forget(shipper);
+}
+
+static struct lb_stamps make_stamps(const struct lb_shipper *shipper, uint64_t now_ns)
+{
+    struct lb_stamps stamps = lb_stamps_of(&shipper->wall, now_ns);
+
+    stamps.has_window = shipper->sink->limits.has_window;
+    stamps.max_age_ns = shipper->sink_config->max_age_ms == LB_OFF
+                            ? LB_NEVER
+                            : shipper->sink_config->max_age_ms * LB_NS_PER_MS;
+    stamps.max_ahead_ns = shipper->sink->limits.future_ms * LB_NS_PER_MS;
+    return stamps;
+}
+
+static struct lb_body_plan make_plan(const struct lb_shipper *shipper, uint64_t now_ns)
+{
+    struct lb_body_plan plan = {
+        .from = shipper->next_pos,
+        .head = lb_pending_end(shipper),
+        .next = { shipper->next_n[0], shipper->next_n[1] },
+        .max_bytes = lb_pending_max_bytes(shipper),
+        .max_lines = lb_pending_max_lines(shipper),
+        .stamps = make_stamps(shipper, now_ns),
+        .drops_expired = shipper->sink_config->expired == LB_EXPIRED_DROP,
+    };
+
+    if (shipper->retry.is_open) { /* it only asks whether the sink is back */
+        plan.max_bytes = lb_earlier(plan.max_bytes, LB_SMALL_BYTES);
+        plan.max_lines = lb_earlier(plan.max_lines, LB_SMALL_LINES);
+    }
+    if (lb_answers_suspect(shipper)) {
+        plan.head = lb_earlier(plan.head, shipper->suspect.to);
+        plan.max_lines = lb_earlier(plan.max_lines, lb_later(shipper->suspect.lines / 2, 1));
+    }
+    return plan;
+}
+
+/* false: there is none, but something may have moved. */
+static bool make_body(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
+{
+    struct lb_body_plan plan = make_plan(shipper, now_ns);
+    int rc = lb_answers_recode(shipper);
+
+    if (rc == 0)
+        rc = lb_builder_make(&shipper->builder, shipper->ring, shipper->state, &plan, &slot->body);
+    if (rc < 0) {
+        lb_answers_note_failure(shipper, strerror(-rc), now_ns);
+        return false;
+    }
+    if (slot->body.is_damaged)
+        lb_pending_note_damage(shipper, slot->body.to);
+    if (rc == 0 && slot->body.to > shipper->next_pos)
+        pass_over(shipper, &slot->body);
+    else if (rc == 0 && !slot->body.is_expired)
+        lb_pending_forget(shipper);
+    if (rc == 0 && slot->body.is_expired)
+        drop_expired(shipper, &plan.stamps, slot->body.to);
+    if (rc == 0)
+        return false;
+    lb_slots_move(slot, LB_SLOT_BUILT);
+    lb_pending_move_on(shipper, &slot->body, now_ns);
+    return true;
+}
+
+/* ---- sending ---- */
 
 static void send_slot(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
 {
     int rc =
         shipper->transport.send(shipper->transport.self, lb_slots_index(shipper, slot), slot->body.payload,
-                                slot->body.payload_len, lb_compression_token(shipper->builder.compression));
+                                slot->body.payload_len, lb_compression_token(slot->body.compression));
 
-    slot->sent_ns = now_ns;
     if (rc == 0) {
+        slot->sent_ns = now_ns;
         shipper->stats.requests++;
         lb_slots_move(slot, LB_SLOT_SENDING);
         return;
     }
-    if (slot->state == LB_SLOT_FREE)
-        lb_slots_move(slot, LB_SLOT_WAITING);
-    note_failure(shipper, LB_NEVER, strerror(-rc), now_ns);
-    slot->not_before_ns = shipper->retry_at_ns;
+    lb_slots_give_back(shipper, slot);
+    lb_answers_note_failure(shipper, strerror(-rc), now_ns);
 }
-
-/* ---- answers ---- */
-
-static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
-{
-    bool was_away = shipper->failed_since_delivery,
-         is_back = was_away && slot->sent_ns > shipper->stats.last_failure_ns;
-
-    /* It was sent after the failure: those that failed with it need not wait. Else they may be refused on
-     * their own. */
-    for (unsigned i = 0; is_back && i < shipper->slots; i++)
-        shipper->slot[i].not_before_ns = 0;
-    shipper->stats.delivered_bodies++;
-    shipper->stats.lines += slot->body.lines;
-    shipper->stats.raw_bytes += slot->body.raw_bytes;
-    shipper->stats.last_delivery_ns = now_ns;
-    shipper->failed_since_delivery = false;
-    shipper->retry_at_ns = 0;
-    lb_retry_succeeded(&shipper->retry);
-    lb_link_put(&shipper->link->last_answer_ns, now_ns);
-    lb_link_put(&shipper->link->sink_away, 0);
-    lb_release_delivered(shipper, slot->body.from, slot->body.to);
-    lb_slots_move(slot, LB_SLOT_FREE);
-    if (was_away)
-        lb_log(LB_LEVEL_NOTICE, "sink %s: delivering again", shipper->sink_config->name);
-}
-
-static void answer_probe(struct lb_shipper *shipper, const struct lb_answer *answer)
-{
-    lb_probe_done done = shipper->probe_done;
-
-    shipper->probe_done = NULL;
-    if (done)
-        done(shipper->probe_ctx, answer, lb_clock_boot_ns() - shipper->probe_sent_ns);
-}
-
-void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const struct lb_answer *answer,
-                          uint64_t now_ns)
-{
-    struct lb_slot *slot = &shipper->slot[index];
-
-    if (index == LB_PROBE_SLOT) {
-        answer_probe(shipper, answer);
-        return;
-    }
-    shipper->stats.wire_bytes += answer->wire_bytes;
-    if (slot->state == LB_SLOT_LINGERING) { /* given up, and its records told as shed */
-        lb_slots_move(slot, LB_SLOT_FREE);
-        return;
-    }
-    if (shipper->sink->judge(answer) == LB_VERDICT_DELIVERED) {
-        delivered(shipper, slot, now_ns);
-        return;
-    }
-    lb_slots_move(slot, LB_SLOT_WAITING);
-    note_failure(shipper, slot->sent_ns, answer->text[0] ? answer->text : "refused without a reason", now_ns);
-    slot->not_before_ns = shipper->retry_at_ns;
-}
-
-void lb_shipper_answer(void *ctx, unsigned slot, const struct lb_answer *answer)
-{
-    lb_shipper_answer_at(ctx, slot, answer, lb_clock_boot_ns());
-}
-
-/* ---- away, and shedding ---- */
 
 /*
- * When bodies on their way, if no answer comes, will show that the sink is away. An answer may bear a later
- * time than the step that follows it, since the loop reads the clock once a turn: so times are compared,
- * never subtracted.
+ * May a body be sent, as far as it is not about the body? None while a question is on its way: its answer
+ * says what to send. One at a time where the sink has to be felt out: after a failure, while something
+ * refused is looked for, while an encoding is on trial.
  */
-static uint64_t away_at_ns(const struct lb_shipper *shipper)
-{
-    uint64_t sent_ns = LB_NEVER;
-
-    for (unsigned i = 0; i < shipper->slots; i++)
-        if (shipper->slot[i].state == LB_SLOT_SENDING)
-            sent_ns = lb_earlier(sent_ns, shipper->slot[i].sent_ns);
-    return sent_ns == LB_NEVER ? LB_NEVER
-                               : lb_later(sent_ns, shipper->stats.last_delivery_ns) + LB_AWAY_AFTER_NS;
-}
-
-bool lb_shipper_is_away(const struct lb_shipper *shipper, uint64_t now_ns)
-{
-    return shipper->failed_since_delivery || now_ns >= away_at_ns(shipper);
-}
-
-/* A body is given up, whether it waits or is on its way. */
-static void give_up(struct lb_shipper *shipper, struct lb_slot *slot)
-{
-    bool is_gone = slot->state != LB_SLOT_SENDING ||
-                   shipper->transport.cancel(shipper->transport.self, lb_slots_index(shipper, slot));
-
-    lb_release_shed(shipper, slot->body.from, slot->body.to);
-    lb_slots_move(slot, is_gone ? LB_SLOT_FREE : LB_SLOT_LINGERING);
-}
-
-/* End of a stretch of records that no slot has, from `from` on, about bytes long. */
-static uint64_t stretch(struct lb_shipper *shipper, uint64_t from, uint64_t bytes)
-{
-    uint64_t end = lb_pending_end(shipper), pos = from;
-    const struct lb_record *record;
-
-    while (pos - from < bytes && !lb_slots_at(shipper, pos) && (record = lb_ring_at(shipper->ring, pos, end)))
-        pos += record->len;
-    return lb_release_first_kept(shipper, from, pos);
-}
-
-static void shed(struct lb_shipper *shipper, uint64_t target_bytes)
-{
-    for (;;) {
-        uint64_t tail = lb_ring_tail(shipper->ring), used = lb_ring_head(shipper->ring) - tail, to;
-        struct lb_slot *slot;
-
-        if (used <= target_bytes || tail >= shipper->damaged_pos)
-            return;
-        slot = lb_slots_at(shipper, tail);
-        if (slot && lb_release_first_kept(shipper, slot->body.from, slot->body.to) < slot->body.to)
-            return; /* somebody waits for these, and all behind them waits too */
-        if (slot) {
-            give_up(shipper, slot);
-        } else {
-            to = stretch(shipper, tail, used - target_bytes);
-            if (to == tail)
-                return;
-            lb_release_shed(shipper, tail, to);
-            if (to > shipper->next_pos)
-                shipper->next_pos = to;
-        }
-        if (lb_ring_tail(shipper->ring) == tail)
-            return; /* damage that nobody has come across yet */
-    }
-}
-
-static void shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
-{
-    bool is_away = lb_shipper_is_away(shipper, now_ns);
-    const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
-    uint64_t next_pos = shipper->next_pos;
-
-    lb_link_put(&shipper->link->sink_away, is_away);
-    if (!is_away || lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size))
-        return;
-    /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
-     */
-    shed(shipper, shipper->next_ring ? 0 : LB_LOW_WATER(shipper->ring->size));
-    if (shipper->next_pos != next_pos)
-        lb_pending_forget(shipper); /* some of what was counted is gone */
-}
-
-/* ---- sending ---- */
-
-/* Nothing to ship up to a point: what is there is final already and only has to be passed. */
-static void pass_over(struct lb_shipper *shipper, uint64_t to)
-{
-    lb_ring_finish(shipper->ring, shipper->next_pos, to, LB_STATE_DELIVERED);
-    lb_release_publish(shipper);
-    shipper->next_pos = to;
-    lb_pending_forget(shipper);
-}
-
-static bool make_body(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
-{
-    int rc = lb_builder_make(&shipper->builder, shipper->ring, shipper->next_pos, lb_pending_end(shipper),
-                             shipper->wall_minus_boot_ns(), &slot->body);
-
-    if (slot->body.is_damaged)
-        lb_pending_note_damage(shipper, slot->body.to);
-    if (rc == 0) {
-        if (slot->body.to > shipper->next_pos)
-            pass_over(shipper, slot->body.to);
-        else
-            lb_pending_forget(shipper);
-        return false;
-    }
-    if (rc < 0) {
-        note_failure(shipper, LB_NEVER, strerror(-rc), now_ns);
-        return false;
-    }
-    lb_pending_move_on(shipper, slot->body.to, now_ns);
-    return true;
-}
-
-/* After a failure one body goes out at a time, the oldest, until one is delivered. */
 static bool may_send(const struct lb_shipper *shipper, uint64_t now_ns)
 {
-    if (shipper->is_held || shipper->retry_at_ns > now_ns)
+    unsigned out = lb_slots_count(shipper, LB_SLOT_SENDING);
+
+    if (shipper->is_held || shipper->trouble == LB_TROUBLE_CLOCK || shipper->question != LB_ASK_NOTHING ||
+        !lb_retry_may_send(&shipper->retry, out, now_ns))
         return false;
-    return !shipper->failed_since_delivery || lb_slots_count(shipper, LB_SLOT_SENDING) == 0;
+    return out == 0 || !(lb_answers_suspect(shipper) || shipper->learnt.is_gzip_on_trial);
+}
+
+/* Records that came back lie before a body that is on its way: it has to be answered first. */
+static bool is_behind(const struct lb_shipper *shipper)
+{
+    for (unsigned i = 0; i < shipper->slots; i++)
+        if (shipper->slot[i].state == LB_SLOT_SENDING && shipper->slot[i].body.from >= shipper->next_pos)
+            return true;
+    return false;
+}
+
+/* A stretch of suspects that is not what comes next has lost its place: it is found again. */
+static void check_suspect(struct lb_shipper *shipper)
+{
+    if (lb_answers_suspect(shipper) && shipper->suspect.from != shipper->next_pos &&
+        lb_slots_count(shipper, LB_SLOT_SENDING) == 0 && !lb_slots_built(shipper))
+        shipper->suspect.to = shipper->suspect.from;
 }
 
 static void send_what_is_due(struct lb_shipper *shipper, uint64_t now_ns)
 {
     struct lb_slot *slot;
 
-    while (may_send(shipper, now_ns) && (slot = lb_slots_next_waiting(shipper, now_ns)))
-        send_slot(shipper, slot, now_ns);
-    while (may_send(shipper, now_ns) && lb_pending_is_due(shipper, now_ns) &&
-           (slot = lb_slots_free(shipper))) {
-        if (make_body(shipper, slot, now_ns))
+    while (may_send(shipper, now_ns)) {
+        slot = lb_slots_built(shipper);
+        if (slot && lb_slots_overtakes(shipper, &slot->body))
+            return;
+        if (slot) {
             send_slot(shipper, slot, now_ns);
+            continue;
+        }
+        check_suspect(shipper);
+        slot = lb_slots_free(shipper);
+        if (!slot || is_behind(shipper) || !lb_pending_is_due(shipper, now_ns) ||
+            lb_answers_ask_first(shipper, now_ns))
+            return;
+        make_body(shipper, slot, now_ns);
     }
 }
 
@@ -290,9 +214,10 @@ static void switch_rings(struct lb_shipper *shipper, uint64_t now_ns)
         return;
     shipper->ring = shipper->next_ring;
     shipper->next_ring = NULL;
-    shipper->next_pos = lb_ring_tail(shipper->ring);
+    shipper->next_pos = 0;
     shipper->force_pos = shipper->force_next_pos;
     shipper->damaged_pos = LB_NEVER;
+    shipper->suspect.from = shipper->suspect.to = 0;
     lb_encoder_init(&shipper->builder.encoder, shipper->config, shipper->sink_config->sequence,
                     shipper->ring->id);
     lb_pending_forget(shipper);
@@ -302,47 +227,41 @@ static void switch_rings(struct lb_shipper *shipper, uint64_t now_ns)
 
 /* ---- when to look again ---- */
 
-static uint64_t next_look(struct lb_shipper *shipper, uint64_t now_ns)
+/* When the next body may be sent, if it is not an answer that it waits for. */
+static uint64_t next_send_ns(struct lb_shipper *shipper, uint64_t now_ns)
 {
-    uint64_t due = LB_NEVER, allowed = lb_later(shipper->retry_at_ns, now_ns);
+    uint64_t allowed_ns = lb_later(shipper->retry.until_ns, now_ns), due_ns;
+    struct lb_slot *built = lb_slots_built(shipper);
 
-    /* Held, nothing is sent until an answer comes; but whether the sink is away must be seen all the same. */
-    if (shipper->is_held)
-        return lb_link_get(&shipper->link->sink_away) ? LB_NEVER : away_at_ns(shipper);
-    if (!shipper->failed_since_delivery || lb_slots_count(shipper, LB_SLOT_SENDING) == 0) {
-        for (unsigned i = 0; i < shipper->slots; i++)
-            if (shipper->slot[i].state == LB_SLOT_WAITING)
-                due = lb_earlier(due, lb_later(allowed, shipper->slot[i].not_before_ns));
-        if (lb_slots_free(shipper) && shipper->pending_lines > 0)
-            due = lb_earlier(
-                due, lb_pending_is_due(shipper, now_ns)
-                         ? allowed
-                         : lb_later(allowed, lb_earlier(shipper->wait_due_ns, shipper->urgent_due_ns)));
-    }
-    if (!lb_link_get(&shipper->link->sink_away))
-        due = lb_earlier(due, away_at_ns(shipper));
-    return due;
+    if (built)
+        due_ns = lb_slots_overtakes(shipper, &built->body) ? LB_NEVER : now_ns;
+    else if (!lb_slots_free(shipper) || is_behind(shipper))
+        due_ns = LB_NEVER;
+    else
+        due_ns = lb_pending_due_ns(shipper, now_ns);
+    if (due_ns == LB_NEVER)
+        return LB_NEVER;
+    if (shipper->trouble == LB_TROUBLE_CLOCK) /* nobody tells when it is right: look each second */
+        return lb_earlier(lb_later(shipper->clock_hold_ns, now_ns), now_ns + LB_NS_PER_S);
+    due_ns = lb_later(due_ns, allowed_ns);
+    return may_send(shipper, due_ns) ? due_ns : LB_NEVER;
 }
 
-/* Is there anything that a step could shed if the ring passed its high-water mark? Else it must not be asked
- * to. */
-static bool can_shed(struct lb_shipper *shipper)
+static uint64_t next_look(struct lb_shipper *shipper, uint64_t now_ns)
 {
-    uint64_t tail = lb_ring_tail(shipper->ring);
-    const struct lb_slot *slot = lb_slots_at(shipper, tail);
-    const struct lb_record *record = lb_ring_at(shipper->ring, tail, lb_pending_end(shipper));
-    uint64_t to = slot ? slot->body.to : record ? tail + record->len : tail;
+    uint64_t due_ns = shipper->is_held ? LB_NEVER : next_send_ns(shipper, now_ns);
 
-    if (lb_release_first_kept(shipper, tail, to) < to)
-        return false;
-    return tail < shipper->damaged_pos && (!shipper->next_ring || tail != lb_ring_head(shipper->ring));
+    /* Whether the sink is away must be seen also while nothing may be sent. */
+    if (!lb_link_get(&shipper->link->sink_away))
+        due_ns = lb_earlier(due_ns, lb_shed_away_at_ns(shipper));
+    return due_ns;
 }
 
 /*
  * Tell the fast side at which fill to knock. Returns true when that fill is reached already, or an urgent
  * record came before it could know that we want to hear of one.
  */
-static bool ask_for_knock(struct lb_shipper *shipper)
+static bool ask_for_knock(struct lb_shipper *shipper, uint64_t now_ns)
 {
     const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
     uint64_t wake = UINT64_MAX;
@@ -350,16 +269,19 @@ static bool ask_for_knock(struct lb_shipper *shipper)
 
     if (!shipper->next_ring && !shipper->is_full && shipper->damaged_pos == LB_NEVER) {
         uint64_t bytes =
-            shipper->builder.max_bytes - lb_earlier(shipper->pending_bytes, shipper->builder.max_bytes);
-        uint64_t lines = (shipper->builder.max_lines - shipper->pending_lines) * sizeof(struct lb_record);
+            lb_pending_max_bytes(shipper) - lb_earlier(shipper->pending_bytes, lb_pending_max_bytes(shipper));
+        uint64_t lines = (lb_pending_max_lines(shipper) - shipper->pending_lines) * sizeof(struct lb_record);
 
         wake = shipper->scan_pos + (shipper->pending_lines == 0 ? 1 : lb_earlier(bytes / 4 * 3, lines) + 1);
         is_late = !shipper->has_urgent && !lb_link_get(&shipper->link->slow_wants_urgent);
         lb_link_put(&shipper->link->slow_wants_urgent, !shipper->has_urgent);
         is_late = is_late && lb_ring_head(fed) > shipper->scan_pos;
     }
-    if (lb_link_get(&shipper->link->sink_away) && can_shed(shipper))
+    if (lb_link_get(&shipper->link->sink_away) && lb_shed_is_possible(shipper))
         wake = lb_earlier(wake, lb_ring_tail(fed) + LB_HIGH_WATER(fed->size) + 1);
+    if (lb_pending_waits_for_clock(shipper,
+                                   now_ns)) /* never with next_ring: what is fed is what is shipped */
+        wake = lb_earlier(wake, lb_ring_tail(fed) + LB_CLOCK_WATER(fed->size));
     lb_link_put(&shipper->link->slow_wake_pos, wake);
     return is_late || lb_ring_head(fed) >= wake;
 }
@@ -368,15 +290,17 @@ uint64_t lb_shipper_step(struct lb_shipper *shipper, uint64_t now_ns)
 {
     uint64_t due;
 
+    lb_answers_look_at_clock(shipper, now_ns);
     lb_release_sweep(shipper);
     switch_rings(shipper, now_ns);
     lb_pending_scan(shipper, now_ns);
-    shed_if_needed(shipper, now_ns);
+    lb_shed_if_needed(shipper, now_ns);
     lb_pending_scan(shipper, now_ns);
     send_what_is_due(shipper, now_ns);
     switch_rings(shipper, now_ns);
+    lb_pending_scan(shipper, now_ns);
     due = next_look(shipper, now_ns);
-    if (ask_for_knock(shipper))
+    if (ask_for_knock(shipper, now_ns))
         due = now_ns;
     return due;
 }
@@ -388,10 +312,15 @@ uint64_t lb_shipper_flush(struct lb_shipper *shipper)
     shipper->force_pos = lb_ring_head(shipper->ring);
     if (shipper->next_ring)
         shipper->force_next_pos = lb_ring_head(shipper->next_ring);
-    shipper->retry_at_ns = 0;
-    for (unsigned i = 0; i < shipper->slots; i++)
-        shipper->slot[i].not_before_ns = 0;
+    lb_retry_end_pause(&shipper->retry);
+    shipper->clock_hold_ns = 0; /* a wait for the clock ends with the next look at it */
     return shipper->force_pos;
+}
+
+void lb_shipper_hurry(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    if (lb_retry_hurry(&shipper->retry, now_ns))
+        lb_log(LB_LEVEL_INFO, "sink %s: the network changed, trying again soon", shipper->sink_config->name);
 }
 
 bool lb_shipper_has_passed(const struct lb_shipper *shipper, uint64_t pos)
@@ -411,14 +340,24 @@ bool lb_shipper_is_done(const struct lb_shipper *shipper)
     return !shipper->next_ring && lb_ring_tail(shipper->ring) == lb_pending_end(shipper);
 }
 
-int lb_shipper_probe(struct lb_shipper *shipper, lb_probe_done done, void *ctx)
+bool lb_shipper_is_busy(const struct lb_shipper *shipper)
 {
+    return lb_slots_count(shipper, LB_SLOT_SENDING) + lb_slots_count(shipper, LB_SLOT_LINGERING) > 0 ||
+           shipper->probe_done || shipper->question != LB_ASK_NOTHING;
+}
+
+int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done done, void *ctx)
+{
+    const struct lb_transport *transport = &shipper->transport;
     int rc;
 
     if (shipper->probe_done)
         return -EBUSY;
-    rc = shipper->transport.send(shipper->transport.self, LB_PROBE_SLOT, shipper->sink->probe,
-                                 strlen(shipper->sink->probe), "");
+    if (is_check)
+        rc = transport->check ? transport->check(transport->self, LB_PROBE_SLOT) : -ENOENT;
+    else
+        rc = transport->send(transport->self, LB_PROBE_SLOT, shipper->sink->probe,
+                             strlen(shipper->sink->probe), "");
     if (rc == 0) {
         shipper->probe_done = done;
         shipper->probe_ctx = ctx;
@@ -427,42 +366,46 @@ int lb_shipper_probe(struct lb_shipper *shipper, lb_probe_done done, void *ctx)
     return rc;
 }
 
-static void give_back(struct lb_shipper *shipper)
+/* Does the old sink's behaviour say nothing of the new one? */
+static bool is_another(const struct lb_sink_config *a, const struct lb_sink_config *b)
 {
-    for (unsigned i = 0; i < shipper->slots; i++) {
-        struct lb_slot *slot = &shipper->slot[i];
-
-        if (slot->state != LB_SLOT_WAITING)
-            continue;
-        lb_builder_give_back(shipper->ring, &slot->body);
-        shipper->next_pos = lb_earlier(shipper->next_pos, slot->body.from);
-        lb_slots_move(slot, LB_SLOT_FREE);
-    }
+    return strcmp(a->type, b->type) != 0 || strcmp(a->url, b->url) != 0 || strcmp(a->site, b->site) != 0 ||
+           strcmp(a->path, b->path) != 0;
 }
 
 int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config)
 {
-    const struct lb_sink *sink = lb_sink_find(config->sinks[0].type);
-    struct lb_builder fresh;
+    const struct lb_sink_config *settings = &config->sinks[0];
+    const struct lb_sink *sink = lb_sink_find(settings->type);
+    struct lb_builder *fresh;
+    struct lb_slot *built;
     int rc;
 
-    if (lb_slots_count(shipper, LB_SLOT_SENDING) + lb_slots_count(shipper, LB_SLOT_LINGERING) > 0)
+    if (lb_shipper_is_busy(shipper))
         return -EBUSY; /* its answer would be judged by another sink, and its records go out twice */
     if (!sink)
         return -ENOENT;
-    rc = lb_builder_init(&fresh, sink, config, &config->sinks[0], shipper->ring->id);
-    if (rc < 0)
+    fresh = malloc(sizeof *fresh); /* too large for a stack */
+    rc = fresh ? lb_builder_init(fresh, sink, config, settings, shipper->ring->id) : -ENOMEM;
+    if (rc < 0) {
+        free(fresh);
         return rc;
-    give_back(shipper);
+    }
+    while ((built = lb_slots_built(shipper)))
+        lb_slots_give_back(shipper, built);
     lb_builder_close(&shipper->builder);
-    shipper->builder = fresh;
+    shipper->builder = *fresh;
+    free(fresh);
+    if (is_another(shipper->sink_config, settings)) {
+        forget_learnt(shipper);
+        shipper->suspect.to = shipper->suspect.from;
+    }
     shipper->config = config;
-    shipper->sink_config = &config->sinks[0];
+    shipper->sink_config = settings;
     shipper->sink = sink;
-    shipper->retry_at_ns = 0;
-    lb_retry_succeeded(&shipper->retry);
-    shipper->retry.min_ms = shipper->sink_config->retry_min_ms;
-    shipper->retry.max_ms = shipper->sink_config->retry_max_ms;
+    if (shipper->trouble != LB_TROUBLE_NONE)
+        shipper->trouble = LB_TROUBLE_AWAY;
+    lb_retry_change(&shipper->retry, settings->retry_min_ms, settings->retry_max_ms);
     lb_pending_forget(shipper);
     return 0;
 }

@@ -8,39 +8,52 @@
 #include "agent/ship/body.h"
 #include "agent/ship/retry.h"
 #include "agent/ship/transport.h"
+#include "agent/ship/wall.h"
 #include "agent/store/link.h"
 #include "agent/store/ring.h"
 #include "agent/store/state.h"
 #include "common/config.h"
 
 /*
- * The slow side's work: bodies out of the ring, through a transport, judged,
- * tried again; what the sink took is released. One state machine for each body
- * in flight ("slot"), one step function for all, time passed in.
+ * The slow side's work: bodies out of the ring, through a transport, judged;
+ * what the sink took is released, what it refused goes back to the ring and is
+ * made into bodies anew. One state machine for each body ("slot"), one step
+ * function for all, time passed in.
  *
- *            body is due             answer: delivered
- *   FREE ───────────────▶ SENDING ───────────────────▶ FREE
- *                          ▲   │ answer: try again
- *               its time   │   ▼
- *                        WAITING ── shed, or new settings ──▶ FREE
- *   SENDING ── shed, and the transport cannot stop ──▶ LINGERING ── its callback ──▶ FREE
+ *        body is due      no service of it is on its way      answer
+ *   FREE ──────────▶ BUILT ───────────────────────▶ SENDING ──────▶ FREE
+ *                      │ one before it failed           │ shed, and the transport cannot stop
+ *                      └──────────▶ FREE                ▼
+ *                                                   LINGERING ── its callback ──▶ FREE
  *
- * Until there is a backlog, a sink that is away makes the oldest records be
- * shed once the ring passes its high-water mark, with receipts when it is back.
+ * Bodies are made in the ring's order, and two that hold the same service are
+ * never on their way at a time, so a service's lines arrive in order while
+ * deliveries succeed. What an answer means is in answers.c:
+ *
+ *   delivered   released
+ *   try again   back to the ring; the breaker opens (retry.h): a pause, then one small body, then more
+ *   too large   back to the ring; the limits of later bodies are learnt from it
+ *   refused     back to the ring; half of it is sent, and so on, until one record is refused alone. That one
+ * is rejected, if the sink takes something else: a sink that refuses all is a fault of the settings encoding
+ * back to the ring, and gzip from then on pause       back to the ring; the sink is asked again after a long,
+ * growing pause clock       back to the ring until our clock is right
  */
-#define LB_SHIPPER_SLOTS    (LB_TRANSPORT_SLOTS - 1)
-#define LB_PROBE_SLOT       LB_SHIPPER_SLOTS
-#define LB_AWAY_AFTER_NS    (2 * 1000000000ull) /* bodies out and no answer for this long: the sink is away */
-#define LB_HIGH_WATER(size) ((size) / 4 * 3)
-#define LB_LOW_WATER(size)  ((size) / 8 * 5)
+#define LB_SHIPPER_SLOTS     (LB_TRANSPORT_SLOTS - 2)
+#define LB_PROBE_SLOT        LB_TRANSPORT_PING      /* `logboom ping` */
+#define LB_ASK_SLOT          (LB_SHIPPER_SLOTS + 1) /* questions of our own: enum lb_question */
+#define LB_AWAY_AFTER_NS     (2 * 1000000000ull) /* bodies out and no answer for this long: the sink is away */
+#define LB_HIGH_WATER(size)  ((size) / 4 * 3)
+#define LB_LOW_WATER(size)   ((size) / 8 * 5)
+#define LB_CLOCK_WATER(size) ((size) / 2)
+#define LB_SMALL_BYTES       (16 * 1024u) /* a body that asks whether the sink is back is no larger */
+#define LB_SMALL_LINES       100u
 
-enum lb_slot_state { LB_SLOT_FREE = 0, LB_SLOT_SENDING, LB_SLOT_WAITING, LB_SLOT_LINGERING, LB_SLOT_STATES };
+enum lb_slot_state { LB_SLOT_FREE = 0, LB_SLOT_BUILT, LB_SLOT_SENDING, LB_SLOT_LINGERING, LB_SLOT_STATES };
 
 struct lb_slot {
     enum lb_slot_state state;
     struct lb_body body;
     uint64_t sent_ns;
-    uint64_t not_before_ns; /* WAITING: it is not tried again before this, whatever became of others */
 };
 
 struct lb_shipper_stats {
@@ -49,6 +62,42 @@ struct lb_shipper_stats {
     uint64_t last_delivery_ns; /* boot time, 0: none yet */
     uint64_t last_failure_ns;
     char last_error[256];
+};
+
+/* Why nothing is sent, for status. */
+enum lb_trouble {
+    LB_TROUBLE_NONE = 0,
+    LB_TROUBLE_AWAY,   /* no answer, or one that says "not now" */
+    LB_TROUBLE_PAUSED, /* it will not take anything until somebody changes something */
+    LB_TROUBLE_CLOCK,  /* its certificate seems invalid, and our clock is not synchronised */
+};
+
+#define LB_QUESTION_MAX 128 /* an empty body, packed */
+
+/* What we want to know of a sink, by its empty body. */
+enum lb_question {
+    LB_ASK_NOTHING = 0,
+    LB_ASK_TIME,  /* its Date, for a clock that nobody vouches for */
+    LB_ASK_TAKES, /* does it take anything at all? Then what it refused alone is to blame */
+};
+
+/* Records that the sink refused together. Halved until one is left. */
+struct lb_suspect {
+    uint64_t from, to; /* ring positions, from == to: there is none */
+    uint64_t lines;
+    uint64_t since_ns; /* a delivery after this shows that the sink takes other things */
+    bool is_alone;     /* the one that is left was refused alone */
+    char text[256];    /* what the sink said */
+};
+
+/* What answers have taught of the sink, beside its row in the registry. */
+struct lb_learnt {
+    size_t max_bytes, max_lines;           /* of bodies */
+    size_t accepted_bytes, accepted_lines; /* the most that it took */
+    bool zstd_works, zstd_refused;
+    bool is_gzip_on_trial; /* a first body in zstd was refused: does the same in gzip go through? */
+    uint64_t rejected_in_a_row;
+    bool has_delivered;
 };
 
 /* What a probe came to: the sink's answer, and how long it took. Called once, on the slow side. */
@@ -67,20 +116,34 @@ struct lb_shipper {
     struct lb_transport transport;
     struct lb_builder builder;
     struct lb_retry retry;
-    uint64_t (*wall_minus_boot_ns)(void);
+    struct lb_wall wall;
+    struct lb_wall_reading (*read_clocks)(void *ctx);
+    void *clocks_ctx;
+    uint64_t phase; /* the device's own beat (lb_retry_beat_ns) */
     struct lb_slot slot[LB_SHIPPER_SLOTS];
-    unsigned slots;    /* concurrency */
-    uint64_t next_pos; /* first record that no slot has */
-    uint64_t scan_pos; /* records before it, from next_pos on, are counted in pending_* */
-    uint64_t pending_lines, pending_bytes;
+    unsigned slots;                        /* concurrency */
+    uint64_t next_pos;                     /* first record that no slot has */
+    uint64_t next_n[LB_LANE_COUNT];        /* by lane: the number that comes next there */
+    uint64_t scan_pos;                     /* records before it, from next_pos on, are counted in pending_* */
+    uint64_t pending_lines, pending_bytes; /* those that are final already too, where some are */
     bool has_urgent;
-    bool is_full;                        /* enough for a body is pending, scanning stopped */
+    bool is_full;                        /* enough for a body is pending */
     uint64_t wait_due_ns, urgent_due_ns; /* LB_NEVER: nothing pending */
-    uint64_t retry_at_ns;                /* no body is sent before this; 0: no failure */
-    uint64_t force_pos;                  /* records before it are due now (flush) */
+    uint64_t splay_until_ns;             /* what is seen before it, just after the start, is due then */
+    uint64_t force_pos;                  /* records before it are due now (flush, and what came back) */
     uint64_t force_next_pos;             /* the same in next_ring */
     uint64_t damaged_pos; /* what lies there is no record, so nothing from there on can be told apart;
                              LB_NEVER: none */
+    struct lb_suspect suspect;
+    struct lb_learnt learnt;
+    enum lb_question question; /* one is on its way */
+    enum lb_compression question_compression;
+    uint8_t question_body[LB_QUESTION_MAX];
+    uint64_t asked_ns;
+    bool has_asked_time;
+    enum lb_trouble trouble;
+    bool has_told_clock;    /* the log says already that we wait for it */
+    uint64_t clock_hold_ns; /* trouble CLOCK: tried again at the latest then */
     bool failed_since_delivery;
     bool has_losses; /* rows of the loss table are open, closed or being told */
     bool is_stopping;
@@ -94,16 +157,14 @@ struct lb_shipper {
 /*
  * Start shipping. The transport's callback must be lb_shipper_answer() with
  * the shipper as ctx.
- *   shipper     ring next_ring old_ring_done state link config transport wall_minus_boot_ns are set by the
- *               caller, the rest is zero; config has a sink
- *   seed        for jitter
- *   returns     0 | -ENOMEM | -ENOENT no such sink type
- *   calls       slow side, or before its thread starts
+ *   shipper     ring next_ring old_ring_done state link config transport read_clocks clocks_ctx phase are set
+ * by the caller, wall is initialised, the rest is zero; config has a sink seed        for jitter now_ns boot
+ * time returns     0 | -ENOMEM | -ENOENT no such sink type calls       slow side, or before its thread starts
  */
-int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed);
+int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed, uint64_t now_ns);
 
 /*
- * Do all that is due now: look at new records, send, try again, shed, release.
+ * Do all that is due now: look at new records, send, shed, release.
  *   returns   when to be called again at the latest (boot time), LB_NEVER: at the next knock or answer
  *   calls     slow side, after each turn of its loop
  */
@@ -130,6 +191,12 @@ void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned slot, const struc
 uint64_t lb_shipper_flush(struct lb_shipper *shipper);
 
 /*
+ * Something changed in the network: a pause for want of it may end early.
+ *   calls     slow side
+ */
+void lb_shipper_hurry(struct lb_shipper *shipper, uint64_t now_ns);
+
+/*
  * Is all before a position of the current ring final?
  *   calls     slow side
  */
@@ -144,15 +211,21 @@ bool lb_shipper_is_done(const struct lb_shipper *shipper);
 void lb_shipper_stop_soon(struct lb_shipper *shipper);
 
 /*
- * Send the sink's empty body and tell what came back.
- *   returns   0 done() will be called | -EBUSY a probe is out | negative errno of the transport
- *   calls     slow side
+ * Send the sink's empty body, or, with is_check, its question about the key,
+ * and tell what came back.
+ *   returns   0 done() will be called | -EBUSY a probe is out | -ENOENT is_check: this sink has no such
+ * question | negative errno of the transport calls     slow side
  */
-int lb_shipper_probe(struct lb_shipper *shipper, lb_probe_done done, void *ctx);
+int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done done, void *ctx);
 
 /*
- * New settings. Bodies that wait for another try go back to the ring and are
- * made anew, and are due at once: the new settings may be what the sink needs.
+ * Is anything on its way, a probe among it?
+ *   calls     slow side
+ */
+bool lb_shipper_is_busy(const struct lb_shipper *shipper);
+
+/*
+ * New settings. They are tried at once: they may be what the sink needs.
  *   config    outlives the shipper or the next call of this; its concurrency counts only after a restart
  *   returns   0 | -EBUSY a body is on its way | -ENOENT no such sink type | -ENOMEM (the old settings stay)
  *   calls     slow side; is_held makes sure that in the end nothing is on its way

@@ -23,18 +23,33 @@ unsigned lb_slots_count(const struct lb_shipper *shipper, enum lb_slot_state sta
 struct lb_slot *lb_slots_free(struct lb_shipper *shipper);
 
 /*
- * The body to try again next: of those that wait, and whose time has come, the one that is first in the ring.
+ * The body that is built and not sent yet.
  *   returns   its slot | NULL none
  *   calls     slow side
  */
-struct lb_slot *lb_slots_next_waiting(struct lb_shipper *shipper, uint64_t now_ns);
+struct lb_slot *lb_slots_built(struct lb_shipper *shipper);
 
 /*
- * The slot whose body, waiting or on its way, holds a position of the ring.
+ * The slot whose body, built or on its way, holds a position of the ring.
  *   returns   it | NULL none
  *   calls     slow side
  */
 struct lb_slot *lb_slots_at(struct lb_shipper *shipper, uint64_t pos);
+
+/*
+ * Is a body on its way that holds a service of this one? Then this one has to
+ * wait, or it might arrive first.
+ *   calls     slow side
+ */
+bool lb_slots_overtakes(const struct lb_shipper *shipper, const struct lb_body *body);
+
+/*
+ * A body is not sent, or was not taken: its records are pending again, with
+ * those of any that is built, and due at once.
+ *   slot      BUILT or SENDING; becomes FREE
+ *   calls     slow side
+ */
+void lb_slots_give_back(struct lb_shipper *shipper, struct lb_slot *slot);
 
 /*
  * The number by which the transport knows a slot.

@@ -35,21 +35,34 @@ struct lb_transport {
     bool (*cancel)(void *self, unsigned slot);
 
     void (*close)(void *self);
+
+    /*
+     * Ask the sink whether our key is right (sink.h, aim_check); as send()
+     * otherwise. NULL: this sink has no such question.
+     */
+    int (*check)(void *self, unsigned slot);
+
+    bool tells_time; /* its answers may bear a Date that can be trusted */
 };
 
-#define LB_TRANSPORT_SLOTS 9 /* the largest concurrency, and one for probes */
+/* The largest concurrency (8), one for `logboom ping`, one for our own questions. */
+#define LB_TRANSPORT_SLOTS 10
+#define LB_TRANSPORT_PING  8 /* its slot: always by a connection of its own */
 
 /*
  * HTTP by libcurl's multi interface in a loop: TLS verified, http and https
  * only, no redirects (a key must not follow one), HTTP/1.1, connections kept.
  * Traps that shaped it: facts/sinks.md section 9.
- *   config    url, timeout, tls_ca are taken over; target is copied
+ *   config    timeout, tls_ca, proxy are taken over; the targets are copied
+ *   check     what asks about the key, NULL: nothing does
+ *   seed      for the connections' age
  *   done      called on the loop's thread
  *   returns   0 | -ENOMEM | -EIO libcurl cannot start (it was logged)
  *   calls     slow side
  */
 int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
-                 lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
+                 const struct lb_target *check, uint64_t seed, lb_transport_done done, void *ctx,
+                 struct lb_transport *ret_transport);
 
 /*
  * A local file, written by the card side: opened for append with mode 0600, a

@@ -27,7 +27,7 @@ extern const struct lb_sink lb_sink_file;
 const struct lb_sink lb_sink_file = {
     .type = "file",
     .transport = LB_TRANSPORT_FILE,
-    .limits = { 4250000, 1000, 900000 },
+    .limits = { 4250000, 1000, 900000, false, 0 },
     .begin = "",
     .between = "\n",
     .end = "\n",

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers, and what they mean. In: an answer for a slot, the time. Out: records released, given back, or
+ * rejected; the breaker, the learnt limits and the clock moved on. Always true: a record leaves the ring only
+ * when the sink took it, or refused it alone while it took something else.
+ */
+#include "agent/ship/answers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/ship/pending.h"
+#include "agent/ship/release.h"
+#include "agent/ship/slots.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+
+/* Rejected one after the other without proof that the sink takes anything: then it is not the records. */
+#define REJECTED_IN_A_ROW_MAX 3
+
+/* ---- failures ---- */
+
+static void note(struct lb_shipper *shipper, const char *why, uint64_t now_ns)
+{
+    shipper->stats.failures++;
+    shipper->stats.last_failure_ns = now_ns;
+    snprintf(shipper->stats.last_error, sizeof shipper->stats.last_error, "%s", why);
+    shipper->failed_since_delivery = true;
+}
+
+/* The breaker opens. Bodies that were on their way together and fail together are one failure of the sink. */
+static void fail(struct lb_shipper *shipper, enum lb_failure kind, const char *why, uint64_t asked_ms,
+                 uint64_t sent_ns, uint64_t now_ns)
+{
+    bool is_known = shipper->retry.is_open && now_ns < shipper->retry.until_ns &&
+                    sent_ns <= shipper->stats.last_failure_ns;
+    const char *name = shipper->sink_config->name;
+    uint64_t wait_ms;
+
+    note(shipper, why, now_ns);
+    if (is_known) {
+        lb_retry_put_off(&shipper->retry, asked_ms, now_ns);
+        return;
+    }
+    wait_ms = lb_retry_failed(&shipper->retry, kind, asked_ms, now_ns);
+    shipper->trouble = kind == LB_FAILURE_REFUSED ? LB_TROUBLE_PAUSED : LB_TROUBLE_AWAY;
+    if (kind == LB_FAILURE_REFUSED)
+        lb_log(LB_LEVEL_ERROR, "sink %s is paused: %s; the lines are kept, next try in %llu ms", name, why,
+               (unsigned long long)wait_ms);
+    else
+        lb_log(LB_LEVEL_WARNING, "sink %s: %s; next try in %llu ms", name, why, (unsigned long long)wait_ms);
+}
+
+void lb_answers_note_failure(struct lb_shipper *shipper, const char *why, uint64_t now_ns)
+{
+    fail(shipper, LB_FAILURE_ANSWER, why, 0, LB_NEVER, now_ns);
+}
+
+void lb_answers_note_silence(struct lb_shipper *shipper, uint64_t sent_ns, uint64_t now_ns)
+{
+    fail(shipper, LB_FAILURE_NETWORK, "no answer, and no room to wait for it", 0, sent_ns, now_ns);
+}
+
+static const char *reason_of(const struct lb_answer *answer)
+{
+    return answer->text[0] ? answer->text : "refused without a reason";
+}
+
+static void try_again(struct lb_shipper *shipper, const struct lb_answer *answer, uint64_t sent_ns,
+                      uint64_t now_ns)
+{
+    fail(shipper, answer->error ? LB_FAILURE_NETWORK : LB_FAILURE_ANSWER, reason_of(answer),
+         answer->retry_after_ms, sent_ns, now_ns);
+}
+
+static void pause(struct lb_shipper *shipper, const struct lb_answer *answer, uint64_t sent_ns,
+                  uint64_t now_ns)
+{
+    fail(shipper, LB_FAILURE_REFUSED, reason_of(answer), answer->retry_after_ms, sent_ns, now_ns);
+}
+
+/* ---- the clock ---- */
+
+static void let_go_of_clock(struct lb_shipper *shipper)
+{
+    if (shipper->trouble != LB_TROUBLE_CLOCK)
+        return;
+    shipper->trouble = LB_TROUBLE_AWAY;
+    shipper->clock_hold_ns = 0;
+}
+
+void lb_answers_look_at_clock(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    struct lb_wall_reading reading = shipper->read_clocks(shipper->clocks_ctx);
+
+    if (lb_wall_look(&shipper->wall, &reading)) {
+        let_go_of_clock(shipper);
+        lb_log(LB_LEVEL_INFO, "the clock is %s now",
+               lb_clock_trust_name(lb_wall_trust(&shipper->wall, now_ns)));
+    }
+    if (shipper->clock_hold_ns <= now_ns)
+        let_go_of_clock(shipper);
+}
+
+/*
+ * The certificate is not yet, or no more, valid at our time. While nobody vouches for our clock that says
+ * more about the clock than about the sink: wait for it, at no cost to the backoff, and look again at the
+ * latest after the longest pause.
+ */
+static void wait_for_clock(struct lb_shipper *shipper, const struct lb_answer *answer, uint64_t sent_ns,
+                           uint64_t now_ns)
+{
+    if (lb_wall_trust(&shipper->wall, now_ns) == LB_CLOCK_EXACT) {
+        pause(shipper, answer, sent_ns, now_ns);
+        return;
+    }
+    note(shipper, reason_of(answer), now_ns);
+    if (!shipper->has_told_clock)
+        lb_log(LB_LEVEL_WARNING, "sink %s: %s; the clock is not synchronised, waiting for it",
+               shipper->sink_config->name, reason_of(answer));
+    shipper->has_told_clock = true;
+    shipper->trouble = LB_TROUBLE_CLOCK;
+    shipper->clock_hold_ns = now_ns + shipper->retry.max_ms * LB_NS_PER_MS +
+                             lb_retry_random(&shipper->retry, shipper->retry.max_ms / 10 + 1) * LB_NS_PER_MS;
+}
+
+/* ---- delivered ---- */
+
+static void learn_from_success(struct lb_shipper *shipper, const struct lb_body *body)
+{
+    struct lb_learnt *learnt = &shipper->learnt;
+    bool was_on_trial = learnt->is_gzip_on_trial;
+
+    learnt->accepted_bytes = lb_later(learnt->accepted_bytes, body->raw_bytes);
+    learnt->accepted_lines = lb_later(learnt->accepted_lines, body->lines);
+    learnt->rejected_in_a_row = 0;
+    learnt->has_delivered = true;
+    learnt->is_gzip_on_trial = false;
+    if (body->compression == LB_COMPRESSION_ZSTD)
+        learnt->zstd_works = true;
+    if (!was_on_trial || body->compression != LB_COMPRESSION_GZIP)
+        return;
+    learnt->zstd_refused = true;
+    lb_log(LB_LEVEL_NOTICE, "sink %s takes gzip and no zstd: gzip from now on", shipper->sink_config->name);
+}
+
+/* A part of what was refused together went through: the rest holds what is refused. */
+static void narrow_suspect(struct lb_shipper *shipper, const struct lb_body *body)
+{
+    struct lb_suspect *suspect = &shipper->suspect;
+
+    if (!lb_answers_suspect(shipper) || body->to <= suspect->from || body->from >= suspect->to)
+        return;
+    suspect->from = body->to < suspect->to ? body->to : suspect->to;
+    suspect->lines = suspect->lines > body->lines ? suspect->lines - body->lines : 1;
+    suspect->is_alone = false;
+}
+
+static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
+{
+    bool was_away = shipper->failed_since_delivery;
+
+    shipper->stats.delivered_bodies++;
+    shipper->stats.lines += slot->body.lines;
+    shipper->stats.raw_bytes += slot->body.raw_bytes;
+    shipper->stats.last_delivery_ns = now_ns;
+    shipper->failed_since_delivery = false;
+    /* One that was sent before the failure says nothing of the sink after it: the pause stays. */
+    if (!shipper->retry.is_open || slot->sent_ns > shipper->stats.last_failure_ns) {
+        lb_retry_succeeded(&shipper->retry);
+        shipper->trouble = LB_TROUBLE_NONE;
+        shipper->has_told_clock = false;
+    }
+    learn_from_success(shipper, &slot->body);
+    narrow_suspect(shipper, &slot->body);
+    lb_link_put(&shipper->link->last_answer_ns, now_ns);
+    lb_link_put(&shipper->link->sink_away, 0);
+    lb_release_delivered(shipper, &slot->body);
+    lb_slots_move(slot, LB_SLOT_FREE);
+    if (was_away)
+        lb_log(LB_LEVEL_NOTICE, "sink %s: delivering again", shipper->sink_config->name);
+}
+
+/* ---- refused ---- */
+
+/* The sink is alive, and there is something to do at once. */
+static void note_alive(struct lb_shipper *shipper, const struct lb_answer *answer, uint64_t now_ns)
+{
+    shipper->stats.failures++;
+    snprintf(shipper->stats.last_error, sizeof shipper->stats.last_error, "%s", reason_of(answer));
+    lb_link_put(&shipper->link->last_answer_ns, now_ns);
+}
+
+static void suspect(struct lb_shipper *shipper, const struct lb_body *body, const struct lb_answer *answer,
+                    uint64_t now_ns)
+{
+    struct lb_suspect *suspect = &shipper->suspect;
+    bool is_part = lb_answers_suspect(shipper) && body->from >= suspect->from && body->to <= suspect->to;
+
+    *suspect = (struct lb_suspect) { .from = body->from,
+                                     .to = body->to,
+                                     .lines = body->lines,
+                                     .since_ns = is_part ? suspect->since_ns : now_ns,
+                                     .is_alone = body->lines == 1 };
+    snprintf(suspect->text, sizeof suspect->text, "%s", reason_of(answer));
+    if (!is_part)
+        lb_log(LB_LEVEL_WARNING, "sink %s: %s; looking for what it refuses among %llu records",
+               shipper->sink_config->name, reason_of(answer), (unsigned long long)body->lines);
+}
+
+static void reject(struct lb_shipper *shipper)
+{
+    struct lb_suspect *suspect = &shipper->suspect;
+
+    lb_log(LB_LEVEL_WARNING, "sink %s refuses one record for good: %s; it is rejected, and told in a receipt",
+           shipper->sink_config->name, suspect->text);
+    shipper->learnt.rejected_in_a_row++;
+    lb_release_lost(shipper, suspect->from, suspect->to, LB_REASON_REJECTED);
+    suspect->to = suspect->from;
+    lb_pending_forget(shipper);
+}
+
+/*
+ * Bodies may have been refused for their bytes or for their entries. What was larger than anything taken so
+ * far is to blame.
+ */
+static void learn_limits(struct lb_shipper *shipper, const struct lb_body *body)
+{
+    struct lb_learnt *learnt = &shipper->learnt;
+    bool has_more_bytes = body->raw_bytes > learnt->accepted_bytes,
+         has_more_lines = body->lines > learnt->accepted_lines;
+
+    if (!has_more_bytes && !has_more_lines) { /* it took as much before: it has changed */
+        learnt->accepted_bytes = learnt->accepted_lines = 0;
+        has_more_bytes = true;
+    }
+    if (has_more_bytes)
+        learnt->max_bytes =
+            lb_earlier(learnt->max_bytes, lb_later(body->raw_bytes / 2, learnt->accepted_bytes));
+    if (has_more_lines)
+        learnt->max_lines =
+            lb_earlier(learnt->max_lines, lb_later((body->lines + 1) / 2, learnt->accepted_lines));
+    lb_log(LB_LEVEL_NOTICE,
+           "sink %s finds a body of %llu records and %llu bytes too large: at most %zu and %zu from now on",
+           shipper->sink_config->name, (unsigned long long)body->lines, (unsigned long long)body->raw_bytes,
+           lb_pending_max_lines(shipper), lb_pending_max_bytes(shipper));
+}
+
+static void split(struct lb_shipper *shipper, const struct lb_body *body, const struct lb_answer *answer,
+                  uint64_t now_ns)
+{
+    note_alive(shipper, answer, now_ns);
+    if (body->lines > 1)
+        learn_limits(shipper, body);
+    else
+        suspect(shipper, body, answer, now_ns);
+}
+
+/* At its first use zstd may be what is refused: the same once more in gzip tells. */
+static bool try_gzip(struct lb_shipper *shipper, const struct lb_body *body)
+{
+    struct lb_learnt *learnt = &shipper->learnt;
+
+    if (body->compression != LB_COMPRESSION_ZSTD || learnt->zstd_works || lb_answers_suspect(shipper))
+        return false;
+    learnt->is_gzip_on_trial = true;
+    return true;
+}
+
+static void bisect(struct lb_shipper *shipper, const struct lb_body *body, const struct lb_answer *answer,
+                   uint64_t now_ns)
+{
+    note_alive(shipper, answer, now_ns);
+    if (try_gzip(shipper, body))
+        return;
+    shipper->learnt.is_gzip_on_trial = false;
+    suspect(shipper, body, answer, now_ns);
+}
+
+static void recode(struct lb_shipper *shipper, const struct lb_slot *slot, const struct lb_answer *answer,
+                   uint64_t now_ns)
+{
+    if (slot->body.compression != LB_COMPRESSION_ZSTD) {
+        pause(shipper, answer, slot->sent_ns, now_ns);
+        return;
+    }
+    note_alive(shipper, answer, now_ns);
+    shipper->learnt.is_gzip_on_trial = true;
+}
+
+int lb_answers_recode(struct lb_shipper *shipper)
+{
+    const struct lb_learnt *learnt = &shipper->learnt;
+    enum lb_compression want = shipper->sink_config->compression;
+
+    if (shipper->sink->transport == LB_TRANSPORT_FILE)
+        want = LB_COMPRESSION_NONE;
+    /* While something is refused and zstd has not been taken yet: as plain as possible. */
+    if (want == LB_COMPRESSION_ZSTD && (learnt->zstd_refused || learnt->is_gzip_on_trial ||
+                                        (lb_answers_suspect(shipper) && !learnt->zstd_works)))
+        want = LB_COMPRESSION_GZIP;
+    return want == shipper->builder.compression ? 0 : lb_builder_recode(&shipper->builder, want);
+}
+
+/* ---- questions ---- */
+
+/* An empty body, packed as the others are: one that the sink takes unpacked says nothing of an encoding. */
+static long pack_question(struct lb_shipper *shipper, enum lb_question question)
+{
+    const char *empty = shipper->sink->probe;
+
+    shipper->question_compression =
+        question == LB_ASK_TAKES ? shipper->builder.compression : LB_COMPRESSION_NONE;
+    if (shipper->question_compression != LB_COMPRESSION_NONE)
+        return lb_compress(shipper->builder.compressor, empty, strlen(empty), shipper->question_body,
+                           sizeof shipper->question_body);
+    memcpy(shipper->question_body, empty, strlen(empty));
+    return (long)strlen(empty);
+}
+
+static bool ask(struct lb_shipper *shipper, enum lb_question question, uint64_t now_ns)
+{
+    long len = pack_question(shipper, question);
+    int rc = len < 0
+                 ? (int)len
+                 : shipper->transport.send(shipper->transport.self, LB_ASK_SLOT, shipper->question_body,
+                                           (size_t)len, lb_compression_token(shipper->question_compression));
+
+    if (rc < 0) {
+        lb_answers_note_failure(shipper, strerror(-rc), now_ns);
+        return true;
+    }
+    shipper->stats.requests++;
+    shipper->question = question;
+    shipper->asked_ns = now_ns;
+    return true;
+}
+
+/* The record that was refused alone: is there proof that the sink takes something else? */
+static bool settle_suspect(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    if (shipper->stats.last_delivery_ns <= shipper->suspect.since_ns)
+        return ask(shipper, LB_ASK_TAKES, now_ns);
+    reject(shipper);
+    return false;
+}
+
+bool lb_answers_ask_first(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    if (shipper->question != LB_ASK_NOTHING)
+        return true;
+    if (lb_answers_suspect(shipper) && shipper->suspect.is_alone)
+        return settle_suspect(shipper, now_ns);
+    if (shipper->transport.tells_time && !shipper->has_asked_time &&
+        lb_wall_trust(&shipper->wall, now_ns) == LB_CLOCK_UNKNOWN)
+        return ask(shipper, LB_ASK_TIME, now_ns);
+    return false;
+}
+
+/* Whether it takes anything. One that refuses even an empty body may refuse all, or just that. */
+static void answer_takes(struct lb_shipper *shipper, enum lb_verdict verdict, const struct lb_answer *answer,
+                         uint64_t now_ns)
+{
+    struct lb_answer refusal = { 0 };
+
+    if (!lb_answers_suspect(shipper) || !shipper->suspect.is_alone)
+        return;
+    if (verdict != LB_VERDICT_DELIVERED && shipper->question_compression == LB_COMPRESSION_ZSTD) {
+        shipper->learnt.zstd_works = false; /* it did, or was never taken: is it zstd? Gzip will tell */
+        shipper->learnt.is_gzip_on_trial = true;
+        shipper->suspect.to = shipper->suspect.from;
+        return;
+    }
+    if (verdict == LB_VERDICT_DELIVERED ||
+        (shipper->learnt.has_delivered && shipper->learnt.rejected_in_a_row < REJECTED_IN_A_ROW_MAX)) {
+        reject(shipper);
+        return;
+    }
+    snprintf(refusal.text, sizeof refusal.text, "it refuses everything: %.200s", reason_of(answer));
+    pause(shipper, &refusal, shipper->asked_ns, now_ns);
+    shipper->suspect.to = shipper->suspect.from;
+}
+
+static void answer_question(struct lb_shipper *shipper, const struct lb_answer *answer, uint64_t now_ns)
+{
+    enum lb_verdict verdict = shipper->sink->judge(answer);
+    enum lb_question question = shipper->question;
+
+    shipper->question = LB_ASK_NOTHING;
+    shipper->stats.wire_bytes += answer->wire_bytes;
+    if (verdict == LB_VERDICT_RETRY) {
+        try_again(shipper, answer, shipper->asked_ns, now_ns);
+    } else if (verdict == LB_VERDICT_CLOCK) {
+        wait_for_clock(shipper, answer, shipper->asked_ns, now_ns);
+    } else {
+        shipper->has_asked_time = shipper->has_asked_time || question == LB_ASK_TIME;
+        if (verdict == LB_VERDICT_PAUSE) /* a key, an address: it says nothing of any record */
+            pause(shipper, answer, shipper->asked_ns, now_ns);
+        else if (question == LB_ASK_TAKES)
+            answer_takes(shipper, verdict, answer, now_ns);
+    }
+}
+
+static void answer_probe(struct lb_shipper *shipper, const struct lb_answer *answer)
+{
+    lb_probe_done done = shipper->probe_done;
+
+    shipper->probe_done = NULL;
+    if (done)
+        done(shipper->probe_ctx, answer, lb_clock_boot_ns() - shipper->probe_sent_ns);
+}
+
+/* ---- the answer ---- */
+
+/* It was not taken. The slot is free already, its body is read still. */
+static void refused(struct lb_shipper *shipper, enum lb_verdict verdict, const struct lb_slot *slot,
+                    const struct lb_answer *answer, uint64_t now_ns)
+{
+    switch (verdict) {
+    case LB_VERDICT_CLOCK:
+        wait_for_clock(shipper, answer, slot->sent_ns, now_ns);
+        return;
+    case LB_VERDICT_SPLIT:
+        split(shipper, &slot->body, answer, now_ns);
+        return;
+    case LB_VERDICT_BISECT:
+        bisect(shipper, &slot->body, answer, now_ns);
+        return;
+    case LB_VERDICT_RECODE:
+        recode(shipper, slot, answer, now_ns);
+        return;
+    case LB_VERDICT_PAUSE:
+        pause(shipper, answer, slot->sent_ns, now_ns);
+        return;
+    case LB_VERDICT_DELIVERED:
+    case LB_VERDICT_RETRY:
+    case LB_VERDICT_COUNT:
+        break;
+    }
+    try_again(shipper, answer, slot->sent_ns, now_ns);
+}
+
+static void learn_date(struct lb_shipper *shipper, unsigned index, const struct lb_answer *answer,
+                       uint64_t now_ns)
+{
+    uint64_t sent_ns = index == LB_ASK_SLOT     ? shipper->asked_ns
+                       : index == LB_PROBE_SLOT ? shipper->probe_sent_ns
+                                                : shipper->slot[index].sent_ns;
+
+    if (answer->date_s && lb_wall_date(&shipper->wall, answer->date_s, sent_ns, now_ns))
+        let_go_of_clock(shipper);
+}
+
+void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const struct lb_answer *answer,
+                          uint64_t now_ns)
+{
+    struct lb_slot *slot;
+    enum lb_verdict verdict;
+
+    learn_date(shipper, index, answer, now_ns);
+    if (index == LB_PROBE_SLOT) {
+        answer_probe(shipper, answer);
+        return;
+    }
+    if (index == LB_ASK_SLOT) {
+        answer_question(shipper, answer, now_ns);
+        return;
+    }
+    slot = &shipper->slot[index];
+    shipper->stats.wire_bytes += answer->wire_bytes;
+    if (slot->state == LB_SLOT_LINGERING) { /* given up, and its records told as shed */
+        lb_slots_move(slot, LB_SLOT_FREE);
+        return;
+    }
+    verdict = shipper->sink->judge(answer);
+    if (verdict == LB_VERDICT_DELIVERED) {
+        delivered(shipper, slot, now_ns);
+        return;
+    }
+    lb_slots_give_back(shipper, slot);
+    refused(shipper, verdict, slot, answer, now_ns);
+}
+
+void lb_shipper_answer(void *ctx, unsigned slot, const struct lb_answer *answer)
+{
+    lb_shipper_answer_at(ctx, slot, answer, lb_clock_boot_ns());
+}

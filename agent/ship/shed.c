@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Away, and shedding. In: bodies on their way, the ring's fill, the time. Out: the oldest records given up,
+ * with receipts. Always true: what somebody waits for (overload = wait) is not given up.
+ */
+#include "agent/ship/shed.h"
+
+#include "agent/ship/answers.h"
+#include "agent/ship/pending.h"
+#include "agent/ship/release.h"
+#include "agent/ship/slots.h"
+#include "common/loop.h"
+
+/*
+ * When bodies on their way, or a question, if no answer comes, will show that the sink is away. An answer may
+ * bear a later time than the step that follows it, since the loop reads the clock once a turn: so times are
+ * compared, never subtracted.
+ */
+uint64_t lb_shed_away_at_ns(const struct lb_shipper *shipper)
+{
+    uint64_t sent_ns = LB_NEVER;
+
+    for (unsigned i = 0; i < shipper->slots; i++)
+        if (shipper->slot[i].state == LB_SLOT_SENDING)
+            sent_ns = lb_earlier(sent_ns, shipper->slot[i].sent_ns);
+    if (shipper->question != LB_ASK_NOTHING) /* all bodies wait for its answer */
+        sent_ns = lb_earlier(sent_ns, shipper->asked_ns);
+    return sent_ns == LB_NEVER ? LB_NEVER
+                               : lb_later(sent_ns, shipper->stats.last_delivery_ns) + LB_AWAY_AFTER_NS;
+}
+
+bool lb_shipper_is_away(const struct lb_shipper *shipper, uint64_t now_ns)
+{
+    return shipper->failed_since_delivery || now_ns >= lb_shed_away_at_ns(shipper);
+}
+
+/* A body is given up, whether it waits or is on its way. In the second case nobody answered: until somebody
+ * does the sink has failed, or the next body would hide for two seconds more that it is away. */
+static void give_up(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
+{
+    bool is_gone = slot->state != LB_SLOT_SENDING ||
+                   shipper->transport.cancel(shipper->transport.self, lb_slots_index(shipper, slot));
+
+    if (slot->state == LB_SLOT_SENDING)
+        lb_answers_note_silence(shipper, slot->sent_ns, now_ns);
+    lb_release_lost(shipper, slot->body.from, slot->body.to, LB_REASON_SHED);
+    lb_slots_move(slot, is_gone ? LB_SLOT_FREE : LB_SLOT_LINGERING);
+}
+
+/* End of a stretch of records that no slot has, from `from` on, about bytes long. */
+static uint64_t stretch(struct lb_shipper *shipper, uint64_t from, uint64_t bytes)
+{
+    uint64_t end = lb_pending_end(shipper), pos = from;
+    const struct lb_record *record;
+
+    while (pos - from < bytes && !lb_slots_at(shipper, pos) && (record = lb_ring_at(shipper->ring, pos, end)))
+        pos += record->len;
+    return lb_release_first_kept(shipper, from, pos);
+}
+
+static void shed(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now_ns)
+{
+    for (;;) {
+        uint64_t tail = lb_ring_tail(shipper->ring), used = lb_ring_head(shipper->ring) - tail, to;
+        struct lb_slot *slot;
+
+        if (used <= target_bytes || tail >= shipper->damaged_pos)
+            return;
+        slot = lb_slots_at(shipper, tail);
+        if (slot && lb_release_first_kept(shipper, slot->body.from, slot->body.to) < slot->body.to)
+            return; /* somebody waits for these, and all behind them waits too */
+        if (slot) {
+            give_up(shipper, slot, now_ns);
+        } else {
+            to = stretch(shipper, tail, used - target_bytes);
+            if (to == tail)
+                return;
+            lb_release_lost(shipper, tail, to, LB_REASON_SHED);
+            lb_pending_forget(shipper);
+        }
+        if (lb_ring_tail(shipper->ring) == tail)
+            return; /* damage that nobody has come across yet */
+    }
+}
+
+void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    bool is_away = lb_shipper_is_away(shipper, now_ns);
+    const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
+    uint64_t next_pos = shipper->next_pos;
+
+    lb_link_put(&shipper->link->sink_away, is_away);
+    if (!is_away || lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size))
+        return;
+    /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
+     */
+    shed(shipper, shipper->next_ring ? 0 : LB_LOW_WATER(shipper->ring->size), now_ns);
+    if (shipper->next_pos != next_pos)
+        lb_pending_forget(shipper); /* some of what was counted is gone */
+    if (shipper->suspect.from < lb_ring_tail(shipper->ring))
+        shipper->suspect.to = shipper->suspect.from;
+}
+
+bool lb_shed_is_possible(struct lb_shipper *shipper)
+{
+    uint64_t tail = lb_ring_tail(shipper->ring);
+    const struct lb_slot *slot = lb_slots_at(shipper, tail);
+    const struct lb_record *record = lb_ring_at(shipper->ring, tail, lb_pending_end(shipper));
+    uint64_t to = slot ? slot->body.to : record ? tail + record->len : tail;
+
+    if (to == tail || lb_release_first_kept(shipper, tail, to) < to)
+        return false;
+    return tail < shipper->damaged_pos && (!shipper->next_ring || tail != lb_ring_head(shipper->ring));
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_SHIP_SHED_H
+#define LB_SHIP_SHED_H
+
+#include "agent/ship/shipper.h"
+
+/*
+ * A sink that is away, and what is given up meanwhile. All on the slow side.
+ */
+
+/*
+ * When bodies on their way, or a question, if no answer comes, will show that the sink is away.
+ *   returns   boot time, or LB_NEVER: nothing is on its way
+ *   calls     slow side
+ */
+uint64_t lb_shed_away_at_ns(const struct lb_shipper *shipper);
+
+/*
+ * Tell the fast side whether the sink is away, and if the ring is over its
+ * high-water mark then, give up the oldest records.
+ *   calls     slow side
+ */
+void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns);
+
+/*
+ * Is there anything that could be given up if the ring passed its high-water mark?
+ *   calls     slow side
+ */
+bool lb_shed_is_possible(struct lb_shipper *shipper);
+
+#endif
