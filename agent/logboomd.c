@@ -13,17 +13,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "agent/capture/capture.h"
+#include "agent/control/process.h"
 #include "agent/control/slow_side.h"
 #include "agent/offline/check.h"
+#include "agent/offline/explain.h"
 #include "agent/offline/tail.h"
+#include "agent/shape/pattern.h"
 #include "agent/store/card.h"
 #include "agent/store/files.h"
+#include "agent/store/start.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/log.h"
@@ -37,7 +39,10 @@ struct daemon {
     struct lb_loaded *loaded;
     struct lb_loaded *retired; /* the one before, until the slow side has let go of it */
     struct lb_files files;
+    struct lb_start start;
     struct lb_staging *staging;
+    struct lb_limit limit;
+    struct lb_pattern_memo memo;
     struct lb_link link;
     struct lb_card card;
     struct lb_slow_side slow;
@@ -70,6 +75,7 @@ static void free_loaded(struct lb_loaded *loaded)
 {
     if (!loaded)
         return;
+    lb_rules_free(loaded->rules);
     lb_config_free(loaded->config);
     explicit_bzero(loaded, sizeof *loaded);
     free(loaded);
@@ -83,6 +89,8 @@ static struct lb_loaded *load(const char *file)
     const char *where = NULL;
     int rc = loaded ? lb_config_load(file, LB_CONFIG_RUN, &loaded->config, &faults) : -ENOMEM;
 
+    if (rc == 0)
+        rc = lb_rules_compile(loaded->config, &faults, &loaded->rules);
     log_faults(&faults);
     lb_config_faults_free(&faults);
     if (rc == 0 && lb_sink_find(loaded->config->sinks[0].type)->needs_key) {
@@ -119,7 +127,7 @@ static void reload_done(struct lb_card_job *job)
         me.retired = me.loaded;
         log_restart_keys(me.loaded->config, fresh->config);
         me.loaded = fresh;
-        lb_capture_reload(&me.capture, fresh->config);
+        lb_capture_reload(&me.capture, fresh->config, fresh->rules);
         lb_log_set_level(fresh->config->log_level);
         lb_log(LB_LEVEL_NOTICE, "configuration reloaded");
     } else {
@@ -212,33 +220,18 @@ static int watch_signals(void)
 
 /* ---- start ---- */
 
-/* No core file, no ptrace by others of our user: the key and unredacted bytes are in here. Descriptors as
- * many as we may. */
-static void harden(void)
-{
-    struct rlimit limit = { 0, 0 };
-
-    setrlimit(RLIMIT_CORE, &limit);
-    prctl(PR_SET_DUMPABLE, 0);
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_MEMLOCK, &limit);
-    }
-}
-
 static int fail(const char *what, int rc)
 {
     const char *dir = me.loaded->config->runtime_dir;
 
     if (rc == -ENOSPC)
-        lb_log(LB_LEVEL_ERROR,
-               "%s: no room in the file system of %s for ring (%llu bytes) and staging (%llu bytes)", what,
-               dir, (unsigned long long)me.loaded->config->ring_bytes,
-               (unsigned long long)me.loaded->config->staging_bytes);
+        lb_log(
+            LB_LEVEL_ERROR,
+            "%s: no room in the file system of %s for ring (%llu bytes), held (%llu bytes) and staging (%llu "
+            "bytes)",
+            what, dir, (unsigned long long)me.loaded->config->ring_bytes,
+            (unsigned long long)me.loaded->config->held_bytes,
+            (unsigned long long)me.loaded->config->staging_bytes);
     else
         lb_log(LB_LEVEL_ERROR, "%s in %s: %s", what, dir, strerror(-rc));
     return 1;
@@ -258,6 +251,7 @@ static int take_directory(void)
     if (!me.files.is_tmpfs)
         lb_log(LB_LEVEL_WARNING, "%s is not on tmpfs: the ring wears the card, and does not survive in RAM",
                config->runtime_dir);
+    me.files.held_bytes = config->held_bytes;
     rc = lb_files_check_room(&me.files,
                              lb_files_missing(&me.files, config->ring_bytes, config->staging_bytes));
     return rc < 0 ? fail("cannot start", rc) : 0;
@@ -278,14 +272,18 @@ static int open_files(void)
     if (rc < 0)
         return fail("cannot open staging", rc);
     lb_files_recover(&me.files);
+    lb_start_look(&me.files, &me.start);
     rc = lb_staging_recover(me.staging);
     if (rc < 0)
         return fail("cannot recover staging", rc);
-    if (was_damaged || me.files.ring_was_damaged || me.files.state.was_damaged)
+    if (was_damaged || me.files.ring_was_damaged || me.files.held.was_damaged || me.files.state.was_damaged)
         lb_log(LB_LEVEL_ERROR, "a file in %s was damaged and is set aside as *.damaged", config->runtime_dir);
     rc = lb_files_resize(&me.files, config->ring_bytes, config->ring_lock);
     if (rc < 0)
-        return fail("cannot resize the ring", rc);
+        return fail("cannot resize ring or held", rc);
+    lb_limit_open(&me.limit, &me.files.state.fast);
+    if (lb_start_tell(&me.files, &me.start, LB_VERSION, (int)config->ring_urgent, lb_clock_boot_ns()) < 0)
+        lb_log(LB_LEVEL_NOTICE, "the ring is full: this start is told by no record");
     rc = lb_staging_resize(me.staging, me.files.dir_fd, config->staging_bytes, (uint32_t)config->max_streams,
                            config->ring_lock);
     if (rc < 0)
@@ -311,6 +309,10 @@ static int start_sides(void)
         .state = &me.files.state,
         .link = &me.link,
         .config = me.loaded->config,
+        .rules = me.loaded->rules,
+        .held = &me.files.held,
+        .limit = &me.limit,
+        .memo = &me.memo,
     };
     rc = lb_capture_start(&me.capture, me.files.dir_fd);
     if (rc < 0)
@@ -322,11 +324,12 @@ static int start(void)
 {
     int rc;
 
+    lb_process_tame_heap();
     me.loaded = load(me.file);
     if (!me.loaded)
         return 2;
     lb_log_set_level(me.loaded->config->log_level);
-    harden();
+    lb_process_harden();
     me.staging = calloc(1, sizeof *me.staging);
     rc = me.staging ? lb_loop_init(&me.loop) : -ENOMEM;
     if (rc == 0)
@@ -398,6 +401,7 @@ static void say_what_stays(void)
 static void stop(void)
 {
     lb_capture_stop(&me.capture);
+    lb_start_mark_clean(&me.files);
     lb_link_put(&me.link.stopping, 2);
     lb_link_knock(me.link.to_slow_fd);
     say_what_stays();
@@ -477,6 +481,8 @@ int main(int argc, char **argv)
         return lb_offline_check(argc > 2 ? argv[2] : NULL, stdout, stderr);
     if (argc > 1 && strcmp(argv[1], "--offline-tail") == 0)
         return lb_offline_tail(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--offline-explain") == 0)
+        return lb_offline_explain(argc - 1, argv + 1);
     rc = read_options(argc, argv);
     if (rc >= 0)
         return rc;

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The command of `logboom run`. In: its arguments. Out: a process, or why there
- * is none. Always true: the parent knows which of the two, by a pipe that
- * closes at exec or carries the errno.
+ * is none; and, in the end, what wait4(2) says of it. Always true: the parent
+ * knows which of the two it is, by a pipe that closes at exec or carries the
+ * errno; the command's own status is not lost among those of other children.
  */
 #include "agent/cli/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/cli/cli.h"
+#include "common/read_file.h"
 
 _Noreturn static void become(char *const *argv, const sigset_t *mask, int out_fd, int err_fd, int status_fd)
 {
@@ -61,12 +65,39 @@ int lb_child_start(char *const *argv, const sigset_t *mask, int out_fd, int err_
     return error;
 }
 
-bool lb_child_has_ended(pid_t pid, int *ret_code)
+bool lb_child_reap_others(pid_t command)
 {
-    siginfo_t info = { 0 };
+    for (;;) {
+        siginfo_t info = { 0 };
 
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
-        return false;
-    *ret_code = info.si_code == CLD_EXITED ? info.si_status : LB_EXIT_SIGNAL + info.si_status;
-    return true;
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            return false;
+        if (info.si_pid == command)
+            return true;
+        waitpid(info.si_pid, NULL, 0);
+    }
+}
+
+/* Take the name of a process that has ended, as long as it is in /proc. */
+static void go_by_name_of(pid_t pid)
+{
+    char path[32], name[32];
+    size_t len;
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    if (lb_read_file(path, name, sizeof name - 1, &len) != 0 || len < 2)
+        return;
+    name[len - 1] = '\0'; /* LF */
+    prctl(PR_SET_NAME, name);
+}
+
+int lb_child_reap(pid_t command, int *ret_status, struct rusage *ret_usage)
+{
+    pid_t pid;
+
+    go_by_name_of(command);
+    do
+        pid = wait4(command, ret_status, 0, ret_usage);
+    while (pid < 0 && errno == EINTR);
+    return pid < 0 ? -errno : 0;
 }

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /*
@@ -24,10 +25,21 @@
 int lb_child_start(char *const *argv, const sigset_t *mask, int out_fd, int err_fd, pid_t *ret_pid);
 
 /*
- * Has the command ended? It is not reaped: its pid stays its own, and what
- * /proc tells of it, until we end.
- *   ret_code  exit code to pass on, 128 + N after signal N; only when it has ended
+ * Reap whoever has ended of our children but the command: as PID 1, or where
+ * we are a subreaper, what the command left behind comes to us.
+ *   command  is not reaped, its pid stays its own; 0: there is none any more
+ *   returns  true the command has ended; what ended beside it may be left to be reaped, until it is
+ *            | false it runs, or there is none, and nothing is left
  */
-bool lb_child_has_ended(pid_t pid, int *ret_code);
+bool lb_child_reap_others(pid_t command);
+
+/*
+ * Reap the command, which has ended. Whoever looks for it by its pid finds us
+ * instead, so we go by its name (comm) from then on: the agent calls a service
+ * without a name by that.
+ *   ret_status, ret_usage  as of wait4(2); touched only on success
+ *   returns                0 | -errno
+ */
+int lb_child_reap(pid_t command, int *ret_status, struct rusage *ret_usage);
 
 #endif

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/cli/cli.h"
 #include "agent/cli/control_client.h"
@@ -16,9 +17,11 @@
 #define ANSWER_MS       5000 /* beyond the wait: the agent's own time to answer */
 
 static const char help[] =
-    "usage: logboom flush [-w SECONDS]\n\n"
+    "usage: logboom flush [-w SECONDS] [--context -s SERVICE]\n\n"
     "Ships all that waits and comes back when it is delivered: 0 all of it, 1 not in time.\n\n"
-    "  -w SECONDS    how long to wait at most (default 10)\n";
+    "  -w SECONDS    how long to wait at most (default 10)\n"
+    "  --context     with what is held of a service, as far back as its context reaches\n"
+    "  -s SERVICE    of this one\n";
 
 /* Bare seconds, or with a unit as everywhere else. 0 | -EINVAL | -ERANGE */
 static int read_wait(const char *text, uint64_t *ret_ms)
@@ -43,6 +46,8 @@ int lb_cmd_flush(int argc, char **argv)
     };
     char request[LB_CONTROL_LINE_MAX];
     uint64_t wait_ms = WAIT_DEFAULT_MS;
+    const char *service = NULL;
+    bool wants_context = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "+hw:s:", options, NULL)) != -1) {
@@ -53,14 +58,22 @@ int lb_cmd_flush(int argc, char **argv)
                                           optarg);
             break;
         case 'c':
+            wants_context = true;
+            break;
         case 's':
-            return lb_cli_usage_error(argv[0], "--context -s SERVICE comes with a later version");
+            service = optarg;
+            break;
         default:
             return lb_cli_help_or_usage(option, argv[0], help);
         }
     }
     if (optind < argc)
         return lb_cli_usage_error(argv[0], "'%s' is too much", argv[optind]);
-    snprintf(request, sizeof request, "flush %" PRIu64, wait_ms);
+    if (wants_context != (service != NULL))
+        return lb_cli_usage_error(argv[0], "--context and -s SERVICE go together");
+    if (service && !lb_service_name_is_legal(service, strlen(service)))
+        return lb_cli_usage_error(argv[0], "'%s' cannot be the name of a service", service);
+    snprintf(request, sizeof request, "flush %" PRIu64 "%s%s", wait_ms, service ? " " : "",
+             service ? service : "");
     return lb_control_ask(request, wait_ms + ANSWER_MS);
 }

@@ -93,6 +93,11 @@ enum lb_intake_phase lb_intake_phase(const struct lb_intake *intake)
     return intake->phase;
 }
 
+uint64_t lb_intake_stream_id(const struct lb_intake *intake)
+{
+    return intake->stream_id;
+}
+
 bool lb_intake_has_hung_up(const struct lb_intake *intake)
 {
     struct pollfd pipe = { .fd = intake->source.pipe_fd };
@@ -301,9 +306,9 @@ static void on_refused(struct lb_intake *intake, const struct lb_intake_answer *
  * What a message does in a phase. An empty cell is a message out of order:
  * before PIPE we hang up on such an agent; after it we must not, it reads.
  */
-static void (*const handlers[LB_INTAKE_PHASE_COUNT][LB_PROTO_BYE + 1])(struct lb_intake *,
-                                                                       const struct lb_intake_answer *,
-                                                                       uint64_t) = {
+static void (*const handlers[LB_INTAKE_PHASE_COUNT][LB_PROTO_EXIT + 1])(struct lb_intake *,
+                                                                        const struct lb_intake_answer *,
+                                                                        uint64_t) = {
     [LB_INTAKE_GREETING] = { [LB_PROTO_WELCOME] = on_welcome, [LB_PROTO_REFUSED] = on_refused },
     [LB_INTAKE_SENDING] = { [LB_PROTO_TAKEN] = on_taken, [LB_PROTO_REFUSED] = on_refused },
     [LB_INTAKE_HANDING] = { [LB_PROTO_TAKEN] = on_taken,

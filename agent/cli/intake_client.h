@@ -63,6 +63,9 @@ bool lb_intake_wait(struct lb_intake *const *intakes, size_t count, int signal_f
 /* Where the stream is. */
 enum lb_intake_phase lb_intake_phase(const struct lb_intake *intake);
 
+/* By which number the agent knows it: random, never 0. */
+uint64_t lb_intake_stream_id(const struct lb_intake *intake);
+
 /*
  * Have all writers of the pipe closed it? (What they wrote may still be in it.)
  */

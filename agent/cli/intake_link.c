@@ -149,12 +149,18 @@ int lb_intake_link_receive(int socket_fd, struct lb_intake_answer *ret_answer)
         struct lb_proto_taken taken;
         char bytes[sizeof(struct lb_proto_head) + LB_PROTO_REASON_MAX];
     } packet;
+    bool was_reset = false;
     ssize_t n;
     int type;
 
-    do
+    /* An agent that hung up before it read all of ours resets the connection, and that is told first, once.
+     * What it said before, which is why, lies behind it. */
+    for (;;) {
         n = recv(socket_fd, &packet, sizeof packet, MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
+        if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || was_reset)))
+            break;
+        was_reset |= errno == ECONNRESET;
+    }
     if (n == 0)
         return -ECONNRESET;
     if (n < 0)

@@ -24,6 +24,7 @@ static const struct {
     { "flush", "logboom flush", "ship all that waits, now", lb_cmd_flush },
     { "ping", "logboom ping", "can the sink be reached?", lb_cmd_ping },
     { "check", "logboom check", "find faults in the configuration", lb_cmd_check },
+    { "explain", "logboom explain", "what each line would become, and why", lb_cmd_explain },
 };
 
 static void print_help(FILE *out)
@@ -51,7 +52,7 @@ static void open_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-    static char command[sizeof "logboom status "];
+    static char command[sizeof "logboom explain "];
 
     open_standard_descriptors();
     if (argc < 2) {

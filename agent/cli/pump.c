@@ -71,18 +71,26 @@ static int leave_to_pump(bool wants_copy)
 int lb_pump_start(bool wants_copy, int *ret_pipe_fd, pid_t *ret_pid)
 {
     int ends[2], error;
+    sigset_t asked, before;
     pid_t pid;
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return -errno;
+    sigemptyset(&asked);
+    sigaddset(&asked, SIGINT);
+    sigaddset(&asked, SIGHUP);
+    sigaddset(&asked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &asked, &before); /* until the pump has said what it heeds */
     pid = fork();
     if (pid == 0) {
         close(ends[0]);
         set_signals();
+        sigprocmask(SIG_SETMASK, &before, NULL);
         pump(ends[1], wants_copy);
         _exit(0);
     }
     error = pid < 0 ? -errno : leave_to_pump(wants_copy);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
     if (error != 0) {
         close(ends[0]);

@@ -15,14 +15,14 @@
 #include "common/units.h"
 
 static const char help[] = "usage: logboom tail [OPTION]...\n\n"
-                           "Shows the newest lines that the agent has in memory.\n\n"
+                           "Shows the newest lines that the agent has in memory, queued and held.\n\n"
                            "  -f             go on as lines come in\n"
                            "  -n N           the last N lines\n"
                            "  -s SERVICE     only of this service\n"
                            "  -p LEVEL       only at or above this level\n"
                            "  -g TEXT        only lines with this text in them\n"
                            "  --since 10m    only as far back as this\n"
-                           "  --held         held lines too\n"
+                           "  --held         only held lines: those that the throttle keeps back\n"
                            "  --json         one JSON object a line\n";
 
 /* LB_EXIT_DONE it is fine | LB_EXIT_USAGE */

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-static const char *const drop_names[LB_DROP_COUNT] = { "blank", "overload", "client" };
+static const char *const drop_names[LB_DROP_COUNT] = { "blank",    "overload", "client", "repeat", "filter",
+                                                       "collapse", "sample",   "limit",  "lost" };
 
 const char *lb_drop_name(unsigned reason)
 {
@@ -40,12 +41,26 @@ static void read_row(const struct lb_status_source *source, uint32_t row, const 
     book->queued = sum_at(fast + LB_BOOK_QUEUED_LINES);
     book->own = sum_at(fast + LB_BOOK_OWN_LINES);
     for (unsigned i = 0; i < LB_DROP_COUNT; i++) {
-        book->dropped_by[i] = sum_at(fast + LB_BOOK_DROPPED + 2 * i);
+        struct lb_drop_place place = lb_drop_place(row, i);
+        const uint64_t *at = &source->state->fast.region[place.region].shared[place.word];
+
+        book->dropped_by[i].lines = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+        book->dropped_by[i].bytes = __atomic_load_n(at + 1, __ATOMIC_ACQUIRE);
         add(&book->dropped, book->dropped_by[i]);
     }
     book->delivered = sum_at(slow + LB_BOOK_DELIVERED);
     book->shed = sum_at(slow + LB_BOOK_SHED);
     book->rejected = sum_at(slow + LB_BOOK_REJECTED);
+    book->expired =
+        sum_at(&source->state->slow.region[LB_SLOW_MORE].work[row * LB_MORE_WORDS + LB_MORE_EXPIRED]);
+    for (unsigned i = 0; i < LB_HELD_REASONS; i++) {
+        const uint64_t *at = &source->state->fast.region[LB_FAST_THROTTLE]
+                                  .shared[row * LB_THROTTLE_WORDS + LB_THROTTLE_HELD + 2 * i];
+
+        book->held_by[i].lines = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+        book->held_by[i].bytes = __atomic_load_n(at + 1, __ATOMIC_ACQUIRE);
+        add(&book->held, book->held_by[i]);
+    }
     lb_capture_open(source->capture, row, &book->open.lines, &book->open.bytes);
     book->pending.lines =
         less(book->queued.lines, book->delivered.lines + book->shed.lines + book->rejected.lines);
@@ -53,6 +68,7 @@ static void read_row(const struct lb_status_source *source, uint32_t row, const 
         less(book->queued.bytes, book->delivered.bytes + book->shed.bytes + book->rejected.bytes);
     add(&book->in, book->open);
     add(&book->in, book->queued);
+    add(&book->in, book->held);
     add(&book->in, book->dropped);
 }
 
@@ -68,8 +84,11 @@ static void sum_up(struct lb_book *all, const struct lb_book *book)
     add(&all->shed, book->shed);
     add(&all->rejected, book->rejected);
     add(&all->own, book->own);
+    add(&all->expired, book->expired);
     for (unsigned i = 0; i < LB_DROP_COUNT; i++)
         add(&all->dropped_by[i], book->dropped_by[i]);
+    for (unsigned i = 0; i < LB_HELD_REASONS; i++)
+        add(&all->held_by[i], book->held_by[i]);
 }
 
 void lb_books_read(const struct lb_status_source *source, struct lb_book *ret_books, struct lb_book *ret_all)

@@ -10,8 +10,10 @@ struct lb_sum {
 
 /* One service's books, or the sum of all (design.md, the books). */
 struct lb_book {
-    struct lb_sum in, open, queued, held, dropped, pending, delivered, shed, rejected, own;
+    /* expired is a part of shed */
+    struct lb_sum in, open, queued, held, dropped, pending, delivered, shed, rejected, own, expired;
     struct lb_sum dropped_by[LB_DROP_COUNT];
+    struct lb_sum held_by[LB_HELD_REASONS]; /* by reason, LB_DROP_FILTER first */
 };
 
 /*

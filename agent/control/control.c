@@ -16,7 +16,12 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/proto.h"
 #include "common/units.h"
+
+/* How long a flush waits for the fast side to read the pipes: a stall there is longer, and then what is in
+ * the ring must do. */
+#define FLUSH_READ_NS LB_NS_PER_S
 
 static void hang_up(struct lb_control_client *client)
 {
@@ -93,42 +98,81 @@ static void on_status(struct lb_control_client *client, const char *form)
     answer_with(client, text, len);
 }
 
-static void on_flush(struct lb_control_client *client, const char *argument)
+/* Ask the fast side for what it holds of a service. false: it is told why not */
+static bool ask_for_context(struct lb_control_client *client, const char *service)
 {
+    struct lb_link *link = client->control->link;
+    const struct lb_state *state = client->control->status.state;
+    size_t len = strlen(service);
+    uint32_t row;
+
+    if (!lb_service_name_is_legal(service, len)) {
+        fail(client, "that cannot be the name of a service");
+        return false;
+    }
+    row = lb_state_find_service(state, service, len, LB_SERVICES_BOOKS);
+    if (row == LB_SERVICES_BOOKS - 1) {
+        fail(client, "no service of this name was heard of");
+        return false;
+    }
+    if (lb_link_get(&link->context_done) != lb_link_get(&link->context_asked)) {
+        fail(client, "another wish for context is under way");
+        return false;
+    }
+    memcpy(link->context_service, service, len + 1);
+    lb_link_put(&link->context_asked, lb_link_get(&link->context_asked) + 1);
+    return true;
+}
+
+/* "MS", or "MS SERVICE": with what is held of that. */
+static void on_flush(struct lb_control_client *client, char *argument)
+{
+    struct lb_link *link = client->control->link;
+    char *service = strchr(argument, ' ');
     uint64_t wait_ms;
 
+    if (service)
+        *service++ = '\0';
     if (lb_units_number(argument, &wait_ms) < 0 || wait_ms > 86400000) {
         fail(client, "flush takes milliseconds");
         return;
     }
-    client->flush_pos = lb_shipper_flush(client->control->shipper);
-    client->flush_ring = client->control->shipper->ring;
-    client->flush_next_pos =
-        client->control->shipper->next_ring ? lb_ring_head(client->control->shipper->next_ring) : 0;
+    if (service && !ask_for_context(client, service))
+        return;
     client->deadline_ns = client->control->loop->now_ns + wait_ms * LB_NS_PER_MS;
+    client->flush_ticket = lb_link_get(&link->flush_asked) + 1;
+    client->flush_until_ns = client->control->loop->now_ns + FLUSH_READ_NS;
+    lb_link_put(&link->flush_asked, client->flush_ticket);
+    lb_link_knock(link->to_fast_fd);
+    if (client->flush_until_ns < client->control->timer.due_ns)
+        client->control->timer.due_ns = client->flush_until_ns;
 }
 
-static void on_probe_done(void *ctx, const struct lb_answer *answer, uint64_t took_ns)
+/* The fast side has read what was written before the flush was asked for (or is stalled): it must be shipped.
+ */
+static void begin_flush(struct lb_control_client *client, uint64_t now_ns)
+{
+    struct lb_shipper *shipper = client->control->shipper;
+    uint64_t until_ns =
+        client->flush_until_ns < client->deadline_ns ? client->flush_until_ns : client->deadline_ns;
+
+    if (lb_link_get(&client->control->link->flush_done) < client->flush_ticket && now_ns < until_ns)
+        return;
+    client->flush_ticket = 0;
+    client->flush_pos = lb_shipper_flush(shipper);
+    client->flush_ring = shipper->ring;
+    client->flush_next_pos = shipper->next_ring ? lb_ring_head(shipper->next_ring) : 0;
+    lb_link_knock(client->control->link->to_slow_fd); /* the shipper had its step of this turn already */
+}
+
+static void on_ping_done(void *ctx, const char *text)
 {
     struct lb_control *control = ctx;
     struct lb_control_client *client = control->probing;
-    const char *name = control->shipper->sink_config->name;
-    char text[512];
 
     control->probing = NULL;
-    if (!client)
-        return; /* it did not wait for us */
-    if (control->shipper->sink->judge(answer) != LB_VERDICT_DELIVERED)
-        snprintf(text, sizeof text, "error sink %s: %s (after %.0f ms)\n", name, answer->text,
-                 (double)took_ns / 1e6);
-    else if (answer->status)
-        snprintf(text, sizeof text,
-                 "ok\nagent: version " LB_VERSION "\nsink %s: answers, HTTP status %ld, %.1f ms\n", name,
-                 answer->status, (double)took_ns / 1e6);
-    else
-        snprintf(text, sizeof text, "ok\nagent: version " LB_VERSION "\nsink %s: can be written, %.1f ms\n",
-                 name, (double)took_ns / 1e6);
-    answer_text(client, text);
+    if (client) /* else it did not wait for us */
+        answer_text(client, text);
 }
 
 static void on_ping(struct lb_control_client *client, const char *name)
@@ -142,8 +186,8 @@ static void on_ping(struct lb_control_client *client, const char *name)
     }
     control->probing = client;
     client->deadline_ns =
-        control->loop->now_ns + control->shipper->sink_config->timeout_ms * LB_NS_PER_MS + LB_NS_PER_S;
-    rc = lb_shipper_probe(control->shipper, on_probe_done, control);
+        control->loop->now_ns + 2 * control->shipper->sink_config->timeout_ms * LB_NS_PER_MS + LB_NS_PER_S;
+    rc = lb_ping_start(&control->ping, control->shipper, on_ping_done, control);
     if (rc == 0)
         return;
     control->probing = NULL;
@@ -279,12 +323,16 @@ void lb_control_step(struct lb_control *control, uint64_t now_ns)
     for (unsigned i = 0; i < LB_CONTROL_CLIENTS; i++) {
         struct lb_control_client *client = &control->client[i];
 
+        if (client->watch.fd >= 0 && client->flush_ticket > 0 && !client->answer)
+            begin_flush(client, now_ns);
         if (client->watch.fd >= 0 && client->flush_ring && !client->answer)
             answer_flush(client, now_ns);
         if (client->watch.fd >= 0 && client->deadline_ns <= now_ns)
             hang_up(client);
         if (client->watch.fd >= 0 && client->deadline_ns < next)
             next = client->deadline_ns;
+        if (client->flush_ticket > 0 && client->flush_until_ns < next)
+            next = client->flush_until_ns;
     }
     control->timer.due_ns = next;
 }

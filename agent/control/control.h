@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/control/ping.h"
 #include "agent/control/status.h"
 #include "common/loop.h"
 #include "common/proto.h"
@@ -28,6 +29,8 @@ struct lb_control_client {
     char *answer;
     size_t answer_len, answer_sent;
     uint64_t deadline_ns;
+    uint64_t flush_ticket;   /* what the fast side must have done first; 0: it has, or no flush waits */
+    uint64_t flush_until_ns; /* not waited for longer: it may be stalled, with what is staged */
     uint64_t flush_pos;
     uint64_t flush_next_pos; /* the same in the ring behind one that was set aside */
     const void *flush_ring;  /* the ring that flush_pos speaks of; NULL: no flush waits */
@@ -36,6 +39,7 @@ struct lb_control_client {
 struct lb_control {
     struct lb_loop *loop;
     struct lb_shipper *shipper;
+    struct lb_link *link;
     struct lb_status_source status;
     int ring_fds[LB_CONTROL_FDS_MAX]; /* read-only, newest first */
     unsigned ring_fd_count;
@@ -43,14 +47,14 @@ struct lb_control {
     struct lb_watch listener;
     struct lb_timer timer;
     struct lb_control_client client[LB_CONTROL_CLIENTS];
-    struct lb_control_client *probing;
+    struct lb_control_client *probing; /* who waits for the ping; NULL: nobody any more */
+    struct lb_ping ping;
 };
 
 /*
  * Bind control.sock (mode 0660) and start to listen.
- *   control   loop shipper status ring_fds ring_fd_count config_path are set by the caller, the rest is zero
- *   returns   0 | negative errno of socket, bind, listen
- *   calls     slow side, or before its thread starts
+ *   control   loop shipper link status ring_fds ring_fd_count config_path are set by the caller, the rest is
+ * zero returns   0 | negative errno of socket, bind, listen calls     slow side, or before its thread starts
  */
 int lb_control_start(struct lb_control *control, int dir_fd);
 

@@ -16,10 +16,57 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/read_file.h"
 
-static uint64_t wall_minus_boot_ns(void)
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static struct lb_wall_reading read_clocks(void *ctx)
 {
-    return lb_clock_wall_ns() - lb_clock_boot_ns();
+    struct lb_wall_reading reading = { .is_synced = lb_clock_is_synced() };
+
+    (void)ctx;
+    /* Both at one instant: who was held up between the two reads them again. */
+    for (int i = 0; i < 10; i++) {
+        reading.boot_ns = lb_clock_boot_ns();
+        reading.wall_ns = lb_clock_wall_ns();
+        if (lb_clock_boot_ns() - reading.boot_ns < LB_NS_PER_MS)
+            break;
+    }
+    return reading;
+}
+
+static void on_network_change(void *ctx)
+{
+    struct lb_slow_side *slow = ctx;
+
+    lb_shipper_hurry(&slow->shipper, slow->loop.now_ns);
+}
+
+/* A number of this device's own, by which its beat differs from others'. */
+static uint64_t device_phase(void)
+{
+    char id[64];
+    size_t len = 0;
+
+    return lb_read_file("/etc/machine-id", id, sizeof id, &len) == 0 ? XXH3_64bits(id, len) : 0;
+}
+
+static int open_http(struct lb_slow_side *slow, const struct lb_loaded *loaded,
+                     const struct lb_target *target, struct lb_transport *ret_transport)
+{
+    const struct lb_sink_config *config = &loaded->config->sinks[0];
+    const struct lb_sink *sink = lb_sink_find(config->type);
+    struct lb_target *check = calloc(1, sizeof *check);
+    bool has_check = check && sink->aim_check &&
+                     sink->aim_check(config, loaded->has_secret ? loaded->secret : "", check) == 0;
+    int rc = lb_http_open(&slow->loop, config, target, has_check ? check : NULL, slow->seed,
+                          lb_shipper_answer, &slow->shipper, ret_transport);
+
+    if (check)
+        explicit_bzero(check, sizeof *check);
+    free(check);
+    return rc;
 }
 
 static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loaded,
@@ -33,7 +80,7 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
     if (rc == 0 && sink->transport == LB_TRANSPORT_FILE)
         rc = lb_filedrop_open(slow->card, target, lb_shipper_answer, &slow->shipper, ret_transport);
     else if (rc == 0)
-        rc = lb_http_open(&slow->loop, config, target, lb_shipper_answer, &slow->shipper, ret_transport);
+        rc = open_http(slow, loaded, target, ret_transport);
     if (target)
         explicit_bzero(target, sizeof *target);
     free(target);
@@ -41,14 +88,6 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
 }
 
 /* ---- reload ---- */
-
-static bool is_anything_on_its_way(const struct lb_shipper *shipper)
-{
-    for (unsigned i = 0; i < LB_SHIPPER_SLOTS; i++)
-        if (shipper->slot[i].state == LB_SLOT_SENDING || shipper->slot[i].state == LB_SLOT_LINGERING)
-            return true;
-    return shipper->probe_done != NULL;
-}
 
 /* Take a new configuration over when nothing is on its way by the old transport; until then nothing new is
  * sent. */
@@ -61,7 +100,7 @@ static void take_over(struct lb_slow_side *slow)
     if (!next)
         return;
     slow->shipper.is_held = true;
-    if (is_anything_on_its_way(&slow->shipper))
+    if (lb_shipper_is_busy(&slow->shipper))
         return;
     rc = open_transport(slow, next, &transport);
     if (rc == 0) {
@@ -139,6 +178,7 @@ static void *run(void *arg)
     lb_link_put(&slow->link->slow_done, 1);
     lb_link_knock(slow->link->to_fast_fd);
     lb_control_stop(&slow->control);
+    lb_netwatch_close(&slow->netwatch);
     lb_shipper_stop(&slow->shipper); /* may wait for a resolver of libcurl's: nobody waits for us any more */
     lb_loop_close(&slow->loop);
     return NULL;
@@ -169,7 +209,11 @@ static void wire_shipper(struct lb_slow_side *slow, const struct lb_loaded *load
     shipper->state = &slow->files->state;
     shipper->link = slow->link;
     shipper->config = loaded->config;
-    shipper->wall_minus_boot_ns = wall_minus_boot_ns;
+    shipper->read_clocks = read_clocks;
+    shipper->phase = device_phase();
+    if (shipper->phase == 0) /* no machine-id: any beat will do, as long as it is not everybody's */
+        shipper->phase = slow->seed;
+    lb_wall_init(&shipper->wall, LB_WALL_EARLIEST_S * LB_NS_PER_S);
 }
 
 static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *loaded,
@@ -177,6 +221,7 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
 {
     slow->control.loop = &slow->loop;
     slow->control.shipper = &slow->shipper;
+    slow->control.link = slow->link;
     slow->control.status = (struct lb_status_source) {
         .config = loaded->config,
         .capture = capture,
@@ -186,17 +231,26 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
         .repair = &slow->files->repair,
         .started_ns = lb_clock_boot_ns(),
         .is_tmpfs = slow->files->is_tmpfs,
+        .uses_jit = lb_rules_use_jit(loaded->rules),
     };
     if (!realpath(loaded->config->file, slow->control.config_path))
         slow->control.config_path[0] = '\0';
     open_for_reading(slow, "ring");
     open_for_reading(slow, "ring.old");
+    open_for_reading(slow, "held");
+}
+
+static void watch_network(struct lb_slow_side *slow)
+{
+    int rc = lb_netwatch_open(&slow->netwatch, &slow->loop, on_network_change, slow);
+
+    if (rc < 0) /* a pause then takes its time */
+        lb_log(LB_LEVEL_INFO, "changes of the network are not heard of: %s", strerror(-rc));
 }
 
 int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link,
                        struct lb_card *card, struct lb_loaded *loaded, const struct lb_capture *capture)
 {
-    uint64_t seed = 0;
     int rc = lb_loop_init(&slow->loop);
 
     if (rc < 0)
@@ -208,13 +262,14 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
     slow->door = (struct lb_watch) { link->to_slow_fd, on_door, slow };
     slow->step_timer = (struct lb_timer) { 0, on_step_timer, slow, NULL };
     lb_loop_add_timer(&slow->loop, &slow->step_timer);
+    if (getrandom(&slow->seed, sizeof slow->seed, 0) < 0)
+        slow->seed = lb_clock_boot_ns() ^ device_phase();
     wire_shipper(slow, loaded);
     wire_control(slow, loaded, capture);
-    if (getrandom(&seed, sizeof seed, 0) < 0)
-        seed = lb_clock_wall_ns();
+    watch_network(slow);
     rc = open_transport(slow, loaded, &slow->shipper.transport);
     if (rc == 0)
-        rc = lb_shipper_start(&slow->shipper, seed);
+        rc = lb_shipper_start(&slow->shipper, slow->seed, lb_clock_boot_ns());
     if (rc == 0)
         rc = lb_loop_add(&slow->loop, &slow->door, EPOLLIN);
     if (rc == 0)

@@ -7,6 +7,7 @@
 
 #include "agent/capture/capture.h"
 #include "agent/control/control.h"
+#include "agent/ship/netwatch.h"
 #include "agent/ship/shipper.h"
 #include "agent/store/card.h"
 #include "agent/store/files.h"
@@ -21,6 +22,7 @@
 /* A configuration with what was read beside it. */
 struct lb_loaded {
     struct lb_config *config;
+    struct lb_rules *rules;     /* compiled, for the fast side */
     char secret[LB_SECRET_MAX]; /* "" when the sink needs none */
     bool has_secret;
 };
@@ -32,6 +34,8 @@ struct lb_slow_side {
     struct lb_timer step_timer;
     struct lb_shipper shipper;
     struct lb_control control;
+    struct lb_netwatch netwatch;
+    uint64_t seed;
     struct lb_files *files;
     struct lb_link *link;
     struct lb_card *card;

@@ -5,10 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timex.h>
 #include <unistd.h>
 
 #include "agent/control/books.h"
+#include "agent/ship/pending.h"
+#include "agent/store/killpoint.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/units.h"
@@ -58,6 +59,17 @@ static void print_book(FILE *out, const struct lb_book *book)
         fputs(i ? "," : "", out);
         print_sum(out, lb_drop_name(i), book->dropped_by[i]);
     }
+    fputs("},\"held_by\":{", out);
+    for (unsigned i = 0; LB_DROP_FILTER + i < LB_DROP_COUNT; i++) {
+        fputs(i ? "," : "", out);
+        print_sum(out, lb_drop_name(LB_DROP_FILTER + i), book->held_by[i]);
+    }
+    fputs("},\"shed_by\":{", out);
+    print_sum(
+        out, "away",
+        (struct lb_sum) { book->shed.lines - book->expired.lines, book->shed.bytes - book->expired.bytes });
+    fputc(',', out);
+    print_sum(out, "expired", book->expired);
     fputs("}}", out);
 }
 
@@ -88,6 +100,15 @@ static void print_books(const struct lb_status_source *source, FILE *out)
 
 static const char *sink_state(const struct lb_status_source *source, uint64_t now_ns)
 {
+    switch (source->shipper->trouble) {
+    case LB_TROUBLE_PAUSED:
+        return "paused";
+    case LB_TROUBLE_CLOCK:
+        return "clock";
+    case LB_TROUBLE_NONE:
+    case LB_TROUBLE_AWAY:
+        break;
+    }
     if (lb_shipper_is_away(source->shipper, now_ns))
         return "away";
     return source->shipper->stats.last_delivery_ns ? "ok" : "idle";
@@ -98,7 +119,7 @@ static unsigned in_flight(const struct lb_shipper *shipper)
     unsigned count = 0;
 
     for (unsigned i = 0; i < shipper->slots; i++)
-        count += shipper->slot[i].state == LB_SLOT_SENDING || shipper->slot[i].state == LB_SLOT_WAITING;
+        count += shipper->slot[i].state == LB_SLOT_SENDING;
     return count;
 }
 
@@ -118,7 +139,13 @@ static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, 
         fprintf(out, ",\"last_delivery_s\":%.3f", (double)(now_ns - stats->last_delivery_ns) / 1e9);
     else
         fputs(",\"last_delivery_s\":null", out);
-    fputc(',', out);
+    if (shipper->retry.until_ns > now_ns)
+        fprintf(out, ",\"next_try_s\":%.3f", (double)(shipper->retry.until_ns - now_ns) / 1e9);
+    else
+        fputs(",\"next_try_s\":null", out);
+    fprintf(out, ",\"encoding\":\"%s\",\"body_lines\":%zu,\"body_bytes\":%zu,",
+            lb_compression_token(shipper->builder.compression), lb_pending_max_lines(shipper),
+            lb_pending_max_bytes(shipper));
     print_text(out, "last_error", stats->last_error);
     fputs("}]", out);
 }
@@ -145,16 +172,59 @@ static void print_ring(const struct lb_status_source *source, FILE *out)
         (unsigned long long)next[1]);
 }
 
-static bool is_clock_synchronized(void)
+static void print_throttle(const struct lb_status_source *source, FILE *out)
 {
-    struct timex clock = { .modes = 0 };
+    const struct lb_held *held = source->capture->held;
+    uint64_t chunks = 0;
 
-    if (access("/run/systemd/timesync/synchronized", F_OK) == 0)
-        return true;
-    return adjtimex(&clock) >= 0 && !(clock.status & STA_UNSYNC);
+    for (uint32_t chunk = 0; chunk < held->chunks; chunk++)
+        chunks += lb_load(&held->header->words[chunk * LB_HELD_WORDS + LB_HELD_OWNER]) > 0;
+    fprintf(out, "\"held\":{\"size\":%llu,\"used\":%llu,\"locked\":%s},\"redact\":{\"jit\":%s}",
+            (unsigned long long)held->chunks * LB_HELD_CHUNK_BYTES,
+            (unsigned long long)chunks * LB_HELD_CHUNK_BYTES, held->map.is_locked ? "true" : "false",
+            source->uses_jit ? "true" : "false");
 }
 
-static void print_rest(const struct lb_status_source *source, FILE *out)
+static void print_syslog(const struct lb_status_source *source, FILE *out)
+{
+    struct lb_datagram_view view;
+
+    lb_capture_datagrams(source->capture, &view);
+    fprintf(out, "\"syslog\":{\"sockets\":%u,\"passed\":%u,\"queue_length\":%llu,\"datagrams\":%llu}",
+            view.sockets, view.passed, (unsigned long long)view.queue_length, (unsigned long long)view.taken);
+}
+
+static void print_inputs(const struct lb_status_source *source, FILE *out)
+{
+    struct lb_input_view view;
+
+    fputs("\"inputs\":[", out);
+    for (unsigned i = 0; i < lb_capture_inputs(source->capture); i++) {
+        lb_capture_input(source->capture, i, &view);
+        fprintf(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"state\":\"%s\",", i ? "," : "", view.name,
+                view.type, view.state);
+        if (view.is_journal)
+            print_text(out, "cursor", view.cursor);
+        else
+            fprintf(out, "\"files\":%u", view.files);
+        fputc(',', out);
+        print_text(out, "error", view.error);
+        fputc('}', out);
+    }
+    fputc(']', out);
+}
+
+static void print_clock(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
+{
+    const struct lb_wall *wall = &source->shipper->wall;
+
+    fprintf(out, "\"clock\":{\"boot_ms\":%llu,\"wall_ms\":%llu,\"synchronized\":%s,\"state\":\"%s\"}",
+            (unsigned long long)(lb_clock_boot_ns() / LB_NS_PER_MS),
+            (unsigned long long)(lb_clock_wall_ns() / LB_NS_PER_MS), lb_clock_is_synced() ? "true" : "false",
+            lb_clock_trust_name(lb_wall_trust(wall, now_ns)));
+}
+
+static void print_rest(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
     struct lb_memory_part parts[LB_MEMORY_PARTS];
     uint64_t ceiling = lb_config_memory_ceiling(source->config, parts);
@@ -166,10 +236,8 @@ static void print_rest(const struct lb_status_source *source, FILE *out)
             lb_capture_streams(source->capture),
             (unsigned long long)__atomic_load_n(&source->capture->cut_streams, __ATOMIC_RELAXED),
             staging->map.is_locked ? "true" : "false");
-    fprintf(out, ",\"clock\":{\"boot_ms\":%llu,\"wall_ms\":%llu,\"synchronized\":%s}",
-            (unsigned long long)(lb_clock_boot_ns() / LB_NS_PER_MS),
-            (unsigned long long)(lb_clock_wall_ns() / LB_NS_PER_MS),
-            is_clock_synchronized() ? "true" : "false");
+    fputc(',', out);
+    print_clock(source, now_ns, out);
     fprintf(out, ",\"memory\":{\"ceiling\":%llu,\"parts\":{", (unsigned long long)ceiling);
     for (unsigned i = 0; i < LB_MEMORY_PARTS; i++)
         fprintf(out, "%s\"%s\":%llu", i ? "," : "", parts[i].name, (unsigned long long)parts[i].bytes);
@@ -191,7 +259,13 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
     fputc(',', out);
     print_ring(source, out);
     fputc(',', out);
-    print_rest(source, out);
+    print_throttle(source, out);
+    fputc(',', out);
+    print_inputs(source, out);
+    fputc(',', out);
+    print_syslog(source, out);
+    fputc(',', out);
+    print_rest(source, now_ns, out);
     fputs("}\n", out);
 }
 
@@ -201,10 +275,10 @@ static void print_row(FILE *out, const char *name, int name_len, const struct lb
 {
     uint64_t lost = book->shed.lines + book->rejected.lines;
 
-    fprintf(out, "  %-22.*s %10llu %10llu %10llu %8llu %8llu\n", name_len, name,
+    fprintf(out, "  %-22.*s %10llu %10llu %10llu %8llu %8llu %8llu\n", name_len, name,
             (unsigned long long)book->in.lines, (unsigned long long)book->delivered.lines,
-            (unsigned long long)book->pending.lines, (unsigned long long)book->dropped.lines,
-            (unsigned long long)lost);
+            (unsigned long long)book->pending.lines, (unsigned long long)book->held.lines,
+            (unsigned long long)book->dropped.lines, (unsigned long long)lost);
 }
 
 static void print_services(const struct lb_status_source *source, FILE *out)
@@ -214,8 +288,8 @@ static void print_services(const struct lb_status_source *source, FILE *out)
     if (!books)
         return;
     lb_books_read(source, books, &all);
-    fprintf(out, "\nlines\n  %-22s %10s %10s %10s %8s %8s\n", "service", "in", "delivered", "pending",
-            "dropped", "lost");
+    fprintf(out, "\nlines\n  %-22s %10s %10s %10s %8s %8s %8s\n", "service", "in", "delivered", "pending",
+            "held", "dropped", "lost");
     for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
         const struct lb_state_name *name = &source->state->file->name[row];
         uint64_t len = __atomic_load_n(&name->len, __ATOMIC_ACQUIRE);
@@ -225,6 +299,19 @@ static void print_services(const struct lb_status_source *source, FILE *out)
     }
     print_row(out, "all", 3, &all);
     free(books);
+}
+
+static void print_inputs_text(const struct lb_status_source *source, FILE *out)
+{
+    struct lb_input_view view;
+
+    for (unsigned i = 0; i < lb_capture_inputs(source->capture); i++) {
+        lb_capture_input(source->capture, i, &view);
+        fprintf(out, "\ninput %s (%s): %s", view.name, view.type, view.state);
+        if (!view.is_journal)
+            fprintf(out, ", %u files", view.files);
+        fprintf(out, "\n%s%s%s", view.error[0] ? "  " : "", view.error, view.error[0] ? "\n" : "");
+    }
 }
 
 void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
@@ -255,4 +342,5 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
     if (source->repair->holes)
         fprintf(out, "  %llu damaged stretches were found at start\n",
                 (unsigned long long)source->repair->holes);
+    print_inputs_text(source, out);
 }

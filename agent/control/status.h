@@ -16,15 +16,23 @@
  *   version, pid, uptime_s, runtime_dir, hostname
  *   books: { all: BOOK, services: { NAME: BOOK } }
  *     BOOK = in open queued held dropped pending delivered shed rejected own: lb
- *            dropped_by: { blank overload client: lb }
+ *            dropped_by: { blank overload client repeat filter collapse sample limit lost: lb }
+ *            held_by: { filter collapse sample limit lost: lb }
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
  *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes
  *              in_flight last_delivery_s(null: none yet) last_error } ]
  *   ring: { id size used fill tmpfs locked lock_error holes lost_bytes set_aside next: { urgent routine } }
+ *   held: { size used locked }
+ *   redact: { jit(own rules are matched by compiled code) }
  *   staging: { size free streams cut locked }
  *   clock: { boot_ms wall_ms synchronized }
  *   memory: { ceiling, parts: { NAME: n } }
+ *   inputs: [ { name type(file|journal) state(starting|reading|waiting|refused|failed) error("": none)
+ *               files(that are followed; type file) | cursor(of the last entry taken, "": none yet; type
+ *               journal) } ]
+ *   syslog: { sockets(of syslog.sock; 0: syslog = no) passed(by systemd: what waits there survives the agent)
+ *             queue_length(datagrams, then senders wait) datagrams(taken since the start) }
  *   refused: connections that were turned away
  */
 struct lb_status_source {
@@ -36,6 +44,7 @@ struct lb_status_source {
     const struct lb_ring_repair *repair;
     uint64_t started_ns;
     bool is_tmpfs;
+    bool uses_jit;
 };
 
 /*

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "agent/shape/pipeline_rules.h"
 #include "common/config.h"
 #include "common/units.h"
 
@@ -28,8 +29,11 @@ int lb_offline_check(const char *file, FILE *out, FILE *err)
 {
     struct lb_config *config = NULL;
     struct lb_config_faults faults;
+    struct lb_rules *rules = NULL;
     int rc = lb_config_load(file, LB_CONFIG_CHECK, &config, &faults);
 
+    if (rc == 0)
+        rc = lb_rules_compile(config, &faults, &rules);
     for (size_t i = 0; i < faults.count; i++)
         fprintf(err, "%s\n", faults.text[i]);
     if (faults.more > 0)
@@ -37,9 +41,11 @@ int lb_offline_check(const char *file, FILE *out, FILE *err)
     for (size_t i = 0; i < faults.warning_count; i++)
         fprintf(err, "%s\n", faults.warnings[i]);
     lb_config_faults_free(&faults);
+    lb_rules_free(rules);
     if (rc != 0) {
         if (rc != -EINVAL)
             fprintf(err, "out of memory\n");
+        lb_config_free(config);
         return rc == -EINVAL ? EXIT_CONFIG : EXIT_FAILED;
     }
     fprintf(out, "%s: ok\n", config->file);

@@ -76,11 +76,17 @@ static int receive_fds(struct lb_ring_reader *reader, int fd, int *fds, unsigned
     return *ret_count > 0 ? 0 : -EPROTO;
 }
 
-static int map_ring(struct lb_ring_reader *reader, int fd)
+static int map_file(struct lb_ring_reader *reader, int fd)
 {
     struct lb_ring ring = { 0 };
-    int rc = lb_mapfile_open_readonly(fd, LB_RING_HEADER_BYTES, LB_MAP_MIRROR, &ring.map);
+    struct lb_held_reader held;
+    int rc = lb_held_reader_open(&held, fd);
 
+    if (rc == 0)
+        reader->held = held;
+    if (rc != -EPROTO) /* else it is a ring, or nothing that we know */
+        return rc;
+    rc = lb_mapfile_open_readonly(fd, LB_RING_HEADER_BYTES, LB_MAP_MIRROR, &ring.map);
     if (rc < 0)
         return rc;
     ring.header = (struct lb_ring_header *)(void *)ring.map.header;
@@ -104,13 +110,15 @@ int lb_ring_reader_open(struct lb_ring_reader *reader)
     unsigned count = 0;
 
     memset(reader, 0, sizeof *reader);
+    reader->held.map.fd = -1;
+    reader->record_room = LB_HELD_CHUNK_BYTES;
     if (fd < 0)
         return fd;
     rc = receive_fds(reader, fd, fds, &count);
     close(fd);
     for (unsigned i = count; i-- > 0;) { /* they come newest first */
         if (rc == 0)
-            rc = map_ring(reader, fds[i]);
+            rc = map_file(reader, fds[i]);
         else
             close(fds[i]);
     }
@@ -152,6 +160,7 @@ void lb_ring_reader_close(struct lb_ring_reader *reader)
 {
     for (unsigned i = 0; i < reader->rings; i++)
         lb_mapfile_close(&reader->ring[i].map);
+    lb_held_reader_close(&reader->held);
     free(reader->record);
     reader->record = NULL;
     reader->rings = 0;

@@ -2,11 +2,13 @@
 #ifndef LB_OFFLINE_RING_READER_H
 #define LB_OFFLINE_RING_READER_H
 
+#include "agent/offline/held_reader.h"
 #include "agent/store/ring.h"
 #include "common/proto.h"
 
-/* The rings of a running agent, mapped for reading, oldest first. */
+/* The rings of a running agent, mapped for reading, oldest first, and its held pool beside them. */
 struct lb_ring_reader {
+    struct lb_held_reader held;
     struct lb_ring ring[LB_CONTROL_FDS_MAX];
     uint64_t pos[LB_CONTROL_FDS_MAX]; /* where to read on */
     unsigned rings;
