@@ -22,7 +22,7 @@ WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -W
 LB_CFLAGS   = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -DLB_VERSION='"$(VERSION)"' $(WARN) -pthread \
               -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong -fPIE
 LB_LDFLAGS  = -pie -Wl,--gc-sections,--as-needed,-z,relro,-z,now -pthread
-AGENT_LIBS  = -lcurl -lzstd -lz -linih
+AGENT_LIBS  = -lcurl -lzstd -lz -linih -lpcre2-8
 
 COMMON_SRC  := $(sort $(wildcard common/*.c))
 CLI_SRC     := $(sort $(wildcard agent/cli/*.c))
@@ -32,10 +32,13 @@ UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
 TESTLIB_SRC := $(sort $(wildcard tests/unit/lib_*.c))
 UNIT_BIN    := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)
 KILL_BIN    := $(patsubst tests/kill/%.c,$(B)/kill/%,$(wildcard tests/kill/test_*.c))
+FLEET_SRC   := $(sort $(wildcard tests/fleet/*.c))
 KILLLIB_SRC := $(sort $(wildcard tests/kill/lib_*.c)) tests/unit/lib_store.c
 objects      = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
-all: $(B)/logboomd $(B)/logboom ## build both programs (the default)
+SHIM        := $(B)/python/sitecustomize.py
+
+all: $(B)/logboomd $(B)/logboom $(SHIM) ## build both programs (the default)
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-11s %s\n", $$1, $$2}' Makefile
@@ -61,6 +64,10 @@ $(B)/logboom: $(call objects,$(CLI_SRC)) $(B)/libcommon.a
 	$(call say,LD)
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
 
+$(SHIM): agent/cli/python/sitecustomize.py # the client looks for it beside itself
+	$(call say,CP)
+	$(Q)install -D -m 644 $< $@
+
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call objects,$(TESTLIB_SRC)) $(B)/libagent.a $(B)/libcommon.a
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -76,10 +83,30 @@ $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/libagent.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 
+$(B)/tests/trace/%: $(B)/obj/tests/trace/%.o $(B)/libagent.a $(B)/libcommon.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+
+$(B)/tests/ga/ga: $(B)/obj/tests/ga/ga.o $(B)/libagent.a $(B)/libcommon.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/fleet/fleet: $(call objects,$(FLEET_SRC)) $(B)/libagent.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+
 $(B)/tests/support/%: tests/support/%.c | $(B)/deps-ok
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $<
+
+$(B)/tests/support/fakeclock.so: tests/support/fakeclock.c | $(B)/deps-ok
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(LB_CFLAGS) $(filter-out -fsanitize% --coverage,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -o $@ $<
 
 $(B)/deps-ok: # names the Debian packages that the compiler misses; installs nothing
 	$(Q)CPPFLAGS='$(CPPFLAGS)' packaging/deps.sh --headers '$(CC)'
@@ -95,9 +122,10 @@ ASAN     = B=$(B)/asan CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize
 # gcc's sanitizer does not model fences (-Wtsan): where one orders plain stores a report may be false.
 TSAN     = B=$(B)/tsan CFLAGS='-O1 -g -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan'
 BENCH_BIN   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
-SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%,$(wildcard tests/support/*.c))
+SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%, \
+                 $(filter-out %/fakeclock.c,$(wildcard tests/support/*.c))) $(B)/tests/support/fakeclock.so
 
-check-build: all unit support kp
+check-build: all unit support kp $(B)/tests/fleet/fleet $(B)/tests/trace/sim $(B)/tests/ga/ga
 unit: $(UNIT_BIN)
 support: $(SUPPORT_BIN)
 kp: # the programs with kill points, for the tests that need them
@@ -106,7 +134,7 @@ kp: # the programs with kill points, for the tests that need them
 check: ## build and run all tests but the long ones (installs what is missing)
 	$(Q)packaging/deps.sh build check
 	$(Q)$(again) check-build
-	$(Q)tests/check.sh $(B) unit kill ini e2e
+	$(Q)tests/check.sh $(B) unit kill ini fleet ga e2e
 
 check-unit: unit ## the unit tests alone
 	$(Q)tests/check.sh $(B) unit
@@ -124,15 +152,25 @@ check-e2e: check-build ## the end-to-end tests alone (ARGS goes to pytest: make 
 check-long: check-build ## the end-to-end tests that take minutes
 	$(Q)tests/check.sh $(B) long
 
+check-fleet: $(B)/tests/fleet/fleet ## what the fleet promises alone
+	$(Q)tests/check.sh $(B) fleet
+
+fleet: $(B)/tests/fleet/fleet ## what ten thousand devices do to one intake (ARGS='-w 60', ARGS=sweep)
+	$(Q)$(B)/tests/fleet/fleet $(ARGS)
+
+LOGS ?= ../shared/data/logs
+ga: $(B)/tests/ga/ga ## how well patterns tell lines apart, beside Drain (ARGS='-v Linux')
+	$(Q)$(B)/tests/ga/ga $(LOGS) $(ARGS)
+
 asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(Q)packaging/deps.sh build check
 	$(Q)$(again) $(ASAN) check-build
 	$(Q)tests/check.sh $(B)/asan unit e2e
 
-tsan: ## the unit tests under ThreadSanitizer
+tsan: ## the unit tests, and both sides of live agents, under ThreadSanitizer
 	$(Q)packaging/deps.sh build check
-	$(Q)$(again) $(TSAN) unit
-	$(Q)LB_RUN='setarch -R' tests/check.sh $(B)/tsan unit
+	$(Q)$(again) $(TSAN) all unit support
+	$(Q)LB_RUN='setarch -R' tests/check.sh $(B)/tsan unit tsan
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (30)
 	$(Q)packaging/deps.sh build check lint
@@ -142,7 +180,7 @@ cover: ## run the tests and tell which share of the lines they reach
 	$(Q)packaging/deps.sh build check
 	$(Q)tests/cover.sh $(B)/cover
 
-bench: ## what logboom costs, beside the floor
+bench: ## what logboom costs, beside the floor: 8 minutes (ARGS=--quick: 75 s; ARGS="--only idle")
 	$(Q)packaging/deps.sh build check
 	$(Q)$(again) all support $(BENCH_BIN)
 	$(Q)tests/bench/bench.py $(B) $(ARGS)
@@ -180,7 +218,7 @@ deb: ## build the Debian package, in B
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all help deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long asan tsan \
-        fuzz cover bench lint fmt ini demo install uninstall deb clean
+.PHONY: all help deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-fleet fleet ga \
+        asan tsan fuzz cover bench lint fmt ini demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -10,9 +10,10 @@ set -euo pipefail
 
 group() {
     case $1 in
-    build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev ;;
+    build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev libpcre2-dev ;;
     check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-zstandard openssl valgrind \
-        e2fsprogs util-linux curl ;;
+        e2fsprogs util-linux curl iproute2 nginx strace \
+        gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog ;;
     demo) echo python3 python3-zstandard ;;
     lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
     deb) echo debhelper dpkg-dev fakeroot lintian ;;
@@ -34,15 +35,17 @@ missing_packages() {
 missing_headers() {
     local cc=$1 row
     for row in curl/curl.h:libcurl4-openssl-dev zstd.h:libzstd-dev zlib.h:zlib1g-dev ini.h:libinih-dev \
-        xxhash.h:libxxhash-dev; do
+        xxhash.h:libxxhash-dev pcre2.h:libpcre2-dev; do
         # $cc may carry options ("gcc -m32"), so it is split on purpose.
         # shellcheck disable=SC2086
-        echo "#include <${row%%:*}>" | $cc ${CPPFLAGS:-} -E -x c -o /dev/null - 2>/dev/null || echo "${row##*:}"
+        echo "#include <${row%%:*}>" | $cc ${CPPFLAGS:-} -DPCRE2_CODE_UNIT_WIDTH=8 -E -x c -o /dev/null - 2>/dev/null || echo "${row##*:}"
     done
 }
 
+sudo=()
+policy=/usr/sbin/policy-rc.d
+
 install_packages() {
-    local sudo=()
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || {
             echo "deps.sh: to install $* this needs root or sudo" >&2
@@ -52,6 +55,11 @@ install_packages() {
     fi
     echo "installing: $*"
     local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    # What a test needs as a program is not to be started as a service (nginx would take port 80).
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" install -m 755 /dev/stdin "$policy"
+        trap '"${sudo[@]}" rm -f "$policy"' EXIT
+    fi
     # A source that has nothing to do with us may be out of reach; whether ours is, the install tells.
     "${apt[@]}" update || true
     "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null

@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 prefix=${DESTDIR:-}$PREFIX
 conf=${DESTDIR:-}$SYSCONFDIR/logboom/logboom.ini
 unit=${DESTDIR:-}$UNITDIR/logboomd.service
+socket=${DESTDIR:-}$UNITDIR/logboom-syslog.socket
 
 manuals() {
     local page
@@ -19,17 +20,21 @@ manuals() {
 }
 
 if [ "$1" = --remove ]; then
-    rm -f "$prefix/sbin/logboomd" "$prefix/bin/logboom" "$unit" "$prefix/lib/sysusers.d/logboom.conf"
+    rm -f "$prefix/sbin/logboomd" "$prefix/bin/logboom" "$unit" "$socket" "$prefix/lib/sysusers.d/logboom.conf"
+    rm -rf "$prefix/lib/logboom/python" # with what Python has compiled there
+    rmdir --ignore-fail-on-non-empty "$prefix/lib/logboom" 2>/dev/null || true
     manuals | while read -r _ to; do rm -f "$to"; done
     exit
 fi
 
 install -D -m 755 "$1/logboomd" "$prefix/sbin/logboomd"
 install -D -m 755 "$1/logboom" "$prefix/bin/logboom"
+install -D -m 644 "$1/python/sitecustomize.py" "$prefix/lib/logboom/python/sitecustomize.py"
 install -d "$(dirname "$conf")/conf.d"
 [ -e "$conf" ] || install -D -m 644 conf/logboom.ini "$conf"
 install -d "$(dirname "$unit")"
 sed "s|/usr/sbin/|$PREFIX/sbin/|; s|/etc/logboom/|$SYSCONFDIR/logboom/|" packaging/systemd/logboomd.service >"$unit"
 chmod 644 "$unit"
+install -m 644 packaging/systemd/logboom-syslog.socket "$socket"
 install -D -m 644 packaging/systemd/logboom.sysusers "$prefix/lib/sysusers.d/logboom.conf"
 manuals | while read -r from to; do install -D -m 644 "$from" "$to"; done
