@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 # Runs parts of the tests of one build and ends with what the runners said.
 #
-#   check.sh B PART...      PART: unit, kill, ini, e2e, long
+#   check.sh B PART...      PART: unit, kill, ini, fleet, ga, e2e, long, tsan
 #
+# e2e and long are those of tests/e2e, tests/fault and tests/trace together.
 # A unit test program is cmocka's; exit 77 means "cannot run here", which is a failure where CI is set.
 # Each part leaves "passed failed" in B/results/PART, from which .ci/run makes its sum.
-# LB_RUN goes before each unit test program (valgrind, setarch -R); ARGS goes to pytest.
+# LB_RUN goes before each unit test program and before pytest (valgrind, setarch -R); ARGS goes to pytest.
 set -uo pipefail
 
 build=$1
@@ -72,20 +73,72 @@ run_ini() {
     fi
 }
 
-# run_pytest PART MARK
+# Virtual time, and the same figures each time: what fails here fails everywhere. The ceiling is for a run that
+# never ends.
+run_fleet() {
+    local log=$results/fleet.log failures
+    timeout 60 "$build/tests/fleet/fleet" -n 2000 check >"$log" 2>&1
+    local rc=$?
+    cat "$log"
+    failures=$(count '^FAILED: ' "$log")
+    [ $rc = 0 ] || [ "$failures" != 0 ] || failures=1
+    tell fleet "$(count '^held: ' "$log")" "$failures" "$(count '^held: ' "$log") claims hold, $failures do not"
+}
+
+# How well patterns tell lines apart, on log sets that are not ours to keep here.
+run_ga() {
+    if [ ! -d ../shared/data/logs ] && [ -z "${CI:-}" ]; then
+        tell ga 0 0 "cannot run here: no ../shared/data/logs"
+    elif "$build/tests/ga/ga" ../shared/data/logs; then
+        tell ga 1 0 "grouping accuracy is what was promised"
+    else
+        tell ga 0 1 "grouping accuracy is below what was promised: make ga ARGS='-v SET'"
+    fi
+}
+
+# run_pytest PART MARK [FILE...]
 run_pytest() {
-    local log=$results/$1.log line passed bad rc
+    local part=$1 mark=$2 log=$results/$1.log line passed bad rc
+    shift 2
+    [ $# -gt 0 ] || set -- tests/e2e tests/fault tests/trace
     # ARGS is for the command line of make: split on purpose.
     # shellcheck disable=SC2086
     LB_BUILD=$(realpath "$build") LB_BUILD_KP=$(realpath "$build")/kp PYTHONDONTWRITEBYTECODE=1 \
-        timeout 1500 /usr/bin/python3 -m pytest -c tests/pytest.ini -m "$2" tests/e2e ${ARGS:-} 2>&1 | tee "$log"
+        timeout 1500 ${LB_RUN:-} /usr/bin/python3 -m pytest -c tests/pytest.ini -m "$mark" "$@" \
+        ${ARGS:-} 2>&1 | tee "$log"
     rc=${PIPESTATUS[0]}
     line=$(grep -E '^=+ .* in [0-9.]+s' "$log" | tail -n 1 | tr -d '=')
     passed=$(grep -oE '[0-9]+ passed' <<<"$line" | cut -d' ' -f1)
     bad=$(grep -oE '[0-9]+ (failed|errors?)' <<<"$line" | awk '{n += $1} END {print n + 0}')
     # 5: nothing was selected. Anything else that is not 0 counts, even when no test is named.
     [ "$rc" = 0 ] || [ "$rc" = 5 ] || [ "$bad" != 0 ] || bad=1
-    tell "$1" "${passed:-0}" "$bad" "${line:-no summary, exit $rc}"
+    tell "$part" "${passed:-0}" "$bad" "${line:-no summary, exit $rc}"
+}
+
+# Both sides of live agents under ThreadSanitizer, by the tests that keep both busy. Whatever one of the programs
+# reports is a failure, also where no test failed by it. A canary shows first that a race would be seen.
+# Not the kill points: the programs that have them are built without the sanitizer. Not the sleep of an agent that
+# has nothing to do: the sanitizer has a thread of its own that wakes up.
+run_tsan() {
+    local reports=$results/reports found
+    rm -rf "$reports"
+    mkdir -p "$reports"
+    reports=$(realpath "$reports")
+    TSAN_OPTIONS="log_path=$reports/canary" ${LB_RUN:-} "$build/tests/support/tsan_canary" >"$results/canary.log" 2>&1
+    if ! grep -qs 'data race' "$reports"/canary.*; then
+        cat "$results/canary.log"
+        tell tsan 0 1 "the sanitizer does not see a race where there is one"
+        return
+    fi
+    rm -f "$reports"/canary.*
+    TSAN_OPTIONS="halt_on_error=0 exitcode=66 log_path=$reports/race" ARGS="${ARGS:-} -k not(kill_point)and(not(nothing_to_do))" \
+        run_pytest tsan 'not long' tests/e2e/test_both_sides.py tests/e2e/test_cli_agent.py tests/e2e/test_overload.py \
+        tests/e2e/test_rest.py tests/e2e/test_stop_reload.py tests/fault/test_killed.py tests/fault/test_refused.py
+    found=$(find "$reports" -type f | wc -l)
+    [ "$found" = 0 ] && return
+    cat "$reports"/*
+    read -r passed bad <"$results/tsan"
+    tell tsan "$passed" $((bad + found)) "$found programs have reported races: $reports"
 }
 
 for part in "$@"; do
@@ -94,8 +147,11 @@ for part in "$@"; do
     unit) run_programs unit "$build/tests" ;;
     kill) run_programs kill "$build/kp/kill" ;;
     ini) run_ini ;;
+    fleet) run_fleet ;;
+    ga) run_ga ;;
     e2e) run_pytest e2e 'not long' ;;
     long) run_pytest long 'long' ;;
+    tsan) run_tsan ;;
     *)
         echo "check.sh: no part '$part'" >&2
         exit 2

@@ -109,7 +109,9 @@ static size_t take_lines(struct floor *f, char *buf, size_t len)
 
 static int open_floor(struct floor *f, const char *path, struct lb_config **config)
 {
+    struct lb_wall_reading reading = { lb_clock_boot_ns(), lb_clock_wall_ns(), lb_clock_is_synced() };
     struct lb_config_faults faults = { 0 };
+    struct lb_wall wall;
     size_t room;
 
     if (lb_config_load(path, LB_CONFIG_CHECK, config, &faults) < 0) {
@@ -118,7 +120,9 @@ static int open_floor(struct floor *f, const char *path, struct lb_config **conf
     }
     f->sink = &(*config)->sinks[0];
     lb_encoder_init(&f->encoder, *config, LB_SEQUENCE_BATCH, 1);
-    f->encoder.wall_minus_boot_ns = lb_clock_wall_ns() - lb_clock_boot_ns();
+    lb_wall_init(&wall, 0);
+    lb_wall_look(&wall, &reading);
+    f->encoder.stamps = lb_stamps_of(&wall, reading.boot_ns);
     f->compressor = lb_compressor_new(LB_COMPRESSION_ZSTD, 1);
     room = f->sink->body_bytes + RECORD_ROOM * 8 + LB_ENCODE_ENVELOPE_MAX;
     f->body = malloc(room);

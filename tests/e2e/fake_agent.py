@@ -13,10 +13,13 @@ import struct
 import threading
 
 MAGIC, VERSION = 0x314D4F42, 1
-HELLO, WELCOME, REFUSED, DATA, TAKEN, PIPE, READING, END, BYE = range(1, 10)
+HELLO, WELCOME, REFUSED, DATA, TAKEN, PIPE, READING, END, BYE, EXIT = range(1, 11)
 HEAD = struct.Struct("=IHHII")
 HELLO_REST = struct.Struct("=QIHHII")
 DATA_REST = struct.Struct("=QQQQ")
+EXIT_REST = struct.Struct("=QQQQQQQIIIHHH3H")
+EXIT_FIELDS = ("exit_id", "stdout_id", "stderr_id", "started_ns", "ended_ns", "cpu_us", "peak_rss_kib", "source_pid", "code",
+               "flags", "service_len", "tags_len", "name_len")
 DATA_MAX, DATA_WINDOW = 16384, 65536
 
 
@@ -57,12 +60,15 @@ class FakeAgent:
     mute        connections are accepted, nothing is answered
     die_after   killed once that many drained bytes are committed, in mid-packet, before TAKEN says so
     control     request line -> answer bytes, on control.sock
+    at_exit     what EXIT meets: "take", "hang up" (always), "die" (noted, and killed before TAKEN), "mute",
+                "refuse: REASON"
     """
 
-    def __init__(self, runtime, memory=None, refuse=None, mute=False, die_after=None, control=None):
+    def __init__(self, runtime, memory=None, refuse=None, mute=False, die_after=None, control=None, at_exit="take"):
         self.memory = {} if memory is None else memory
         self.refuse, self.mute, self.die_after = refuse, mute, die_after
         self.control = control or {}
+        self.at_exit, self.exits = at_exit, []
         self.requests, self.faults = [], []
         self.hellos_refused = 0
         self.is_dead = False
@@ -158,7 +164,7 @@ class FakeAgent:
             self.faults.append(f"head {magic:x} {version} {length} {reserved} of {len(message)} bytes")
         if self.mute:
             return
-        {HELLO: self._hello, DATA: self._data, PIPE: self._pipe, BYE: self._bye}[kind](
+        {HELLO: self._hello, DATA: self._data, PIPE: self._pipe, BYE: self._bye, EXIT: self._exit}[kind](
             connection, message[HEAD.size:], fds)
 
     def _hello(self, connection, body, fds):
@@ -206,6 +212,28 @@ class FakeAgent:
 
     def _bye(self, connection, *_):
         connection.stream.said_bye = True
+
+    def _exit(self, connection, body, fds):
+        fields = EXIT_REST.unpack_from(body)
+        told = dict(zip(EXIT_FIELDS, fields))
+        rest = body[EXIT_REST.size:]
+        parts = {}
+        for part in ("service", "tags", "name"):
+            length = told.pop(part + "_len")
+            parts[part], rest = rest[:length].decode(), rest[length:]
+        if rest or fds or connection.stream or told["exit_id"] == 0 or any(fields[len(EXIT_FIELDS):]):
+            self.faults.append(f"exit: {len(rest)} bytes too many, {len(fds)} descriptors, or a field is not as it must be")
+        streams = [self.memory.get(told[kind]) for kind in ("stdout_id", "stderr_id")]
+        self.exits.append({**told, **parts, "after_all_lines": all(s and s.has_ended for s in streams)})
+        if self.at_exit == "take":
+            self._send(connection, packet(TAKEN, struct.pack("=Q", 1)))
+        elif self.at_exit == "hang up":
+            self._hang_up(connection)
+        elif self.at_exit == "die":
+            self._is_stopping = True
+        elif self.at_exit.startswith("refuse: "):
+            self._send(connection, packet(REFUSED, self.at_exit[len("refuse: "):].encode()))
+            self._hang_up(connection)
 
     def _read(self, connection):
         got = os.read(connection.pipe, 65536)

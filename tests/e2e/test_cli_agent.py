@@ -20,15 +20,20 @@ from lines import (NUMBER, assert_books_balance, assert_exactly, book, by_number
                    write_all)
 
 SUM = {"lines", "bytes"}
-BOOK = {"in", "open", "queued", "held", "dropped", "pending", "delivered", "shed", "rejected", "own", "dropped_by"}
+BOOK = {"in", "open", "queued", "held", "dropped", "pending", "delivered", "shed", "rejected", "own", "dropped_by",
+        "held_by", "shed_by"}
+HELD = {"filter", "collapse", "sample", "limit", "lost"}
+DROPS = {"blank", "overload", "client", "repeat"} | HELD
 KEYS = {
-    "": {"version", "pid", "uptime_s", "runtime_dir", "hostname", "books", "sinks", "ring", "staging", "clock", "memory",
-         "refused"},
+    "": {"version", "pid", "uptime_s", "runtime_dir", "hostname", "books", "sinks", "ring", "held", "redact", "staging", "inputs", "syslog", "clock",
+         "memory", "refused"},
     "sinks": {"name", "type", "state", "requests", "delivered_bodies", "failures", "lines", "raw_bytes", "wire_bytes",
-              "in_flight", "last_delivery_s", "last_error"},
+              "in_flight", "last_delivery_s", "next_try_s", "encoding", "body_lines", "body_bytes", "last_error"},
     "ring": {"id", "size", "used", "fill", "tmpfs", "locked", "lock_error", "holes", "lost_bytes", "set_aside", "next"},
+    "held": {"size", "used", "locked"},
+    "redact": {"jit"},
     "staging": {"size", "free", "streams", "cut", "locked"},
-    "clock": {"boot_ms", "wall_ms", "synchronized"},
+    "clock": {"boot_ms", "wall_ms", "synchronized", "state"},
     "memory": {"ceiling", "parts"},
 }
 
@@ -46,15 +51,17 @@ def assert_has_every_key(status):
         assert set(status[key]) == KEYS[key], key
     assert set(status["ring"]["next"]) == {"urgent", "routine"}
     for one in [status["books"]["all"], *status["books"]["services"].values()]:
-        assert set(one) == BOOK and set(one["dropped_by"]) == {"blank", "overload", "client"}
-        assert all(set(value) == SUM for key, value in one.items() if key != "dropped_by")
+        assert set(one) == BOOK and set(one["dropped_by"]) == DROPS
+        assert set(one["shed_by"]) == {"away", "expired"}
+        assert all(set(value) == SUM for key, value in one.items() if not key.endswith("_by"))
 
 
 def test_status_has_every_documented_key_from_the_first_moment(agent, numbered, intake):
     a = agent(numbered)
     idle = a.status()
     assert_has_every_key(idle)
-    assert (idle["sinks"][0]["state"], idle["sinks"][0]["last_delivery_s"]) == ("idle", None)
+    # The record of the start may have been delivered by now.
+    assert idle["sinks"][0]["state"] == "idle" if idle["sinks"][0]["last_delivery_s"] is None else "ok"
     assert idle["pid"] == a.process.pid and idle["runtime_dir"] == str(a.runtime)
     assert idle["memory"]["ceiling"] == sum(idle["memory"]["parts"].values())
     a.run("/bin/echo", "#n=1", service="app")
@@ -62,10 +69,11 @@ def test_status_has_every_documented_key_from_the_first_moment(agent, numbered, 
     busy = a.status()
     assert_has_every_key(busy)
     sink = busy["sinks"][0]
-    assert (sink["state"], sink["requests"], sink["delivered_bodies"], sink["lines"]) == ("ok", 1, 1, 1)
+    assert (sink["state"], sink["lines"]) == ("ok", 3), "the record of the start, a line, and that of the end"
+    assert sink["requests"] == sink["delivered_bodies"] in (1, 2)
     assert sink["wire_bytes"] > 0 and 0 <= sink["last_delivery_s"] < 60
     assert sink["raw_bytes"] == intake.stats()["raw_bytes"]
-    assert busy["ring"]["next"] == {"urgent": 1, "routine": 2} and busy["ring"]["used"] == 0
+    assert busy["ring"]["next"] == {"urgent": 1, "routine": 4} and busy["ring"]["used"] == 0
     assert abs(busy["clock"]["wall_ms"] - time.time() * 1000) < 5000
 
 
@@ -94,7 +102,7 @@ def test_status_for_a_person_names_what_matters(agent, numbered, intake):
     a.run("/bin/echo", "#n=1", service="checkout")
     a.flush()
     text = a.client("status").stdout
-    assert re.search(r"^ +checkout +1 +1 +0 +0 +0$", text, re.M), text
+    assert re.search(r"^ +checkout +1 +1 +0 +0 +0 +0$", text, re.M), text
     for word in "testhost", str(a.process.pid), "datadog", "ok", "ring", "in RAM":
         assert word in text
     intake.plan.set([{"do": "status", "code": 503, "times": -1}])
@@ -134,7 +142,7 @@ def tail(agent, *args):
 
 
 def shown(agent, *args):
-    return [int(NUMBER.search(text)[1]) for text in tail(agent, *args)]
+    return [int(NUMBER.search(text)[1]) for text in tail(agent, *args) if "logboom: started, version" not in text]
 
 
 def test_tail_shows_the_last_ten(full):

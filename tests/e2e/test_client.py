@@ -518,7 +518,7 @@ def test_without_an_agent_a_question_names_the_socket_and_what_to_do(world, args
     [], ["nonsense"], ["pipe", "--nonsense"], ["pipe", "-s", "two words"], ["pipe", "-s", ""], ["pipe", "extra"],
     ["pipe", "-T", "novalue"], ["pipe", "-T", "=v"], ["pipe", "-T", "k=a,b"], ["pipe", "-T", "k=a b"],
     ["pipe", "-T", "k=" + 400 * "v"], ["pipe", "--wait", "soon"], ["run"], ["run", "--"], ["run", "-s", "a b", "true"],
-    ["status", "x"], ["flush", "-w", "x"], ["flush", "--context", "-s", "web"], ["ping", "a", "b"], ["ping", "a b"],
+    ["status", "x"], ["flush", "-w", "x"], ["flush", "--context"], ["flush", "-s", "web"], ["flush", "--context", "-s", "a b"], ["ping", "a", "b"], ["ping", "a b"],
     ["ping", ""], ["check", "a", "b"], ["tail", "-n", "x"], ["tail", "-p", "loud"], ["tail", "-s", "a b"],
     ["tail", "--since", "never"], ["tail", "extra"], ["tail", "--nonsense"],
 ])

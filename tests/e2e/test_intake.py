@@ -12,7 +12,9 @@ import urllib.request
 import pytest
 import zstandard
 
-from intake import BODY_BYTES_MAX, Intake, Plan
+from intake import Intake
+from intake_body import BODY_BYTES_MAX
+from intake_plan import Plan
 
 ONE = [{"message": "hello"}]
 

@@ -44,7 +44,7 @@ def feed(agent, feeder, runtime, *args, service="app", seconds=25):
 
 def prove_accounts(agent, intake, written):
     """All lines are delivered or in a receipt, each in one of them; and the books agree with both."""
-    entries = intake.entries()
+    entries = intake.everything()
     found = prove_ring(entries)
     got = numbers(found.values())
     assert len(set(got)) == len(got) and set(got) <= set(written)
@@ -78,6 +78,7 @@ def told_all(agent, intake):
 def test_a_sink_that_is_away_holds_up_nobody_and_every_loss_is_told(agent, numbered, intake, feeder, runtime, trouble):
     numbered["sink datadog"]["timeout"] = "1s"
     a = agent({**numbered, **RING})
+    a.flush()  # the record of the start is answered: what is cut off on its way is stored, and given up as well
     if trouble == "refused connections":
         intake.down()
     else:
@@ -93,7 +94,7 @@ def test_a_sink_that_is_away_holds_up_nobody_and_every_loss_is_told(agent, numbe
     told_all(a, intake)
     found = prove_accounts(a, intake, range(30000))
     assert book(a)["shed"] > 0 and a.status()["sinks"][0]["state"] == "ok"
-    assert {e["service"] for e in receipts(intake.entries())} == {"app"}
+    assert {e["service"] for e in receipts(intake.entries()) if e["logboom"]["count"]} == {"app"}
     assert max(numbers(found.values())) == 29999, "the newest are kept"
 
 
@@ -145,7 +146,7 @@ def test_a_slow_sink_that_answers_drops_nothing(agent, numbered, intake, feeder,
     told = feed(a, feeder, runtime, "--lines", "20000")
     assert told["seconds"] > 0.5, "it was read more slowly"
     a.flush(30)
-    assert_exactly(numbers(prove_ring(intake.entries()).values()), range(20001))
+    assert_exactly(numbers(prove_ring(intake.everything()).values()), range(20001))
     assert (book(a)["dropped"], book(a)["shed"]) == (0, 0)
     assert not receipts(intake.entries())
 

@@ -42,8 +42,9 @@ class Peer:
 
     def __init__(self, agent):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.sock.settimeout(10)
+        # Before there is a timeout: with one a full queue at the door is an error, and not something to wait for.
         self.sock.connect(str(agent.runtime / "intake.sock"))
+        self.sock.settimeout(10)
 
     def send(self, message, *fds):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -55,10 +56,12 @@ class Peer:
 
     def answer(self):
         """(type, text) of the next packet; (None, ...) when the agent hung up."""
+        got = b""
         try:
             got = self.sock.recv(65536)
-        except ConnectionResetError:
-            got = b""
+        except ConnectionResetError:  # it hung up before it read all of ours; what it said before lies behind that
+            with contextlib.suppress(ConnectionResetError):
+                got = self.sock.recv(65536)
         return (struct.unpack_from("=IHH", got)[2], got[16:]) if got else (None, b"")
 
     def refused(self):
@@ -79,12 +82,13 @@ def numbered(sink):
 
 
 def fd_count(agent):
+    """Descriptors, once the record of the start is delivered and the connection that it took is there."""
+    agent.flush()
     return len(os.listdir(f"/proc/{agent.process.pid}/fd"))
 
 
 def assert_serves(agent, intake, count=100):
     """An honest service gets through."""
-    intake.forget()
     client = agent.pipe("-s", "honest")
     client.communicate(lines(0, count), timeout=20)
     assert client.returncode == 0
@@ -116,7 +120,7 @@ def test_what_is_no_read_end_of_a_pipe_is_refused(agent, numbered, intake, runti
         assert peer.answer()[0] is None
         os.close(path_only)
         os.close(directory)
-    assert fd_count(a) == before
+    wait_until(lambda: fd_count(a) == before, 10, "as many descriptors as before")
     assert_serves(a, intake)
     assert a.status()["refused"] == 1
 
@@ -139,7 +143,7 @@ def test_illegal_greetings_are_refused(agent, numbered, intake):
         assert peer.answer()[0] == REFUSED, message
         peer.close()
     assert_serves(a, intake)
-    assert set(a.status()["books"]["services"]) == {"honest"}
+    assert set(a.status()["books"]["services"]) == {"honest", "logboom"}
 
 
 def test_malformed_data_is_refused(agent, numbered, intake):
@@ -172,6 +176,7 @@ def test_half_a_handshake_is_hung_up_on(agent, numbered, intake):
 def test_random_packets_do_no_harm(agent, numbered, intake):
     chance = seeded()
     a = agent(numbered)
+    a.flush()  # the connection to the sink is open from here on
     before = fd_count(a)
     with held_pipe() as (read_end, write_end):
         for _ in range(400):
@@ -192,6 +197,7 @@ def test_random_packets_do_no_harm(agent, numbered, intake):
 @pytest.mark.parametrize("how", ["with the pipe", "with the greeting", "a packet too long", "an empty packet", "with data"])
 def test_no_descriptor_leaks(agent, numbered, intake, how):
     a = agent(numbered)
+    a.flush()
     before = fd_count(a)
     for turn in range(20):
         with held_pipe() as (read_end, write_end), open("/dev/null", "rb") as null:
@@ -294,7 +300,7 @@ def test_a_peer_that_makes_its_pipe_blocking_blocks_nobody(agent, numbered, inta
 
 CROWD = """
 import array, os, socket, struct, sys, time
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2].split(":")
 from test_peers import BYE, HELLO, PIPE, hello, packet
 path, wants_pipes, socks, keep = sys.argv[1], sys.argv[3], [], []
 for i in range(300):
@@ -325,8 +331,9 @@ time.sleep(60)
 def test_three_hundred_connections_of_one_user_leave_room_for_others(agent, numbered, intake, runtime, pipes):
     a = agent(numbered)
     runtime.parent.chmod(0o755)
+    modules = ":".join(str(ROOT / "tests" / name) for name in ("e2e", "support", ""))
     crowd = subprocess.Popen(["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", PYTHON, "-c", CROWD,
-                              a.runtime / "intake.sock", ROOT / "tests" / "e2e", pipes],
+                              a.runtime / "intake.sock", modules, pipes],
                              stdout=subprocess.PIPE, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
     try:
         assert crowd.stdout.readline() == b"ready\n"
@@ -358,7 +365,7 @@ def test_one_line_without_end_from_many_streams_leaves_room_for_others(agent, nu
             os.close(write_end)
             assert end(client) == 0
     a.flush()
-    found = prove_ring(intake.entries()).values()
+    found = prove_ring(intake.everything()).values()
     flood = [e for e in found if e["service"].startswith("flood")]
     total = sum(s["queued"]["bytes"] for name, s in a.status()["books"]["services"].items() if name.startswith("flood"))
     assert total == 12 * 50000 and all(set(e["message"]) == {"f"} for e in flood)

@@ -77,14 +77,14 @@ def test_a_full_file_system_is_a_clear_error_and_leaves_nothing(small_tmpfs, age
 
 def test_a_file_system_that_fits_exactly_is_enough(small_tmpfs, agent, numbered, intake):
     where = small_tmpfs(8 * 1024)
-    a = agent({**numbered, "agent": {"runtime_dir": where}, "ring": {"size": "1M"}},
+    a = agent({**numbered, "agent": {"runtime_dir": where}, "ring": {"size": "1M"}, "held": {"size": "1M"}},
               env={"LOGBOOM_RUNTIME_DIR": str(where)})
     free = os.statvfs(where).f_bavail * os.statvfs(where).f_frsize
     (where / "filler").write_bytes(bytes(free - 4096 * 2))
     client = a.pipe("-s", "app")
     client.communicate(lines(0, 30000), timeout=30)
     a.flush(30)
-    assert_exactly(numbers(prove_ring(intake.entries()).values()), range(30000))
+    assert_exactly(numbers(prove_ring(intake.everything()).values()), range(30000))
     assert a.process.poll() is None, "every page was there before"
 
 
@@ -126,7 +126,7 @@ def test_a_ring_of_another_size_is_set_aside_drained_and_removed(agent, numbered
     wait_until(lambda: a.status()["ring"]["set_aside"] is False, what="the old ring is drained")
     wait_until(lambda: not (runtime / "ring.old").exists(), what="and removed")
     a.flush()
-    found = prove_ring(intake.entries())
+    found = prove_ring(intake.everything())
     assert_exactly(numbers(found.values()), range(4000))
     assert len({ring for ring, _, _ in found}) == 2
     assert "drained and removed" in a.log

@@ -36,7 +36,7 @@ def test_sigterm_reads_the_pipes_ships_all_and_ends_with_0(agent, numbered, inta
         assert a.term() == 0
         os.close(write_end)
         assert "0 lines are lost" in client.communicate(timeout=20)[1], "what was written before is read"
-    assert_exactly(numbers(prove_ring(intake.entries()).values()), range(1300))
+    assert_exactly(numbers(prove_ring(intake.everything()).values()), range(1300))
 
 
 def test_sigint_stops_like_sigterm(agent, numbered, intake):
@@ -50,11 +50,11 @@ def test_sigint_stops_like_sigterm(agent, numbered, intake):
 @pytest.mark.parametrize("trouble", ["refused connections", "hanging", "status 503"])
 def test_a_sink_out_of_reach_does_not_delay_the_stop_and_the_next_start_delivers(agent, numbered, intake, trouble):
     numbered["sink datadog"]["wait"] = "300ms"
-    a = agent({**numbered, "agent": {"stop_timeout": "60s"}})
     if trouble == "refused connections":
         intake.down()
     intake.plan.set([{"do": "hang", "seconds": 60, "times": -1} if trouble == "hanging" else
                      {"do": "status", "code": 503, "times": -1}])
+    a = agent({**numbered, "agent": {"stop_timeout": "60s"}})
     client = a.pipe("-s", "app")
     client.communicate(lines(0, 500), timeout=20)
     begin = time.monotonic()
@@ -66,7 +66,7 @@ def test_a_sink_out_of_reach_does_not_delay_the_stop_and_the_next_start_delivers
     intake.forget()
     a.start()
     a.flush()
-    assert_exactly(numbers(prove_ring(intake.entries()).values()), range(500))
+    assert_exactly(numbers(prove_ring(intake.everything()).values()), range(500))
     assert book(a)["delivered"] == 500 and not receipts(intake.entries())
 
 
@@ -85,7 +85,7 @@ def test_a_second_sigterm_ends_it_at_once(agent, numbered, intake):
     intake.plan.set([])
     a.start()
     a.flush()
-    assert set(numbers(prove_ring(intake.entries()).values())) == set(range(9000))
+    assert set(numbers(prove_ring(intake.everything()).values())) == set(range(9000))
 
 
 def test_a_firehose_does_not_keep_the_agent_from_stopping(agent, numbered, intake, feeder):
@@ -98,7 +98,7 @@ def test_a_firehose_does_not_keep_the_agent_from_stopping(agent, numbered, intak
     a.start()
     assert end(client, 40) == 0
     a.flush(30)
-    found = prove_ring(intake.entries()).values()
+    found = prove_ring(intake.everything()).values()
     told = sum(e["logboom"]["count"] for e in receipts(found, "client"))
     assert len(numbers(found)) + told == max(numbers(found)) + 1
 
@@ -165,8 +165,8 @@ def test_a_reload_without_its_key_file_changes_nothing(agent, numbered, intake):
 
 
 def test_a_reload_reads_the_key_anew(agent, numbered, intake):
-    a = agent(numbered)
     intake.api_key = "f" * 32
+    a = agent(numbered)
     a.run("/bin/echo", "#n=1", service="app")
     assert intake.wait_requests(1, 10) and intake.requests()[0].status == 403
     numbered["sink datadog"]["api_key_file"].write_text("f" * 32 + "\n")
@@ -197,5 +197,5 @@ def test_reloads_under_load_lose_nothing(agent, numbered, intake, feeder):
         wait_until(lambda: client.poll() is not None or book(a)["in"] >= 1500 * turn)
     assert end(client) == 0
     a.flush()
-    assert_exactly(numbers(prove_ring(intake.entries()).values()), range(20000))
+    assert_exactly(numbers(prove_ring(intake.everything()).values()), range(20000))
     assert {r.encoding for r in intake.requests()} >= {"gzip", "zstd"}

@@ -34,7 +34,7 @@ def feed(agent, first=0, last=100):
 def assert_waits(agent, server, *words):
     """Nothing is delivered, the lines are kept, status says why."""
     state = wait_until(lambda: (s := agent.status()["sinks"][0])["failures"] >= 2 and s, 15, "two tries failed")
-    assert state["state"] == "away" and state["delivered_bodies"] == 0
+    assert state["state"] in ("away", "paused") and state["delivered_bodies"] == 0
     assert any(word in state["last_error"].lower() for word in words), state["last_error"]
     assert server is None or server.stats()["requests"] == 0
     assert book(agent)["pending"] == 100

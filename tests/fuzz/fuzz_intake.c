@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as what comes through intake.sock, before anything is believed: a packet, a service name, tags,
- * and the level of a line. In: libFuzzer's bytes. Out: nothing. Always true, or the run stops: what is called
+ * Any bytes as what comes through intake.sock, before anything is believed: a packet, a service name,
+ * and tags. In: libFuzzer's bytes. Out: nothing. Always true, or the run stops: what is called
  * legal keeps the rules that others rely on, and escaped text is as long as its bound says at most.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/shape/severity.h"
 #include "common/json.h"
 #include "common/proto.h"
 
@@ -27,19 +26,17 @@ static void check_packet(uint8_t *packet, size_t size, uint8_t how)
     int type;
 
     if (how % 2 && size >= sizeof head) {
-        lb_proto_head_init(&head, (enum lb_proto_type)(how / 2 % 12), size);
+        lb_proto_head_init(&head, (enum lb_proto_type)(how / 2 % 13), size);
         memcpy(packet, &head, sizeof head);
     }
     type = lb_proto_check(packet, size);
-    must(type < 0 || (type >= LB_PROTO_HELLO && type <= LB_PROTO_BYE && size >= sizeof head));
+    must(type < 0 || (type >= LB_PROTO_HELLO && type <= LB_PROTO_EXIT && size >= sizeof head));
 }
 
 static void check_text(const char *text, size_t size)
 {
     char *json = malloc(lb_json_bound(size));
-    int level = lb_severity_of(text, size);
 
-    must(level >= -1 && level <= 7);
     must((size_t)(lb_json_escape(json, text, size) - json) <= 6 * size);
     free(json);
     if (lb_service_name_is_legal(text, size))

@@ -227,8 +227,9 @@ static void see_line(struct way *way, const struct lb_record *record)
     MUST(memcmp(lb_record_body(record), line, record->body_len) == 0);
     MUST(witness->lane_of_line[i] == 0 ||
          (witness->lane_of_line[i] == 1u + record->lane && witness->n_of_line[i] == record->n));
-    witness->lane_of_line[i] = 1u + record->lane;
-    witness->n_of_line[i] = record->n;
+    /* The other thread may kill us between any two stores: what says "seen" comes last. */
+    __atomic_store_n(&witness->n_of_line[i], record->n, __ATOMIC_RELEASE);
+    __atomic_store_n(&witness->lane_of_line[i], 1u + record->lane, __ATOMIC_RELEASE);
 }
 
 static void shed_one(struct way *way, const struct lb_record *record, struct lb_receipt *lost, uint32_t books)
@@ -256,7 +257,7 @@ static void deliver_one(struct way *way, uint64_t pos, const struct lb_record *r
     if (record->kind == LB_KIND_RECEIPT) {
         memcpy(&way->witness->receipt[record->lane][record->n], lb_record_body(record),
                sizeof(struct lb_receipt));
-        way->witness->has_receipt[record->lane][record->n] = 1;
+        __atomic_store_n(&way->witness->has_receipt[record->lane][record->n], 1, __ATOMIC_RELEASE);
     }
     lb_commit_add(slow(way), LB_SLOW_BOOKS,
                   books + (record->kind == LB_KIND_RECEIPT ? LB_BOOK_OWN_DELIVERED : LB_BOOK_DELIVERED), 1);
@@ -302,8 +303,7 @@ static void note_final(struct way *way)
     }
 }
 
-/* Behind the first stretch begins the second; which of them is answered first, and whether together, takes
- * turns. */
+/* Behind the first stretch begins the second; which is answered first, and whether together, takes turns. */
 static bool slow_turn(struct way *way, uint64_t turn)
 {
     uint64_t head = lb_ring_head(&way->store.ring), first = lb_ring_tail(&way->store.ring), second, end,

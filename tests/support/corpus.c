@@ -8,15 +8,18 @@
  *
  *   corpus --bytes 500M [--seed 1] [--first 0]    stops after the line that reaches so many bytes
  *   corpus --lines 1000 ...                       or after so many lines
+ *   corpus --rate 100 ...                         one write() a line, so many lines a second
  *
  * It has to outrun what it feeds, so it formats by hand: no printf below main.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES   (256 * 1024)
@@ -403,36 +406,78 @@ static uint64_t size_or_die(const char *value)
     return n;
 }
 
+struct options {
+    uint64_t bytes, lines, seed, first;
+    uint64_t rate_lines_per_s; /* 0: as fast as it goes */
+};
+
+static int options_read(struct options *options, int argc, char **argv)
+{
+    const struct {
+        const char *name;
+        uint64_t *value;
+    } known[] = { { "--bytes", &options->bytes },
+                  { "--lines", &options->lines },
+                  { "--seed", &options->seed },
+                  { "--first", &options->first },
+                  { "--rate", &options->rate_lines_per_s } };
+
+    for (int i = 1; i < argc; i += 2) {
+        size_t k = 0;
+
+        while (k < sizeof known / sizeof known[0] && strcmp(argv[i], known[k].name) != 0)
+            k++;
+        if (k == sizeof known / sizeof known[0] || i + 1 == argc)
+            return -EINVAL;
+        *known[k].value = size_or_die(argv[i + 1]);
+    }
+    return 0;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Returns when the n-th line is due. */
+static void wait_for_line(uint64_t n, uint64_t start_ns, uint64_t rate_lines_per_s)
+{
+    uint64_t due_ns = start_ns + n * 1000000000u / rate_lines_per_s;
+    struct timespec t = { .tv_sec = (time_t)(due_ns / 1000000000u), .tv_nsec = (long)(due_ns % 1000000000u) };
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+        ;
+}
+
 int main(int argc, char **argv)
 {
     static char buf[BUFFER_BYTES + LINE_BYTES_MAX];
+    struct options options = { .bytes = UINT64_MAX, .lines = UINT64_MAX, .seed = 1 };
     struct out o = { .at = buf, .wall_us = 36000000000ull };
-    uint64_t bytes = UINT64_MAX, lines = UINT64_MAX, seed = 1, done_bytes = 0, done_lines = 0;
+    uint64_t done_bytes = 0, done_lines = 0, start_ns = now_ns();
+    ptrdiff_t enough;
 
-    for (int i = 1; i < argc; i += 2) {
-        uint64_t value = i + 1 < argc ? size_or_die(argv[i + 1]) : 0;
-
-        if (i + 1 < argc && strcmp(argv[i], "--bytes") == 0)
-            bytes = value;
-        else if (i + 1 < argc && strcmp(argv[i], "--lines") == 0)
-            lines = value;
-        else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0)
-            seed = value;
-        else if (i + 1 < argc && strcmp(argv[i], "--first") == 0)
-            o.number = value;
-        else {
-            fprintf(stderr, "usage: corpus --bytes N[KMG] | --lines N [--seed N] [--first N]\n");
-            return 2;
-        }
+    if (options_read(&options, argc, argv) < 0) {
+        fprintf(stderr,
+                "usage: corpus --bytes N[KMG] | --lines N [--seed N] [--first N] [--rate LINES_PER_S]\n");
+        return 2;
     }
-    o.random = seed * 0x9e3779b97f4a7c15ull + 1; /* spread small seeds; never 0 for those anyone types */
-    while (done_bytes < bytes && done_lines < lines) {
+    enough = options.rate_lines_per_s > 0 ? 1 : BUFFER_BYTES;
+    o.number = options.first;
+    o.random =
+        options.seed * 0x9e3779b97f4a7c15ull + 1; /* spread small seeds; never 0 for those anyone types */
+    while (done_bytes < options.bytes && done_lines < options.lines) {
         char *start = o.at;
 
+        if (options.rate_lines_per_s > 0)
+            wait_for_line(done_lines, start_ns, options.rate_lines_per_s);
         line(&o);
         done_lines++;
         done_bytes += (uint64_t)(o.at - start);
-        if (o.at - buf < BUFFER_BYTES && done_bytes < bytes && done_lines < lines)
+        if (o.at - buf < enough && done_bytes < options.bytes && done_lines < options.lines)
             continue;
         if (write_all(buf, (size_t)(o.at - buf)) < 0) {
             perror("corpus: write");

@@ -62,6 +62,10 @@ def final(status, stats, agent_io, client_io, entries_path):
         entries = [json.loads(line) for line in file]
     ours = [e for e in entries if "kind" in e.get("logboom", {})]
     lines = sum(e["message"].count("\n") + 1 for e in entries if "kind" not in e.get("logboom", {}))
+    counted = dig(status, "books", "all", "dropped_by", "repeat", "lines")
+    held = dig(status, "books", "all", "held", "lines")
+    quiet = sum(dig(status, "books", "all", "dropped_by", reason, "lines")
+                for reason in ("filter", "collapse", "sample", "limit"))
     levels = Counter(e.get("status", "?") for e in entries)
     disk = [written_bytes(agent_io), written_bytes(client_io)]
     disk = None if None in disk else sum(disk)
@@ -69,6 +73,8 @@ def final(status, stats, agent_io, client_io, entries_path):
     rows = [
         ("lines in", f"{dig(taken, 'lines')}  ({size(dig(taken, 'bytes'))})"),
         ("delivered", f"{lines}" + (f"  and {len(ours)} of logboom's own" if ours else "")),
+        ("counted", f"{counted} in errors that were told already"),
+        ("held back", f"{held} that wait for an error, {quiet} of too many alike, all counted"),
         ("by severity", ", ".join(f"{count} {level}" for level, count in levels.most_common())),
         ("requests", f"{stats['stored']}"),
         ("bodies", f"{size(stats['raw_bytes'])} of JSON"),
@@ -81,7 +87,7 @@ def final(status, stats, agent_io, client_io, entries_path):
     for name, text in rows:
         print(f"  {name:>16}   {text}")
     print()
-    lost = dig(taken, "lines") - lines
+    lost = dig(taken, "lines") - lines - counted - held - quiet
     if lost or disk or not lines:
         print(f"  That is not as it should be: {lost} lines are missing, {disk or 0} bytes went to disk.")
         sys.exit(1)

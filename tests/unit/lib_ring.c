@@ -182,6 +182,10 @@ struct rig_books rig_books(const struct rig *rig)
         sum.delivered_bytes += slow[LB_BOOK_DELIVERED + 1];
         sum.shed += slow[LB_BOOK_SHED];
         sum.shed_bytes += slow[LB_BOOK_SHED + 1];
+        sum.rejected += slow[LB_BOOK_REJECTED];
+        sum.rejected_bytes += slow[LB_BOOK_REJECTED + 1];
+        sum.expired +=
+            rig->files.state.slow.region[LB_SLOW_MORE].shared[row * LB_MORE_WORDS + LB_MORE_EXPIRED];
         sum.own_delivered += slow[LB_BOOK_OWN_DELIVERED];
         sum.own_shed += slow[LB_BOOK_OWN_SHED];
     }

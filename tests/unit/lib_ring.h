@@ -32,7 +32,8 @@ struct rig {
 
 /* The books of all services. */
 struct rig_books {
-    uint64_t queued, queued_bytes, own, delivered, delivered_bytes, shed, shed_bytes, own_delivered, own_shed;
+    uint64_t queued, queued_bytes, own, delivered, delivered_bytes, shed, shed_bytes, rejected,
+        rejected_bytes, expired, own_delivered, own_shed;
 };
 
 /*

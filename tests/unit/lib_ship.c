@@ -54,8 +54,17 @@ static void fake_close(void *self)
     ship.closes++;
 }
 
-static uint64_t no_offset(void)
+static struct lb_wall_reading read_clocks(void *ctx)
 {
+    (void)ctx;
+    return (struct lb_wall_reading) { ship.now_ns, ship.now_ns + ship.wall_offset_ns, !ship.is_unsynced };
+}
+
+static int fake_check(void *self, unsigned slot)
+{
+    (void)self;
+    assert_false(ship.out[slot].is_out);
+    ship.out[slot].is_out = true;
     return 0;
 }
 
@@ -79,16 +88,19 @@ void ship_start(void)
         .state = &files->state,
         .link = &ship.rig.link,
         .config = ship.config,
-        .transport = { NULL, fake_send, fake_cancel, fake_close },
-        .wall_minus_boot_ns = no_offset,
+        .transport = { NULL, fake_send, fake_cancel, fake_close, fake_check, ship.tells_time },
+        .read_clocks = read_clocks,
     };
-    assert_int_equal(lb_shipper_start(&ship.shipper, 1), 0);
+    lb_wall_init(&ship.shipper.wall, LB_WALL_EARLIEST_S * SHIP_SECOND);
+    assert_int_equal(lb_shipper_start(&ship.shipper, 1, ship.now_ns), 0);
+    ship.shipper.splay_until_ns = ship.keeps_splay ? ship.shipper.splay_until_ns : 0;
     ship.due_ns = ship.now_ns;
 }
 
 void ship_begin(uint64_t ring_bytes, const char *settings)
 {
     memset(&ship, 0, sizeof ship);
+    ship.wall_offset_ns = SHIP_WALL_NS;
     lb_log_set_level(LB_LEVEL_EMERGENCY);
     rig_begin(&ship.rig, ring_bytes);
     ship.config = rig_config(&ship.rig, settings);
@@ -155,10 +167,10 @@ static void check_books(void)
         return;
     rig_count_pending(&ship.rig, &pending, &own);
     assert_int_equal(books.queued, ship.rig.in_lines);
-    assert_int_equal(books.queued, books.delivered + books.shed + pending);
+    assert_int_equal(books.queued, books.delivered + books.shed + books.rejected + pending);
     assert_int_equal(books.own, books.own_delivered + books.own_shed + own);
     if (pending == 0)
-        assert_int_equal(books.queued_bytes, books.delivered_bytes + books.shed_bytes);
+        assert_int_equal(books.queued_bytes, books.delivered_bytes + books.shed_bytes + books.rejected_bytes);
 }
 
 static void check_progress(void)
@@ -317,27 +329,72 @@ unsigned ship_lines(unsigned slot)
     return each_line(slot, NULL, &first, &last);
 }
 
-void ship_answer_at(unsigned slot, int error, uint64_t now_ns)
+void ship_answer_with(unsigned slot, const struct lb_answer *given, uint64_t now_ns)
 {
-    struct lb_answer answer = { .error = error, .wire_bytes = ship.out[slot].len };
-    bool was_given_up = ship.shipper.slot[slot].state == LB_SLOT_LINGERING;
+    struct lb_answer answer = *given;
+    bool is_body = slot < LB_SHIPPER_SLOTS,
+         was_given_up = is_body && ship.shipper.slot[slot].state == LB_SLOT_LINGERING,
+         is_taken = is_body && ship.shipper.sink->judge(given) == LB_VERDICT_DELIVERED;
     uint32_t first = 0, last = 0;
 
     assert_true(ship.out[slot].is_out);
-    assert_int_equal(memcmp(ship.out[slot].body, ship.out[slot].text, ship.out[slot].len), 0);
+    if (is_body)
+        assert_int_equal(memcmp(ship.out[slot].body, ship.out[slot].text, ship.out[slot].len), 0);
+    answer.wire_bytes = ship.out[slot].len;
     ship.out[slot].is_out = false;
-    if (error == 0 && !was_given_up && ship.on_taken)
+    if (is_taken && !was_given_up && ship.on_taken)
         ship.on_taken(ship.out[slot].text);
-    if (error == 0)
+    if (is_taken)
         each_line(slot, was_given_up ? ship.late : ship.taken, &first, &last);
-    else
-        snprintf(answer.text, sizeof answer.text, "%s", strerror(error));
     lb_shipper_answer_at(&ship.shipper, slot, &answer, now_ns);
     ship.was_due = false;
     ship_step();
 }
 
+void ship_answer_at(unsigned slot, int error, uint64_t now_ns)
+{
+    struct lb_answer answer = { .error = error };
+
+    if (error)
+        snprintf(answer.text, sizeof answer.text, "%s", strerror(error));
+    ship_answer_with(slot, &answer, now_ns);
+}
+
 void ship_answer(unsigned slot, int error)
 {
     ship_answer_at(slot, error, ship.now_ns);
+}
+
+void ship_status(unsigned slot, long status)
+{
+    struct lb_answer answer = { .status = status };
+
+    snprintf(answer.text, sizeof answer.text, "HTTP status %ld", status);
+    ship_answer_with(slot, &answer, ship.now_ns);
+}
+
+unsigned ship_serve(long (*status_of)(unsigned slot))
+{
+    unsigned answers = 0;
+
+    for (;; answers++) {
+        unsigned slot = LB_ASK_SLOT;
+
+        ship_pass(SHIP_SECOND / 1000);
+        if (!ship.out[slot].is_out && ship_count() == 0)
+            return answers;
+        if (!ship.out[slot].is_out)
+            slot = ship_first();
+        assert_true(answers < 10000);
+        ship_status(slot, status_of(slot));
+    }
+}
+
+bool ship_holds(unsigned slot, uint32_t line)
+{
+    const struct lb_body *body = &ship.shipper.slot[slot].body;
+    const uint64_t *range = body->range[ship.rig.lane[line]];
+
+    assert_true(slot < LB_SHIPPER_SLOTS && line > 0 && line < RING_LINES_MAX);
+    return line <= ship.rig.lines && range[0] <= ship.rig.n[line] && ship.rig.n[line] <= range[1];
 }

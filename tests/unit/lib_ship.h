@@ -13,7 +13,8 @@
  * books must balance, and a step that asks to be called at once, over and over
  * without getting anything done, ends the test.
  */
-#define SHIP_SECOND 1000000000ull
+#define SHIP_SECOND  1000000000ull
+#define SHIP_WALL_NS (1800000000 * SHIP_SECOND) /* what the wall clock is ahead of boot time: 2027 */
 
 struct ship_out {
     bool is_out;
@@ -29,6 +30,10 @@ struct ship {
     struct lb_config *config, *config_before; /* the one before the last reload */
     struct lb_shipper shipper;
     uint64_t now_ns, due_ns;
+    uint64_t wall_offset_ns; /* of the system's clock; begins right, and synchronised */
+    bool is_unsynced;
+    bool tells_time;  /* for ship_start(): the transport's answers bear a Date */
+    bool keeps_splay; /* for ship_start(): else the first body does not wait for it */
     uint64_t steps;
     struct ship_out out[LB_TRANSPORT_SLOTS];
     unsigned sends, cancels, closes, old_rings_done;
@@ -113,5 +118,24 @@ unsigned ship_lines(unsigned slot);
  */
 void ship_answer(unsigned slot, int error);
 void ship_answer_at(unsigned slot, int error, uint64_t now_ns);
+
+/*
+ * The same for a sink that speaks HTTP: by its status, or with all that an answer has.
+ */
+void ship_status(unsigned slot, long status);
+void ship_answer_with(unsigned slot, const struct lb_answer *answer, uint64_t now_ns);
+
+/*
+ * A sink that answers in turn, a millisecond after it was asked: questions on LB_ASK_SLOT first, then the
+ * body that was sent first. It goes on until nothing is on its way; pauses are not waited for.
+ *   status_of  what to answer a slot
+ *   returns    how many answers it gave; the test ends when they have no end
+ */
+unsigned ship_serve(long (*status_of)(unsigned slot));
+
+/*
+ * Does a body hold a line? By its numbers, so whatever its encoding is; one that was not put yet is nowhere.
+ */
+bool ship_holds(unsigned slot, uint32_t line);
 
 #endif

@@ -81,7 +81,13 @@ static void unpack(void)
 /* Make a body from a position on. Returns its lines, or the error. */
 static int make_from(uint64_t from)
 {
-    int rc = lb_builder_make(&builder, &rig.files.ring, from, lb_ring_head(&rig.files.ring), 0, &body);
+    struct lb_body_plan plan = {
+        .from = from,
+        .head = lb_ring_head(&rig.files.ring),
+        .max_bytes = builder.max_bytes,
+        .max_lines = builder.max_lines,
+    };
+    int rc = lb_builder_make(&builder, &rig.files.ring, &rig.files.state, &plan, &body);
 
     text[0] = '\0';
     if (rc <= 0)
@@ -222,23 +228,43 @@ static void what_is_final_is_passed_over(void **state)
     assert_int_equal(body.to, lb_ring_head(&rig.files.ring));
 }
 
-static void records_in_a_body_are_in_flight_until_given_back(void **state)
+static void a_body_tells_what_it_holds_and_leaves_the_ring_as_it_is(void **state)
 {
     uint64_t pos = 0;
 
     (void)state;
     begin(64 * KIB, DATADOG);
-    for (int i = 0; i < 3; i++)
-        rig_put(&rig, "shop", LB_LEVEL_INFO, 8);
+    rig_put(&rig, "shop", LB_LEVEL_INFO, 8);
+    rig_put(&rig, "shop", LB_LEVEL_INFO, 8);
+    rig_put(&rig, "till", LB_LEVEL_ERROR, 30);
+    rig_put(&rig, "shop", LB_LEVEL_INFO, 8);
     set_state(1, LB_STATE_DELIVERED);
-    assert_int_equal(make_from(0), 2);
-    rig_record(&rig, &pos);
-    assert_int_equal(rig_record(&rig, &pos)->state, LB_STATE_IN_FLIGHT);
-    lb_builder_give_back(&rig.files.ring, &body);
-    pos = 0;
+    assert_int_equal(make_from(0), 3);
+    assert_int_equal(body.sums, 2);
+    assert_int_equal(body.sum[0].lines, 2);
+    assert_int_equal(body.sum[0].bytes, 16);
+    assert_int_equal(body.sum[1].lines, 1);
+    assert_int_equal(body.sum[1].bytes, 30);
+    assert_int_equal(body.next_before[LB_LANE_ROUTINE], 2);
+    assert_int_equal(body.next_after[LB_LANE_ROUTINE], 4);
+    assert_int_equal(body.next_after[LB_LANE_URGENT], 2);
     assert_int_equal(rig_record(&rig, &pos)->state, LB_STATE_DELIVERED);
-    assert_int_equal(rig_record(&rig, &pos)->state, LB_STATE_PENDING);
-    assert_int_equal(rig_record(&rig, &pos)->state, LB_STATE_PENDING);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(rig_record(&rig, &pos)->state, LB_STATE_PENDING);
+}
+
+static void more_services_than_a_body_counts_are_left_to_a_walk(void **state)
+{
+    (void)state;
+    begin(64 * KIB, DATADOG);
+    for (int i = 0; i <= LB_BODY_SUMS; i++) {
+        char service[32];
+
+        snprintf(service, sizeof service, "service-%d", i);
+        rig_put(&rig, service, LB_LEVEL_INFO, 8);
+    }
+    assert_int_equal(make_from(0), LB_BODY_SUMS + 1);
+    assert_int_equal(body.sums, LB_BODY_SUMS + 1);
 }
 
 static void each_compression_unpacks_to_the_same_text(void **state)
@@ -303,7 +329,8 @@ int main(void)
         cmocka_unit_test_teardown(a_record_larger_than_a_body_goes_alone, end),
         cmocka_unit_test_teardown(a_gap_in_a_lane_ends_a_body, end),
         cmocka_unit_test_teardown(what_is_final_is_passed_over, end),
-        cmocka_unit_test_teardown(records_in_a_body_are_in_flight_until_given_back, end),
+        cmocka_unit_test_teardown(a_body_tells_what_it_holds_and_leaves_the_ring_as_it_is, end),
+        cmocka_unit_test_teardown(more_services_than_a_body_counts_are_left_to_a_walk, end),
         cmocka_unit_test_teardown(each_compression_unpacks_to_the_same_text, end),
         cmocka_unit_test_teardown(damage_that_comes_later_ends_the_body_before_it, end),
     };

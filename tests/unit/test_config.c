@@ -86,8 +86,8 @@ static void every_row_of_the_table_is_whole_and_its_default_is_a_legal_value(voi
         assert_true(strlen(keys[i].help) > 10);
         assert_non_null(strstr(keys[i].path, keys[i].name));
         assert_ptr_equal(lb_key_find(keys[i].section, keys[i].name), &keys[i]);
-        assert_true(keys[i].type > LB_KEY_DURATION || keys[i].min < keys[i].max);
-        if (keys[i].is_required)
+        assert_true(keys[i].type > LB_KEY_SHARE || keys[i].min < keys[i].max);
+        if (keys[i].is_required || keys[i].type == LB_KEY_RULES)
             continue;
         if (lb_key_store(&keys[i], keys[i].dflt, &field, why, sizeof why) != 0)
             fail_msg("%s: %s", keys[i].path, why);
@@ -113,7 +113,7 @@ static void off_means_something_or_is_refused_with_the_reason(void **state)
                  "stop_timeout cannot be off: a stop must end; 0s keeps everything for "
                  "the next start");
     for (size_t i = 0; i < count; i++)
-        if (keys[i].type <= LB_KEY_DURATION && strcmp(keys[i].path, "sink.level") != 0)
+        if (keys[i].type <= LB_KEY_SHARE && strcmp(keys[i].path, "sink.level") != 0)
             assert_true((keys[i].off_means != NULL) != (keys[i].off_never != NULL));
 }
 
@@ -250,9 +250,9 @@ static void staging_and_ring_hold_several_of_the_longest_lines(void **state)
     assert_string_equal(
         test_faults_of(
             "[capture]\nstaging = 256K\n[ring]\nsize = 256K\n[service a]\nmax_line = 128K\n" TEST_SINK),
-        "DIR/main.ini:2: staging must be at least 4 times the longest max_line, which is 128K\n"
-        "DIR/main.ini:4: size must be more than 3 times the longest max_line, which is 128K (1024 "
-        "bytes more for each)\n");
+        "DIR/main.ini:2: staging must be at least 4 times the longest max_line or join_bytes, which is 128K\n"
+        "DIR/main.ini:4: size must be more than 3 times the longest max_line or join_bytes, which is 128K "
+        "(6144 bytes more for each)\n");
 }
 
 static void a_service_has_what_capture_says_where_it_says_nothing(void **state)

@@ -226,10 +226,11 @@ static void the_check_prints_faults_or_the_ceiling(void **state)
     test_config_of("[sink d]\ntype = datadog\n");
     assert_int_equal(lb_offline_check(test_path("main.ini"), out, err), 0);
     fclose(out), fclose(err);
-    assert_non_null(strstr(out_text, "main.ini: ok\nmemory ceiling: 9.7 MiB\n"));
-    /* 2 MiB staging + 4 MiB ring + 644 KiB to encode + 600 KiB zstd + 2 bodies + 2 connections + 256 KiB */
+    assert_non_null(strstr(out_text, "main.ini: ok\nmemory ceiling: 15.9 MiB\n"));
+    /* 2 MiB staging + 4 MiB ring + 4 MiB held + 1028 KiB to encode + 600 KiB zstd + 2 bodies + 2 connections
+     * + tables, texts */
     assert_int_equal(lb_config_memory_ceiling(test_config, parts),
-                     (6 << 20) + (644 + 600 + 1024 + 256) * 1024 + 2 * (659456 + 6594 + 1024));
+                     (10 << 20) + (1028 + 600 + 1024 + 608 + 736) * 1024 + 2 * (1052672 + 10526 + 1024));
     free(out_text);
     free(err_text);
 }

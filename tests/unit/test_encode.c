@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Records as JSON objects: the members that design.md 4 names, for each kind of sequence; receipts; what an
- * encoder keeps from one record to the next; and that no record is longer than its bound says.
+ * encoder keeps from one record to the next; and that no record is longer than its bound says. Time and
+ * records of our own are in test_encode_time.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,67 +16,14 @@
 
 #include <cmocka.h>
 
-#include "agent/ship/encode.h"
+#include "agent/ship/encode_own.h"
 #include "tests/unit/lib_config.h"
-
-#define RING_ID 0x0123456789abcdefull
-
-static struct lb_encoder encoder;
-static char record_room[1 << 20] __attribute__((aligned(8)));
-static char text[8 << 20];
-
-static struct lb_record *record_of(const char *service, const char *tags, const void *body, size_t len)
-{
-    struct lb_record *record = (struct lb_record *)(void *)record_room;
-    char *to = (char *)(record + 1);
-
-    memset(record, 0, sizeof *record);
-    record->service_len = (uint8_t)strlen(service);
-    record->tags_len = (uint16_t)strlen(tags);
-    record->body_len = (uint32_t)len;
-    record->len = (uint32_t)lb_record_size(record->service_len, record->tags_len, len);
-    assert_true(record->len <= sizeof record_room);
-    memcpy(to, service, record->service_len);
-    memcpy(to + record->service_len, tags, record->tags_len);
-    memcpy(to + record->service_len + record->tags_len, body, len);
-    record->severity = LB_LEVEL_ERROR;
-    record->lane = LB_LANE_ROUTINE;
-    record->boot_ns = 5000000;
-    record->n = 42;
-    record->stream_id = 0xfeed;
-    record->pid = 7;
-    record->uid = 1000;
-    record->lines = 1;
-    return record;
-}
-
-static struct lb_record *line_of(const char *body)
-{
-    return record_of("shop", "", body, strlen(body));
-}
-
-static const char *encoded(const struct lb_record *record)
-{
-    char *end = lb_encode_record(&encoder, record, 0, text);
-
-    assert_true((size_t)(end - text) <= lb_encode_bound(record));
-    *end = '\0';
-    return text;
-}
-
-static void begin(const char *settings, enum lb_sequence sequence)
-{
-    char ini[2048];
-
-    snprintf(ini, sizeof ini, "%s\n%s", settings, TEST_SINK);
-    lb_encoder_init(&encoder, test_config_of(ini), sequence, RING_ID);
-    encoder.wall_minus_boot_ns = 1700000000000000000ull;
-}
+#include "tests/unit/lib_encode.h"
 
 static void a_plain_line_has_the_seven_members(void **state)
 {
     (void)state;
-    begin("[agent]\nhostname = pi\n", LB_SEQUENCE_OFF);
+    encode_begin("[agent]\nhostname = pi\n", LB_SEQUENCE_OFF);
     assert_string_equal(
         encoded(line_of("flow \"low\"\n\tat 3")),
         "{\"message\":\"flow \\\"low\\\"\\n\\tat 3\",\"status\":\"error\",\"timestamp\":1700000000005,"
@@ -85,12 +33,13 @@ static void a_plain_line_has_the_seven_members(void **state)
 static void tags_of_agent_service_and_client_are_merged(void **state)
 {
     (void)state;
-    begin("[agent]\ntags = env:prod\n[service shop]\ntags = team:a,tier:1\nsource = ruby\n[service bare]\n",
-          LB_SEQUENCE_OFF);
+    encode_begin(
+        "[agent]\ntags = env:prod\n[service shop]\ntags = team:a,tier:1\nsource = ruby\n[service bare]\n",
+        LB_SEQUENCE_OFF);
     assert_non_null(strstr(encoded(record_of("shop", "k:v", "x", 1)),
                            "\"ddsource\":\"ruby\",\"ddtags\":\"env:prod,team:a,tier:1,k:v\"}"));
     assert_non_null(strstr(encoded(record_of("bare", "", "x", 1)), "\"ddtags\":\"env:prod\"}"));
-    begin("[service shop]\ntags = team:a\n", LB_SEQUENCE_OFF);
+    encode_begin("[service shop]\ntags = team:a\n", LB_SEQUENCE_OFF);
     assert_non_null(strstr(encoded(record_of("shop", "", "x", 1)), "\"ddtags\":\"team:a\"}"));
     assert_non_null(strstr(encoded(record_of("till", "k:v,l:w", "x", 1)), "\"ddtags\":\"k:v,l:w\"}"));
     assert_null(strstr(encoded(record_of("till", "", "x", 1)), "ddtags"));
@@ -101,21 +50,21 @@ static void what_is_kept_between_records_never_goes_to_another_service(void **st
     static char long_tags[256 + 1], longer_tags[400 + 1], long_name[128 + 1];
     const char *const tags[] = { "", "a:b", "a:c", long_tags, longer_tags };
     const char *const names[] = { "a", "b", "ab", long_name };
-    static char fresh[sizeof text];
+    static char fresh[sizeof encoded_text];
 
     (void)state;
     snprintf(long_tags, sizeof long_tags, "k:%0254d", 1);
     snprintf(longer_tags, sizeof longer_tags, "k:%0398d", 1);
     memset(long_name, 'n', 128);
-    begin("[service b]\nsource = ruby\n", LB_SEQUENCE_OFF);
+    encode_begin("[service b]\nsource = ruby\n", LB_SEQUENCE_OFF);
     for (size_t i = 0; i < 2000; i++) {
         size_t name = i * 7 % 4, tag = i * 11 % 5 * (i % 3 ? 1 : 0);
         const struct lb_record *record = record_of(names[name], tags[tag], "x", 1);
 
         strcpy(fresh, encoded(record));
-        lb_encoder_init(&encoder, test_config, LB_SEQUENCE_OFF, RING_ID);
+        lb_encoder_init(&encoder, test_config, LB_SEQUENCE_OFF, ENCODE_RING_ID);
         encoded(record);
-        assert_string_equal(fresh, text);
+        assert_string_equal(fresh, encoded_text);
         record = record_of(names[name], tags[(i + i / 5) % 5], "x", 1);
         encoded(record); /* what the next one meets */
     }
@@ -126,17 +75,19 @@ static void sequence_all_tells_where_each_record_comes_from(void **state)
     struct lb_record *record;
 
     (void)state;
-    begin("", LB_SEQUENCE_ALL);
+    encode_begin("", LB_SEQUENCE_ALL);
     assert_non_null(strstr(encoded(line_of("x")),
                            ",\"logboom\":{\"id\":\"0123456789abcdef\",\"lane\":\"routine\","
-                           "\"n\":42,\"stream\":\"000000000000feed\",\"pid\":7,\"uid\":1000}}"));
+                           "\"n\":42,\"stream\":\"000000000000feed\",\"pid\":7,\"uid\":1000,"
+                           "\"clock\":\"exact\"}}"));
     record = line_of("x");
     record->lane = LB_LANE_URGENT;
     record->stream_id = 0;
     record->pid = 0;
     record->uid = 0;
     record->n = UINT64_MAX;
-    assert_non_null(strstr(encoded(record), "\"lane\":\"urgent\",\"n\":18446744073709551615,\"uid\":0}}"));
+    assert_non_null(strstr(encoded(record),
+                           "\"lane\":\"urgent\",\"n\":18446744073709551615,\"uid\":0,\"clock\":\"exact\"}}"));
 }
 
 static void sequence_batch_and_off_have_only_what_says_something(void **state)
@@ -146,7 +97,7 @@ static void sequence_batch_and_off_have_only_what_says_something(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
-        begin("", kinds[i]);
+        encode_begin("", kinds[i]);
         assert_null(strstr(encoded(line_of("x")), "logboom"));
         record = line_of("x");
         record->flags = LB_RECORD_CUT;
@@ -162,24 +113,15 @@ static void without_logboom_its_members_are_left_for_the_caller(void **state)
     char *end;
 
     (void)state;
-    begin("", LB_SEQUENCE_BATCH);
+    encode_begin("", LB_SEQUENCE_BATCH);
     record->flags = LB_RECORD_CUT;
-    end = lb_encode_record(&encoder, record, 1, text);
+    end = lb_encode_record(&encoder, record, 1, encoded_text);
     *end = '\0';
-    assert_int_equal(strncmp(text, "\"message\":\"x\"", 13), 0);
-    assert_null(strstr(text, "logboom"));
+    assert_int_equal(strncmp(encoded_text, "\"message\":\"x\"", 13), 0);
+    assert_null(strstr(encoded_text, "logboom"));
     assert_string_equal(end - 2, "\"}");
     assert_int_equal(encoder.members_len, strlen("\"cut\":true"));
     assert_memory_equal(encoder.members, "\"cut\":true", encoder.members_len);
-}
-
-static struct lb_record *receipt_of(const struct lb_receipt *receipt)
-{
-    struct lb_record *record = record_of("shop", "", receipt, sizeof *receipt);
-
-    record->kind = LB_KIND_RECEIPT;
-    record->severity = LB_LEVEL_WARNING;
-    return record;
 }
 
 static void a_receipt_says_what_was_lost_for_people_and_for_programs(void **state)
@@ -193,19 +135,21 @@ static void a_receipt_says_what_was_lost_for_people_and_for_programs(void **stat
                                   .by_severity = { [3] = 2, [6] = 118 } };
 
     (void)state;
-    begin("", LB_SEQUENCE_OFF);
+    encode_begin("", LB_SEQUENCE_OFF);
     encoded(receipt_of(&receipt));
-    assert_non_null(strstr(
-        text, "{\"message\":\"logboom: 120 lines were not sent: the sink was away and the ring was full\","
-              "\"status\":\"warn"));
-    assert_non_null(strstr(
-        text, ",\"logboom\":{\"kind\":\"receipt\",\"count\":120,\"bytes\":4800,"
-              "\"first_ms\":1700000000001,\"last_ms\":1700000000003,\"reason\":\"shed\","
-              "\"by\":{\"error\":2,\"info\":118},\"range\":{\"urgent\":[3,4],\"routine\":[10,127]}}}"));
+    assert_non_null(
+        strstr(encoded_text,
+               "{\"message\":\"logboom: 120 lines were not sent: the sink was away and the ring was full\","
+               "\"status\":\"warn"));
+    assert_non_null(
+        strstr(encoded_text,
+               ",\"logboom\":{\"kind\":\"receipt\",\"count\":120,\"bytes\":4800,"
+               "\"first_ms\":1700000000001,\"last_ms\":1700000000003,\"reason\":\"shed\","
+               "\"by\":{\"error\":2,\"info\":118},\"range\":{\"urgent\":[3,4],\"routine\":[10,127]}}}"));
     receipt = (struct lb_receipt) { .reason = LB_REASON_CLIENT, .lines = 1 };
     encoded(receipt_of(&receipt));
-    assert_non_null(strstr(text, "logboom: 1 line was not sent: "));
-    assert_non_null(strstr(text, "\"reason\":\"client\",\"by\":{},\"range\":{}"));
+    assert_non_null(strstr(encoded_text, "logboom: 1 line was not sent: "));
+    assert_non_null(strstr(encoded_text, "\"reason\":\"client\",\"by\":{},\"range\":{}"));
 }
 
 static void the_reasons_have_names_and_unknown_ones_do_no_harm(void **state)
@@ -218,9 +162,9 @@ static void the_reasons_have_names_and_unknown_ones_do_no_harm(void **state)
     assert_string_equal(lb_reason_name(LB_REASON_CORRUPT), "corrupt");
     assert_string_equal(lb_reason_name(LB_REASON_REJECTED), "rejected");
     assert_string_equal(lb_reason_name(77), "unknown");
-    begin("", LB_SEQUENCE_ALL);
+    encode_begin("", LB_SEQUENCE_ALL);
     assert_non_null(strstr(encoded(receipt_of(&receipt)), "\"reason\":\"unknown\""));
-    assert_int_equal(lb_encode_receipt_text(&receipt, small, sizeof small), sizeof small - 1);
+    assert_int_equal(lb_own_text(receipt_of(&receipt), small, sizeof small), sizeof small - 1);
     assert_string_equal(small, "logboom");
 }
 
@@ -229,24 +173,24 @@ static void wall_time_is_the_boot_stamp_and_the_offset_of_now(void **state)
     struct lb_record *record = line_of("x");
 
     (void)state;
-    begin("", LB_SEQUENCE_OFF);
+    encode_begin("", LB_SEQUENCE_OFF);
     record->boot_ns = 1999999; /* whole milliseconds are cut, never rounded up */
     assert_non_null(strstr(encoded(record), "\"timestamp\":1700000000001,"));
-    encoder.wall_minus_boot_ns -= 3600ull * 1000000000; /* the clock was set back meanwhile */
+    encoder.stamps.offset_ns -= 3600ull * 1000000000; /* the clock was set back meanwhile */
     assert_non_null(strstr(encoded(record), "\"timestamp\":1699996400001,"));
     record->boot_ns = 10ull * 3600 * 1000000000;
-    encoder.wall_minus_boot_ns = 0 - 3600ull * 1000000000; /* wall clock behind the boot clock: 1970 */
+    encoder.stamps.offset_ns = 0 - 3600ull * 1000000000; /* wall clock behind the boot clock: 1970 */
     assert_non_null(strstr(encoded(record), "\"timestamp\":32400000,"));
 }
 
 static void text_of_any_kind_becomes_valid_json(void **state)
 {
     (void)state;
-    begin("", LB_SEQUENCE_OFF);
+    encode_begin("", LB_SEQUENCE_OFF);
     assert_non_null(strstr(encoded(record_of("shop", "", "\xff\0\x1b[1m", 6)),
                            "\"message\":\"\xef\xbf\xbd\\u0000\\u001b[1m\""));
     assert_non_null(strstr(encoded(record_of("sh\"op", "a:\\", "x", 1)), "\"service\":\"sh\\\"op\""));
-    assert_non_null(strstr(text, "\"ddtags\":\"a:\\\\\""));
+    assert_non_null(strstr(encoded_text, "\"ddtags\":\"a:\\\\\""));
 }
 
 /* As large as a ring may hold, every byte the longest in JSON; the room ends at a page that nobody may touch.
@@ -266,7 +210,7 @@ static void the_bound_holds_for_the_worst_record(void **state)
     snprintf(agent_tags, sizeof agent_tags, "k:%0254d", 1);
     snprintf(settings, sizeof settings, "[agent]\nhostname = %0255d\ntags = %s\n[service s]\ntags = %s\n", 1,
              agent_tags, agent_tags);
-    begin(settings, LB_SEQUENCE_ALL);
+    encode_begin(settings, LB_SEQUENCE_ALL);
     record = record_of(service, tags, body, sizeof body);
     record->flags = LB_RECORD_CUT;
     record->n = record->stream_id = UINT64_MAX;
@@ -285,7 +229,7 @@ static void the_worst_receipt_fits_its_members(void **state)
     struct lb_receipt receipt;
 
     (void)state;
-    begin("", LB_SEQUENCE_ALL);
+    encode_begin("", LB_SEQUENCE_ALL);
     memset(&receipt, 0xff, sizeof receipt);
     assert_non_null(
         strstr(encoded(receipt_of(&receipt)), "\"kind\":\"receipt\",\"count\":18446744073709551615"));

@@ -124,8 +124,10 @@ static int begin(void **state)
     memset(&server, 0, sizeof server);
     memset(&heard, 0, sizeof heard);
     server.watch.fd = -1;
-    settings =
-        (struct lb_sink_config) { .timeout_ms = 30000, .concurrency = 2, .tls_ca = (char *)(uintptr_t) "" };
+    settings = (struct lb_sink_config) { .timeout_ms = 30000,
+                                         .concurrency = 2,
+                                         .tls_ca = (char *)(uintptr_t) "",
+                                         .proxy = (char *)(uintptr_t) "" };
     door = (struct lb_watch) { socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on_door, NULL };
     if (lb_loop_init(&loop) < 0 || bind(door.fd, (struct sockaddr *)&address, sizeof address) < 0 ||
         listen(door.fd, 8) < 0 || getsockname(door.fd, (struct sockaddr *)&address, &len) < 0)
@@ -137,7 +139,7 @@ static int begin(void **state)
     target.headers = 2;
     if (lb_loop_add(&loop, &door, EPOLLIN) < 0)
         return -1;
-    return lb_http_open(&loop, &settings, &target, on_done, NULL, &transport);
+    return lb_http_open(&loop, &settings, &target, NULL, 1, on_done, NULL, &transport);
 }
 
 static int end(void **state)
@@ -178,7 +180,7 @@ static void a_body_is_posted_with_its_headers_and_nothing_surprising(void **stat
     assert_int_equal(heard.slot, 1);
     assert_int_equal(heard.answer.status, 202);
     assert_int_equal(heard.answer.error, 0);
-    assert_string_equal(heard.answer.text, "");
+    assert_string_equal(heard.answer.text, "HTTP status 202");
     assert_int_equal(heard.answer.wire_bytes, server.len);
     assert_int_equal(strncmp(server.request, "POST /api/v2/logs HTTP/1.1\r\n", 28), 0);
     assert_non_null(strstr(server.request, "\r\nDD-API-KEY: k3y\r\n"));
@@ -266,7 +268,7 @@ static void a_silent_server_is_given_up_after_the_timeout(void **state)
     (void)state;
     transport.close(transport.self);
     settings.timeout_ms = 100;
-    assert_int_equal(lb_http_open(&loop, &settings, &target, on_done, NULL, &transport), 0);
+    assert_int_equal(lb_http_open(&loop, &settings, &target, NULL, 1, on_done, NULL, &transport), 0);
     send_body(0, "[1]", "");
     wait_for(1);
     assert_int_equal(heard.answer.error, CURLE_OPERATION_TIMEDOUT);

@@ -50,6 +50,11 @@ static void open_ear(struct ear *ear, uint64_t knocks)
     assert_int_equal(lb_loop_add(&loop, &ear->watch, EPOLLIN), 0);
 }
 
+static void add_one(const struct ear *ear)
+{
+    assert_int_equal(eventfd_write(ear->watch.fd, 1), 0);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -115,6 +120,47 @@ static void a_watch_may_remove_itself(void **state)
     turn();
     assert_int_equal(a.calls, 1);
     close(a.watch.fd);
+}
+
+/* A loop in a loop: its watches are called by a look, and the outer one may leave it alone meanwhile. */
+static void a_loop_watched_in_another_is_looked_at_on_demand(void **state)
+{
+    static struct lb_loop inner;
+    struct ear outer, ears[2];
+
+    (void)state;
+    assert_int_equal(lb_loop_init(&inner), 0);
+    for (int i = 0; i < 2; i++) {
+        memset(&ears[i], 0, sizeof ears[i]);
+        ears[i].watch = (struct lb_watch) { eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), hear, &ears[i] };
+        assert_int_equal(lb_loop_add(&inner, &ears[i].watch, EPOLLIN | EPOLLET), 0);
+    }
+    memset(&outer, 0, sizeof outer);
+    outer.watch = (struct lb_watch) { inner.epoll_fd, hear, &outer };
+    assert_int_equal(lb_loop_add(&loop, &outer.watch, EPOLLIN), 0);
+
+    assert_int_equal(lb_loop_look(&inner), 0);
+    add_one(&ears[1]);
+    turn();
+    assert_int_equal(outer.calls, 1); /* it is told that there is something */
+    assert_int_equal(ears[1].calls, 0);
+    assert_int_equal(lb_loop_look(&inner), 1);
+    assert_int_equal(ears[0].calls, 0);
+    assert_int_equal(ears[1].calls, 1);
+    turn();
+    assert_int_equal(outer.calls, 1); /* and not again once it has looked */
+
+    assert_int_equal(lb_loop_change(&loop, &outer.watch, 0), 0);
+    add_one(&ears[0]);
+    turn();
+    assert_int_equal(outer.calls, 1); /* left alone */
+    assert_int_equal(lb_loop_change(&loop, &outer.watch, EPOLLIN), 0);
+    turn();
+    assert_int_equal(outer.calls, 2); /* what came meanwhile is told now */
+    lb_loop_remove(&loop, &outer.watch);
+    lb_loop_close(&inner);
+    close(ears[0].watch.fd);
+    close(ears[1].watch.fd);
 }
 
 static void more_events_than_one_turn_takes_are_not_lost(void **state)
@@ -284,6 +330,7 @@ int main(void)
         CLAIM(a_watch_is_called_while_its_descriptor_has_something),
         CLAIM(a_watch_removed_by_another_is_never_called),
         CLAIM(a_watch_may_remove_itself),
+        CLAIM(a_loop_watched_in_another_is_looked_at_on_demand),
         CLAIM(more_events_than_one_turn_takes_are_not_lost),
         CLAIM(a_timer_fires_once_when_it_is_due),
         CLAIM(a_timer_armed_in_its_own_call_fires_in_the_next_turn),

@@ -37,7 +37,7 @@ static void only_the_types_of_the_protocol_pass(void **state)
 
     (void)state;
     for (unsigned type = 0; type <= UINT16_MAX; type++) {
-        int is_known = type >= LB_PROTO_HELLO && type <= LB_PROTO_BYE;
+        int is_known = type >= LB_PROTO_HELLO && type <= LB_PROTO_EXIT;
 
         lb_proto_head_init(&head, LB_PROTO_BYE, sizeof head);
         head.type = (uint16_t)type;
@@ -52,6 +52,8 @@ static void the_layout_has_no_holes_and_stays_as_it_is(void **state)
     assert_int_equal(sizeof(struct lb_proto_hello), 40);
     assert_int_equal(sizeof(struct lb_proto_taken), 24);
     assert_int_equal(sizeof(struct lb_proto_data), 48);
+    assert_int_equal(sizeof(struct lb_proto_exit), 96);
+    assert_int_equal(offsetof(struct lb_proto_exit, reserved), 90);
 }
 
 static void service_names_have_1_to_128_bytes_of_a_small_alphabet(void **state)

@@ -98,6 +98,51 @@ static void history_is_readable_until_the_writer_comes_round(void **state)
     assert_true(seen > 1000);
 }
 
+/* Walks what is left of history; returns how many bytes that is. */
+static uint64_t walk_history(void)
+{
+    static char buf[BODY_MAX];
+    uint64_t oldest = lb_ring_oldest(&store.ring), head = lb_ring_head(&store.ring), n = 0;
+
+    for (uint64_t pos = oldest; pos < head;) {
+        int64_t len = lb_ring_copy(&store.ring, pos, buf, sizeof buf);
+        const struct lb_record *record = (const struct lb_record *)(const void *)buf;
+
+        assert_true(len > 0); /* oldest is where a record begins */
+        assert_true(n == 0 || record->n == n + 1);
+        n = record->n;
+        pos += (uint64_t)len;
+    }
+    return head - oldest;
+}
+
+static void history_gives_way_by_a_step_also_after_a_restart(void **state)
+{
+    const uint64_t step = RING_BYTES / LB_RING_MARKS;
+    uint64_t moves = 0, puts = 0, before = 0;
+
+    (void)state;
+    while (lb_ring_head(&store.ring) < 8 * RING_BYTES) {
+        uint64_t kept;
+
+        assert_int_equal(store_put(&store, 1, 1000, "short", 5), 0);
+        store_publish(&store);
+        assert_int_equal(lb_ring_finish(&store.ring, lb_ring_tail(&store.ring), lb_ring_head(&store.ring),
+                                        LB_STATE_DELIVERED),
+                         0);
+        publish_slow();
+        if (++puts % 1777 == 0) /* a new writer knows nothing of what lies there */
+            store_restart(&store);
+        kept = walk_history();
+        assert_true(kept <= RING_BYTES);
+        if (lb_ring_head(&store.ring) > RING_BYTES)
+            assert_true(kept > RING_BYTES - 3 * step);
+        moves += lb_ring_oldest(&store.ring) != before;
+        before = lb_ring_oldest(&store.ring);
+    }
+    assert_true(moves > LB_RING_MARKS && moves < puts / 2);
+}
+
 /* ---- a random life, beside a plain array ---- */
 
 struct twin {
@@ -287,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLAIM(history_is_readable_until_the_writer_comes_round),
+        CLAIM(history_gives_way_by_a_step_also_after_a_restart),
         CLAIM(a_random_life_agrees_with_a_plain_array),
         CLAIM(a_torn_copy_is_never_taken_for_a_record),
     };

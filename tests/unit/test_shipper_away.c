@@ -56,9 +56,9 @@ static void away_and_over_high_water_the_oldest_are_shed(void **state)
     (void)state;
     ship_begin(64 * KIB, FILED "body_lines = 10\nretry_min = 1h\nretry_max = 1h\n");
     for (int i = 0; i < 20; i++)
-        ship_put(LB_LEVEL_INFO, 200);
+        ship_put_as(i < 10 ? "shop" : "till", LB_LEVEL_INFO, 200);
     ship_pass(0);
-    ship_answer(ship_first(), EIO); /* one body waits for its time, one is on its way */
+    ship_answer(ship_first(), EIO); /* one body has come back, one is on its way */
     assert_int_equal(ship_count(), 1);
     fill_to(LB_HIGH_WATER(size()) - 400);
     assert_int_equal(rig_books(&ship.rig).shed, 0);
@@ -166,12 +166,13 @@ static void a_receipt_never_covers_a_number_that_was_delivered(void **state)
 {
     struct lb_receipt receipt;
     unsigned row = 0, receipts = 0;
+    uint64_t lines = 0;
 
     (void)state;
     ship_begin(64 * KIB,
                FILED "body_lines = 2\nconcurrency = 3\nretry_min = 1h\nretry_max = 1h\nwait = 1h\n");
     for (int i = 0; i < 6; i++)
-        ship_put(LB_LEVEL_INFO, 200);
+        ship_put_as(i / 2 == 0 ? "one" : i / 2 == 1 ? "two" : "three", LB_LEVEL_INFO, 200);
     ship_pass(0);
     ship_answer(1, 0);
     ship_kill();
@@ -180,7 +181,8 @@ static void a_receipt_never_covers_a_number_that_was_delivered(void **state)
     ship_start();
     ship_step();
     ship.shipper.failed_since_delivery = true;
-    ship.shipper.retry_at_ns = LB_NEVER;
+    lb_retry_failed(&ship.shipper.retry, LB_FAILURE_NETWORK, 0, ship.now_ns);
+    ship.shipper.retry.until_ns = LB_NEVER;
     ship_step();
     fill_to(LB_HIGH_WATER(size()) + 1);
     assert_true(rig_books(&ship.rig).shed > 4);
@@ -190,11 +192,12 @@ static void a_receipt_never_covers_a_number_that_was_delivered(void **state)
         const uint64_t *range = receipt.range[LB_LANE_ROUTINE];
 
         assert_true(range[1] < 3 || range[0] > 4); /* 3 and 4 were delivered */
-        assert_int_equal(range[1] - range[0] + 1, receipt.lines);
+        lines += receipt.lines;
         receipts++;
         row++;
     }
-    assert_int_equal(receipts, 2);
+    assert_int_equal(receipts, 3); /* of one; of three and shop, who share a range */
+    assert_int_equal(lines, rig_books(&ship.rig).shed);
 }
 
 static void new_settings_are_for_bodies_that_wait_too(void **state)
@@ -202,7 +205,7 @@ static void new_settings_are_for_bodies_that_wait_too(void **state)
     (void)state;
     ship_begin(64 * KIB, "[sink dd]\ntype = datadog\nbody_lines = 2\nretry_min = 1h\nretry_max = 1h\n");
     for (int i = 0; i < 4; i++)
-        ship_put(LB_LEVEL_INFO, 20);
+        ship_put_as(i < 2 ? "shop" : "till", LB_LEVEL_INFO, 20);
     ship_pass(0);
     assert_string_equal(ship.out[ship_first()].encoding, "zstd");
     ship.config_before = ship.config;
@@ -240,7 +243,7 @@ static void while_held_nothing_is_sent_and_nothing_asked_for(void **state)
     assert_true(ship.steps < 50);
     ship.shipper.is_held = false;
     ship_step();
-    assert_int_equal(ship_count(), 2);
+    assert_int_equal(ship_count(), 1);
 }
 
 static void a_stop_ships_what_is_there_without_waiting(void **state)
@@ -293,11 +296,11 @@ static void a_ring_set_aside_is_drained_first(void **state)
     (void)state;
     ship_begin(64 * KIB, FILED "body_lines = 2\nconcurrency = 2\nwait = 1h\n");
     for (int i = 0; i < 5; i++)
-        rig_put(&ship.rig, "shop", LB_LEVEL_INFO, 20);
+        rig_put(&ship.rig, i < 2 ? "shop" : "till", LB_LEVEL_INFO, 20);
     ship_kill();
     set_ring_aside();
     for (int i = 0; i < 5; i++)
-        ship_put(LB_LEVEL_INFO, 20);
+        ship_put_as(i < 2 ? "shop" : "till", LB_LEVEL_INFO, 20);
     ship_pass(0);
     assert_int_equal(ship_count(), 2);
     assert_int_equal(ship_last_line(ship_last()), 4);

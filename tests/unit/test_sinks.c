@@ -105,19 +105,58 @@ static void a_file_is_aimed_at_by_its_path_and_has_no_headers(void **state)
     assert_int_equal(target.headers, 0);
 }
 
-static void for_datadog_2xx_is_delivered_and_all_else_is_tried_again(void **state)
+static enum lb_verdict verdict_of(long status)
 {
-    const struct lb_sink *sink = lb_sink_find("datadog");
+    struct lb_answer answer = { .status = status };
+
+    return lb_sink_find("datadog")->judge(&answer);
+}
+
+static void datadog_s_table_of_answers(void **state)
+{
+    static const struct {
+        long from, to;
+        enum lb_verdict verdict;
+    } table[] = {
+        { 200, 205, LB_VERDICT_DELIVERED }, { 206, 299, LB_VERDICT_PAUSE },  { 300, 399, LB_VERDICT_PAUSE },
+        { 400, 400, LB_VERDICT_BISECT },    { 401, 405, LB_VERDICT_PAUSE },  { 406, 406, LB_VERDICT_BISECT },
+        { 407, 407, LB_VERDICT_PAUSE },     { 408, 408, LB_VERDICT_RETRY },  { 409, 412, LB_VERDICT_PAUSE },
+        { 413, 413, LB_VERDICT_SPLIT },     { 414, 414, LB_VERDICT_PAUSE },  { 415, 415, LB_VERDICT_RECODE },
+        { 416, 421, LB_VERDICT_PAUSE },     { 422, 422, LB_VERDICT_BISECT }, { 423, 424, LB_VERDICT_PAUSE },
+        { 425, 425, LB_VERDICT_RETRY },     { 426, 428, LB_VERDICT_PAUSE },  { 429, 429, LB_VERDICT_RETRY },
+        { 430, 499, LB_VERDICT_PAUSE },     { 500, 699, LB_VERDICT_RETRY },
+    };
 
     (void)state;
-    for (long status = 0; status < 700; status++) {
-        struct lb_answer answer = { .status = status };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        for (long status = table[i].from; status <= table[i].to; status++)
+            assert_int_equal(verdict_of(status), table[i].verdict);
+}
 
-        assert_int_equal(sink->judge(&answer),
-                         status >= 200 && status < 300 ? LB_VERDICT_DELIVERED : LB_VERDICT_RETRY);
-        answer.error = 28; /* a status came, then nothing more: nobody knows whether the body was taken */
-        assert_int_equal(sink->judge(&answer), LB_VERDICT_RETRY);
+static void for_datadog_no_answer_is_tried_again_whatever_status_had_come(void **state)
+{
+    (void)state;
+    for (long status = 0; status < 700; status++) {
+        struct lb_answer answer = { .status = status, .error = 28 };
+
+        assert_int_equal(lb_sink_find("datadog")->judge(&answer), LB_VERDICT_RETRY);
+        answer.is_clock_fault = true; /* but a certificate that our clock may have misjudged */
+        assert_int_equal(lb_sink_find("datadog")->judge(&answer), LB_VERDICT_CLOCK);
     }
+}
+
+static void the_key_is_checked_at_datadog_s_own_address_and_nowhere_else(void **state)
+{
+    struct lb_sink_config settings = settings_of("datadoghq.eu", "", "");
+
+    (void)state;
+    assert_int_equal(lb_sink_find("datadog")->aim_check(&settings, "k3y", &target), 0);
+    assert_string_equal(target.url, "https://api.datadoghq.eu/api/v1/validate");
+    assert_int_equal(target.headers, 1);
+    assert_string_equal(target.header[0], "DD-API-KEY: k3y");
+    settings = settings_of("datadoghq.eu", "http://127.0.0.1:8080/x", "");
+    assert_int_equal(lb_sink_find("datadog")->aim_check(&settings, "k3y", &target), -ENOENT);
+    assert_null(lb_sink_find("file")->aim_check);
 }
 
 static void a_file_has_it_when_there_was_no_error(void **state)
@@ -230,7 +269,9 @@ int main(void)
         cmocka_unit_test(aiming_twice_is_aiming_once),
         cmocka_unit_test(what_is_too_long_is_refused_not_cut),
         cmocka_unit_test(a_file_is_aimed_at_by_its_path_and_has_no_headers),
-        cmocka_unit_test(for_datadog_2xx_is_delivered_and_all_else_is_tried_again),
+        cmocka_unit_test(datadog_s_table_of_answers),
+        cmocka_unit_test(for_datadog_no_answer_is_tried_again_whatever_status_had_come),
+        cmocka_unit_test(the_key_is_checked_at_datadog_s_own_address_and_nowhere_else),
         cmocka_unit_test(a_file_has_it_when_there_was_no_error),
         cmocka_unit_test(limits_stay_under_what_the_intake_takes),
         cmocka_unit_test(a_body_is_appended_whole_after_what_a_killed_agent_left),

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What the end-to-end tests share: a private runtime directory, an intake, agents, and the client.
+"""What tests/e2e and tests/fault share: a private runtime directory, an intake, agents, and the client.
 
 Nothing here sleeps for correctness: waits poll a claim and have a ceiling. A test that cannot run is
 skipped, and where CI is set a skip is a failure.
 """
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,14 +19,19 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
+from front import Front  # noqa: E402
+from front import program as front_program  # noqa: E402
 from intake import Intake  # noqa: E402
+from intake_tls import Authority  # noqa: E402
 
 BUILD = Path(os.environ.get("LB_BUILD", ROOT / "build")).resolve()
 BUILD_KP = Path(os.environ.get("LB_BUILD_KP", BUILD / "kp")).resolve()
 SUPPORT = BUILD / "tests" / "support"
+# Most tests are about every line that was written: the throttle is their subject only where they say so.
+UNTHROTTLED = {"rate": "off", "pattern_rate": "off", "floor_rate": "off", "collapse": "off"}
 API_KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -53,7 +60,9 @@ def ini_text(sections):
 class Agent:
     """One logboomd and its configuration; may be killed and started again on the same directory."""
 
-    def __init__(self, runtime, sections, program=None, env=None):
+    def __init__(self, runtime, sections, program=None, env=None, wrap=()):
+        """wrap: a command that execs what follows it, so that the agent keeps its pid (unshare -n)."""
+        self.wrap = list(wrap)
         self.runtime = Path(runtime)
         self.program = program or BUILD / "logboomd"
         self.ini = self.runtime.parent / "logboom.ini"
@@ -63,6 +72,7 @@ class Agent:
         self.sections = {"agent": {}}
         for section, keys in sections.items():
             self.sections.setdefault(section, {}).update(keys)
+        self.sections.setdefault("throttle", UNTHROTTLED)
         self.sections["agent"].setdefault("runtime_dir", str(self.runtime))
         self.sections["agent"].setdefault("hostname", "testhost")
         self.write_ini()
@@ -85,8 +95,8 @@ class Agent:
         """Start it and do not wait."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([self.program, "-c", self.ini], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env={**self.env, **(env or {})})
+            self.process = subprocess.Popen([*self.wrap, self.program, "-c", self.ini], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, env={**self.env, **(env or {})})
         return self
 
     def _is_ready(self):
@@ -169,23 +179,58 @@ def intake():
         yield server
 
 
+@pytest.fixture(scope="session")
+def known_keys():
+    """Every key that this build knows, from its own sample."""
+    if not (BUILD / "logboomd").exists():
+        pytest.fail(f"{BUILD}/logboomd is not built")
+    sample = subprocess.run([BUILD / "logboomd", "--help-config"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^#?(\w+) =", sample, re.M))
+
+
 @pytest.fixture
-def sink(intake, runtime):
+def sink(intake, runtime, known_keys):
     """Sections that send to `intake` quickly: agent({**sink, "ring": {...}})."""
     key = runtime.parent / "api_key"
     key.write_text(API_KEY + "\n")
     key.chmod(0o600)
+    # The machine that runs tests may be one whose clock nobody disciplines: that is not what most tests are about.
+    clock = {"clock_wait": "10ms"} if "clock_wait" in known_keys else {}
     return {"sink datadog": {"type": "datadog", "url": intake.url, "api_key_file": key, "wait": "200ms",
-                             "urgent_wait": "100ms", "retry_min": "100ms", "retry_max": "500ms"}}
+                             "urgent_wait": "100ms", "retry_min": "100ms", "retry_max": "500ms", **clock}}
+
+
+@pytest.fixture
+def quick(sink):
+    """The sink's sections with every record numbered and short pauses: for tests in which much goes wrong."""
+    sink["sink datadog"].update(sequence="all", wait="100ms", urgent_wait="50ms", retry_min="50ms", retry_max="300ms",
+                                timeout="5s")
+    return sink
+
+
+@pytest.fixture
+def authority():
+    """A CA of our own."""
+    with Authority() as ca:
+        yield ca
+
+
+@pytest.fixture
+def front(intake, authority):
+    """Factory: front(protocols=..., http2=...) -> a running nginx before `intake`."""
+    if not front_program():
+        pytest.skip("no nginx (make deps)")
+    with contextlib.ExitStack() as running:
+        yield lambda **kwargs: running.enter_context(Front(intake, authority.issue(), **kwargs))
 
 
 @pytest.fixture
 def agent(runtime, request):
-    """Factory: agent(sections, program=..., env=..., start=True) -> Agent. Their log is shown when a test fails."""
+    """Factory: agent(sections, program, env, start=True, wrap) -> Agent. Their log is shown when a test fails."""
     made = request.node.agents = []
 
-    def make(sections, program=None, env=None, start=True):
-        made.append(Agent(runtime, sections, program, env))
+    def make(sections, program=None, env=None, start=True, wrap=()):
+        made.append(Agent(runtime, sections, program, env, wrap))
         return made[-1].start() if start else made[-1]
 
     if not (BUILD / "logboomd").exists():
