@@ -171,8 +171,8 @@ def test_where_everything_is_refused_the_data_is_kept(agent, quick, intake):
 
 @pytest.mark.parametrize("code", [415, 400])
 def test_a_sink_that_does_not_know_zstd_gets_gzip_from_then_on(agent, quick, intake, code):
-    a = agent(quick)
     intake.policies.set([{"code": code, "encodings": ["zstd"]}])
+    a = agent(quick)
     for n in range(0, 500, 100):
         feed(a, lines(n, n + 100))
         settle(a, intake, n + 100)
@@ -184,8 +184,8 @@ def test_a_sink_that_does_not_know_zstd_gets_gzip_from_then_on(agent, quick, int
 
 
 def test_a_new_agent_tries_zstd_anew(agent, quick, intake):
-    a = agent(quick)
     intake.policies.set([{"code": 415, "encodings": ["zstd"]}])
+    a = agent(quick)
     feed(a, lines(0, 100))
     settle(a, intake, 100)
     heal(intake)
