@@ -313,6 +313,7 @@ static int start_sides(void)
         .held = &me.files.held,
         .limit = &me.limit,
         .memo = &me.memo,
+        .shortage = { .card = &me.card },
     };
     rc = lb_capture_start(&me.capture, me.files.dir_fd);
     if (rc < 0)

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "common/config_load.h"
 #include "common/keys.h"
 #include "common/proto.h"
@@ -308,6 +311,15 @@ static int apply_key(struct lb_loader *loader, const struct target *target, cons
     return 0;
 }
 
+/* What is set, in its order: comments, blanks and the files' names change nothing. */
+static void note_hash(struct lb_config *config, const struct lb_setting *setting)
+{
+    const char *parts[] = { setting->section, setting->key, setting->value };
+
+    for (size_t i = 0; setting->key && i < sizeof parts / sizeof parts[0]; i++)
+        config->hash = XXH3_64bits_withSeed(parts[i], strlen(parts[i]) + 1, config->hash);
+}
+
 static int apply_setting(struct lb_loader *loader, const struct lb_config_file *file,
                          const struct lb_setting *setting)
 {
@@ -327,6 +339,7 @@ static int apply_setting(struct lb_loader *loader, const struct lb_config_file *
         return rc == -EINVAL ? 0 : rc;
     if (target.seen->first.line == 0)
         target.seen->first = at;
+    note_hash(loader->config, setting);
     return setting->key ? apply_key(loader, &target, setting, &at) : 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "common/level.h"
+#include "common/quota.h"
 
 /*
  * The configuration: one immutable snapshot per load. Loaded by whoever may
@@ -85,6 +86,8 @@ struct lb_throttle_config {
     uint64_t max_patterns; /* 0: patterns are not told apart */
     int trigger;           /* a record of this level or worse brings what was held along; -1: off */
     uint64_t context_ms, context_bytes; /* how much of it; 0: none */
+    struct lb_quota quota;
+    bool has_pressure;
     struct lb_rule_list drop, keep;     /* a service's own, beside those of [throttle] */
 };
 
@@ -143,6 +146,7 @@ struct lb_sink_config {
 
 struct lb_config {
     char *file; /* the main file this was read from */
+    uint64_t hash; /* of all that is set in the files, as written */
     /* [agent] */
     char *hostname; /* expanded */
     char *tags;     /* expanded, "" when none */
@@ -165,6 +169,11 @@ struct lb_config {
     uint64_t ring_bytes;
     bool ring_lock;
     enum lb_level ring_urgent;
+    /* [network] */
+    struct lb_quota quota;
+    uint64_t link_bytes_per_day; /* LB_OFF: no limit */
+    /* [heartbeat] */
+    uint64_t heartbeat_ms; /* 0: off */
     /* [service NAME], [input NAME], [sink NAME] in the order of the files */
     struct lb_service_config *services;
     size_t service_count;

@@ -37,12 +37,16 @@ bool lb_key_is_text(const struct lb_key *key)
 
 static void print_amount(const struct lb_key *key, uint64_t amount, char *buf, size_t size)
 {
+    char number[32];
+
     if (key->type == LB_KEY_SIZE)
         lb_units_print_size(amount, buf, size);
     else if (key->type == LB_KEY_DURATION)
         lb_units_print_duration(amount, buf, size);
     else if (key->type == LB_KEY_RATE)
         lb_units_print_rate(amount, buf, size);
+    else if (key->type == LB_KEY_QUOTA)
+        snprintf(buf, size, "%s/day", lb_units_print_size(amount, number, sizeof number));
     else if (key->type == LB_KEY_SHARE)
         snprintf(buf, size, "1/%" PRIu64, amount);
     else
@@ -74,6 +78,7 @@ char *lb_key_print_range(const struct lb_key *key, char *buf, size_t size)
     case LB_KEY_DURATION:
     case LB_KEY_RATE:
     case LB_KEY_SHARE:
+    case LB_KEY_QUOTA:
         print_amount(key, key->min, low, sizeof low);
         print_amount(key, key->max, high, sizeof high);
         snprintf(buf, size, "%s to %s%s%s", low, high, key->unit ? " " : "", key->unit ? key->unit : "");
@@ -154,6 +159,22 @@ static int store_amount(const struct lb_key *key, const char *text, void *field,
         return complain(why, size, "%s is out of range: %s", key->name,
                         lb_key_print_range(key, range, sizeof range));
     store_unsigned(key, field, value);
+    return 0;
+}
+
+static int store_quota(const struct lb_key *key, const char *text, void *field, char *why, size_t size)
+{
+    struct lb_quota quota = { .bytes = LB_OFF };
+    char range[128];
+    int rc = strcmp(text, "off") == 0 ? 0 : lb_units_quota(text, &quota);
+
+    if (rc == -EINVAL)
+        return complain(why, size, "%s must be bytes in a day or a month, like 50M/day or 500M/month",
+                        key->name);
+    if (rc != 0 || (quota.bytes != LB_OFF && (quota.bytes < key->min || quota.bytes > key->max)))
+        return complain(why, size, "%s is out of range: %s", key->name,
+                        lb_key_print_range(key, range, sizeof range));
+    memcpy(field, &quota, sizeof quota);
     return 0;
 }
 
@@ -293,6 +314,8 @@ int lb_key_store(const struct lb_key *key, const char *text, void *field, char *
         return store_text(key, text, field, why, size);
     if (key->type <= LB_KEY_SHARE)
         return store_amount(key, text, field, why, size);
+    if (key->type == LB_KEY_QUOTA)
+        return store_quota(key, text, field, why, size);
     return store_enum(key, text, field, why, size);
 }
 

@@ -184,6 +184,16 @@ static const struct lb_key keys[] = {
       .help = "Records that match are neither dropped, nor too little for min_level, nor sampled: they are "
               "limited as those of the floor." },
 
+    { KEY(THROTTLE, "throttle", "quota"), LB_KEY_QUOTA, FIELD(lb_throttle_config, quota), .dflt = "off",
+      .min = 64 * KIB, .max = 1024 * 1024 * MIB, .is_per_service = true, .off_means = "no limit",
+      .help =
+          "Bytes on the wire that each service may cost in a day or a month, by UTC: 50M/day, 500M/month. As "
+          "they run short known patterns are sampled, then only new ones are sent, then errors alone." },
+    { KEY(THROTTLE, "throttle", "pressure"), LB_KEY_BOOL, FIELD(lb_throttle_config, has_pressure),
+      .dflt = "yes", .is_per_service = true,
+      .help = "As the queue fills (70, 85, 95 %) or memory runs short, hold debug records, then repeats of "
+              "info, then info." },
+
     { KEY(REDACT, "redact", "builtin"), LB_KEY_PHRASE, FIELD(lb_redact_config, builtin), .dflt = "all",
       .max = 512, .is_per_service = true, .off_means = "none of them",
       .help =
@@ -214,6 +224,21 @@ static const struct lb_key keys[] = {
       .off_value = 0,
       .help = "RAM for records that are throttled: the newest of each service stay, until an error asks for "
               "them." },
+
+    { KEY(NETWORK, "network", "quota"), LB_KEY_QUOTA, FIELD(lb_config, quota), .dflt = "off",
+      .min = 64 * KIB, .max = 1024 * 1024 * MIB, .off_means = "no limit",
+      .help =
+          "Bytes that the agent may send in a day or a month, by UTC, with heads and what TLS adds: 50M/day, "
+          "500M/month. It is spent evenly: what would run ahead of the time is sampled or held, errors last. "
+          "After a start of the machine the part of the time that has gone by counts as spent." },
+    { KEY(NETWORK, "network", "rate"), LB_KEY_RATE, FIELD(lb_config, link_bytes_per_day), .dflt = "off",
+      .min = KIB * 86400, .max = RATE_MAX, .off_means = "no limit", .off_value = LB_OFF,
+      .help = "Bytes a second on the link, all sinks together: 64K/s. Bodies are made small enough for it." },
+
+    { KEY(HEARTBEAT, "heartbeat", "interval"), LB_KEY_DURATION, FIELD(lb_config, heartbeat_ms), .dflt = "5m",
+      .min = SECOND_MS, .max = 24 * HOUR_MS, .off_means = "no heartbeat", .off_value = 0,
+      .help = "How often the agent tells that it lives, and how it is: with the next body that leaves anyway, "
+              "or alone after silence." },
 
     { KEY(SERVICE, "service", "tags"), LB_KEY_TEMPLATE, FIELD(lb_service_config, tags), .dflt = "",
       .help = "Tags of this service's records, beside those of [agent]." },
@@ -338,6 +363,8 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
                             "What never leaves the device, and is not stored on it. A [service NAME] may set "
                             "these for itself." },
     [LB_SECTION_HELD] = { "held", NULL, false, "The flight recorder: what was not sent, for a while." },
+    [LB_SECTION_NETWORK] = { "network", NULL, false, "What the link may carry." },
+    [LB_SECTION_HEARTBEAT] = { "heartbeat", NULL, false, "A sign of life." },
     [LB_SECTION_RING] = { "ring", NULL, false,
                           "The queue between the apps and the sink: a file in RAM, which "
                           "outlives the agent." },

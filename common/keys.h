@@ -19,6 +19,8 @@ enum lb_key_section {
     LB_SECTION_REDACT,
     LB_SECTION_RING,
     LB_SECTION_HELD,
+    LB_SECTION_NETWORK,
+    LB_SECTION_HEARTBEAT,
     LB_SECTION_SERVICE, /* [service NAME]; takes the rows of its own and those with is_per_service */
     LB_SECTION_INPUT,   /* [input NAME] */
     LB_SECTION_SINK,    /* [sink NAME] */
@@ -32,6 +34,7 @@ enum lb_key_type {
     LB_KEY_DURATION,   /* uint64_t, milliseconds */
     LB_KEY_RATE,       /* uint64_t, units a day: 200/s, 20/min, 50M/day */
     LB_KEY_SHARE,      /* uint64_t, the N of 1/N */
+    LB_KEY_QUOTA,      /* struct lb_quota: 50M/day, 500M/month */
     LB_KEY_BOOL,       /* bool */
     LB_KEY_LEVEL,      /* enum lb_level */
     LB_KEY_RULES,      /* struct lb_rule_list; the row's name is "kind NAME", each NAME a value of its own */

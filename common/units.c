@@ -122,6 +122,24 @@ int lb_units_rate(const char *text, uint64_t *ret_per_day)
     return rc ? rc : -EINVAL;
 }
 
+int lb_units_quota(const char *text, struct lb_quota *ret_quota)
+{
+    const char *slash = strchr(text, '/');
+    char amount[32];
+
+    if (!slash || slash == text || (size_t)(slash - text) >= sizeof amount)
+        return -EINVAL;
+    memcpy(amount, text, (size_t)(slash - text));
+    amount[slash - text] = '\0';
+    for (int window = 0; window < LB_QUOTA_WINDOWS; window++) {
+        if (strcmp(slash + 1, lb_quota_window_name((enum lb_quota_window)window)) != 0)
+            continue;
+        ret_quota->window = (enum lb_quota_window)window;
+        return lb_units_size(amount, &ret_quota->bytes);
+    }
+    return -EINVAL;
+}
+
 int lb_units_share(const char *text, uint64_t *ret_share)
 {
     return strncmp(text, "1/", 2) == 0 ? lb_units_number(text + 2, ret_share) : -EINVAL;

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/quota.h"
+
 /*
  * Numbers with units, as the INI and the command line have them (design.md 4).
  * All take the whole text: anything left over, a sign, or an overflow is an
@@ -23,6 +25,8 @@ int lb_units_size(const char *text, uint64_t *ret_bytes);
 int lb_units_duration(const char *text, uint64_t *ret_ms);
 /* A number or a size for a time, given as so many a day: "200/s", "20/min", "5/h", "50M/day". */
 int lb_units_rate(const char *text, uint64_t *ret_per_day);
+/* Bytes in a day or a month: "50M/day", "500M/month". */
+int lb_units_quota(const char *text, struct lb_quota *ret_quota);
 /* "1/100" gives 100. */
 int lb_units_share(const char *text, uint64_t *ret_share);
 /* "yes" or "no". */

@@ -31,7 +31,8 @@ BUILD = Path(os.environ.get("LB_BUILD", ROOT / "build")).resolve()
 BUILD_KP = Path(os.environ.get("LB_BUILD_KP", BUILD / "kp")).resolve()
 SUPPORT = BUILD / "tests" / "support"
 # Most tests are about every line that was written: the throttle is their subject only where they say so.
-UNTHROTTLED = {"rate": "off", "pattern_rate": "off", "floor_rate": "off", "collapse": "off"}
+UNTHROTTLED = {"rate": "off", "pattern_rate": "off", "floor_rate": "off", "collapse": "off",
+               "pressure": "no"}
 API_KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -73,6 +74,8 @@ class Agent:
         for section, keys in sections.items():
             self.sections.setdefault(section, {}).update(keys)
         self.sections.setdefault("throttle", UNTHROTTLED)
+        # It comes by a beat of the device's own: in a test that is not about it, at any moment.
+        self.sections.setdefault("heartbeat", {"interval": "off"})
         self.sections["agent"].setdefault("runtime_dir", str(self.runtime))
         self.sections["agent"].setdefault("hostname", "testhost")
         self.write_ini()

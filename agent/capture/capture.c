@@ -83,6 +83,7 @@ void lb_capture_reload(struct lb_capture *capture, const struct lb_config *confi
     capture->config = config;
     capture->rules = rules;
     tell_clients(capture);
+    lb_heart_reload(capture);
     for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++)
         if (capture->streams[slot].state != LB_STREAM_FREE)
             lb_streams_settle(capture, &capture->streams[slot]);

@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/capture/heartbeat.h"
 #include "agent/capture/landing.h"
 #include "agent/capture/rest.h"
+#include "agent/capture/shortage.h"
 #include "agent/capture/staging.h"
 #include "agent/shape/pipeline.h"
 #include "agent/store/held.h"
@@ -28,6 +30,7 @@
  *   records.c  lines to records            own.c      records of our own
  *   exits.c    how services end            clients.c  what clients must know of the settings
  *   context.c  the flight recorder         own_throttle.c  what the throttle has to tell
+ *   shortage.c what runs short             heartbeat.c  a sign of life
  *   datagrams.c  syslog.sock               landing.c  where a datagram lies
  *   turns.c    whose turn it is, stalls
  *   pipes.c    when pipes are looked at    rest.c     when they may be left alone
@@ -167,12 +170,15 @@ struct lb_capture {
     struct lb_watch door; /* link->to_fast_fd */
     struct lb_timer handshake_timer, orphan_timer, stall_timer, tell_timer, join_timer, repeat_timer;
     struct lb_timer collapse_timer, summary_timer;
+    struct lb_shortage shortage;
+    struct lb_heart heart;
     char *room;                                 /* for a text that does not lie in one piece, or is changed */
     char *mask_room;                            /* for one that secrets are taken out of */
     struct lb_collapse said[LB_SERVICES_BOOKS]; /* by service: what came last in messages without a stream */
     struct lb_ended ended[LB_ENDED];            /* the newest ones, in turn */
     uint64_t exit_ids[LB_ENDED];                /* of reports that were taken */
     unsigned next_ended, next_exit_id;
+    uint64_t summaries_told_ns;
     uint64_t started_ns;
     int dir_fd;          /* the runtime directory, the caller's */
     uint64_t flush_seen; /* the last flush that was asked for and begun */

@@ -11,6 +11,8 @@
 #include "agent/shape/summary.h"
 #include "common/clock.h"
 
+#define SUMMARY_SELDOM_NS (3600 * LB_NS_PER_S) /* the longest that sums wait under a quota */
+
 static const struct lb_state_name *name_of(const struct lb_capture *capture, uint32_t row)
 {
     return &capture->state->file->name[row % LB_SERVICES_BOOKS];
@@ -115,10 +117,24 @@ void lb_turns_summary_later(struct lb_capture *capture)
         capture->summary_timer.due_ns = capture->loop->now_ns + LB_SUMMARY_EVERY_NS;
 }
 
+/* Where a quota runs short, sums are told more seldom: each of them costs what a few errors do. */
+static uint64_t summaries_wait_ns(const struct lb_capture *capture)
+{
+    uint64_t wait_ns = LB_SUMMARY_EVERY_NS << 2 * lb_link_get(&capture->link->quota_step);
+
+    return wait_ns < SUMMARY_SELDOM_NS ? wait_ns : SUMMARY_SELDOM_NS;
+}
+
 static void on_summary_timer(void *arg, uint64_t now_ns)
 {
     struct lb_capture *capture = arg;
+    uint64_t from_ns = capture->summaries_told_ns + summaries_wait_ns(capture);
 
+    if (lb_link_get(&capture->link->quota_step) > 0 && now_ns < from_ns) {
+        capture->summary_timer.due_ns = from_ns;
+        return;
+    }
+    capture->summaries_told_ns = now_ns;
     if (!tell_summaries(capture, now_ns))
         capture->summary_timer.due_ns = now_ns + LB_TELL_EVERY_NS;
 }
@@ -132,6 +148,8 @@ void lb_own_throttle_start(struct lb_capture *capture)
     capture->summary_timer = (struct lb_timer) { capture->loop->now_ns, on_summary_timer, capture, NULL };
     lb_loop_add_timer(capture->loop, &capture->collapse_timer);
     lb_loop_add_timer(capture->loop, &capture->summary_timer);
+    lb_shortage_start(capture);
+    lb_heart_start(capture);
 }
 
 void lb_own_throttle_stop(struct lb_capture *capture)

@@ -15,8 +15,8 @@
 #include "common/clock.h"
 
 /* Words that a record may touch in the commit: books, numbers, chunks, a row of the errors seen, what the
- * steps note, and what is held, given up for it, or brought along. */
-#define COMMIT_WORDS (320 + LB_SHAPE_NOTE_WORDS + 64 + LB_HELD_CHUNKS_MAX)
+ * steps note, what is held, given up for it, or brought along, and what is told of what runs short. */
+#define COMMIT_WORDS (384 + LB_SHAPE_NOTE_WORDS + 64 + LB_HELD_CHUNKS_MAX)
 
 /* ---- the books ---- */
 
@@ -49,6 +49,8 @@ void lb_records_book(struct lb_turn *turn)
 
 void lb_records_publish(struct lb_turn *turn)
 {
+    if (turn->queued_lines > 0)
+        lb_heart_ride(turn->capture, turn->now_ns);
     lb_records_book(turn);
     lb_turns_publish(turn->capture, turn->has_urgent);
     turn->has_urgent = false;
@@ -152,6 +154,8 @@ static struct lb_shape_input begin_input(struct lb_turn *turn)
         .key = (turn->head.stream_id ^ turn->stream->service_ix * 0x9e3779b97f4a7c15u) | 1,
         .wants_pattern = capture->config->sinks[0].sequence == LB_SEQUENCE_ALL,
         .last = turn->last ? turn->last : &turn->stream->last,
+        .squeeze = lb_shortage_of(turn->capture, turn->stream->service_ix,
+                                  &turn->stream->settings->throttle, turn->now_ns),
     };
 }
 

@@ -15,11 +15,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/device.h"
 #include "common/log.h"
-#include "common/read_file.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static struct lb_wall_reading read_clocks(void *ctx)
 {
@@ -41,15 +38,6 @@ static void on_network_change(void *ctx)
     struct lb_slow_side *slow = ctx;
 
     lb_shipper_hurry(&slow->shipper, slow->loop.now_ns);
-}
-
-/* A number of this device's own, by which its beat differs from others'. */
-static uint64_t device_phase(void)
-{
-    char id[64];
-    size_t len = 0;
-
-    return lb_read_file("/etc/machine-id", id, sizeof id, &len) == 0 ? XXH3_64bits(id, len) : 0;
 }
 
 static int open_http(struct lb_slow_side *slow, const struct lb_loaded *loaded,
@@ -210,7 +198,7 @@ static void wire_shipper(struct lb_slow_side *slow, const struct lb_loaded *load
     shipper->link = slow->link;
     shipper->config = loaded->config;
     shipper->read_clocks = read_clocks;
-    shipper->phase = device_phase();
+    shipper->phase = lb_device_phase();
     if (shipper->phase == 0) /* no machine-id: any beat will do, as long as it is not everybody's */
         shipper->phase = slow->seed;
     lb_wall_init(&shipper->wall, LB_WALL_EARLIEST_S * LB_NS_PER_S);
@@ -263,7 +251,7 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
     slow->step_timer = (struct lb_timer) { 0, on_step_timer, slow, NULL };
     lb_loop_add_timer(&slow->loop, &slow->step_timer);
     if (getrandom(&slow->seed, sizeof slow->seed, 0) < 0)
-        slow->seed = lb_clock_boot_ns() ^ device_phase();
+        slow->seed = lb_clock_boot_ns() ^ lb_device_phase();
     wire_shipper(slow, loaded);
     wire_control(slow, loaded, capture);
     watch_network(slow);

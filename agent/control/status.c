@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/control/books.h"
+#include "agent/control/status_short.h"
 #include "agent/ship/pending.h"
 #include "agent/store/killpoint.h"
 #include "common/clock.h"
@@ -31,7 +32,7 @@ static void print_sum(FILE *out, const char *key, struct lb_sum sum)
             (unsigned long long)sum.bytes);
 }
 
-static void print_book(FILE *out, const struct lb_book *book)
+static void print_book(FILE *out, const struct lb_book *book, const struct lb_quota_view *quota)
 {
     const struct {
         const char *name;
@@ -70,11 +71,17 @@ static void print_book(FILE *out, const struct lb_book *book)
         (struct lb_sum) { book->shed.lines - book->expired.lines, book->shed.bytes - book->expired.bytes });
     fputc(',', out);
     print_sum(out, "expired", book->expired);
-    fputs("}}", out);
+    fputc('}', out);
+    if (quota->is_on) {
+        fputs(",\"quota\":", out);
+        lb_status_print_quota(quota, out);
+    }
+    fputc('}', out);
 }
 
-static void print_books(const struct lb_status_source *source, FILE *out)
+static void print_books(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
+    struct lb_quota_view quota = { 0 };
     struct lb_book *books = calloc(LB_SERVICES_BOOKS, sizeof *books), all = { 0 };
     const char *before = "";
 
@@ -82,7 +89,7 @@ static void print_books(const struct lb_status_source *source, FILE *out)
         return;
     lb_books_read(source, books, &all);
     fputs("\"books\":{\"all\":", out);
-    print_book(out, &all);
+    print_book(out, &all, &quota);
     fputs(",\"services\":{", out);
     for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
         const struct lb_state_name *name = &source->state->file->name[row];
@@ -91,7 +98,9 @@ static void print_books(const struct lb_status_source *source, FILE *out)
         if (len == 0 || len > sizeof name->text)
             continue;
         fprintf(out, "%s\"%.*s\":", before, (int)len, name->text); /* legal names need no escapes */
-        print_book(out, &books[row]);
+        lb_shortage_view(source->capture, row,
+                         &lb_config_service(source->config, name->text, len)->throttle.quota, now_ns, &quota);
+        print_book(out, &books[row], &quota);
         before = ",";
     }
     fputs("}}", out);
@@ -253,13 +262,15 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
     fputc(',', out);
     print_text(out, "hostname", source->config->hostname);
     fputc(',', out);
-    print_books(source, out);
+    print_books(source, now_ns, out);
     fputc(',', out);
     print_sinks(source, now_ns, out);
     fputc(',', out);
     print_ring(source, out);
     fputc(',', out);
     print_throttle(source, out);
+    fputc(',', out);
+    lb_status_print_short(source, now_ns, out);
     fputc(',', out);
     print_inputs(source, out);
     fputc(',', out);
@@ -342,5 +353,6 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
     if (source->repair->holes)
         fprintf(out, "  %llu damaged stretches were found at start\n",
                 (unsigned long long)source->repair->holes);
+    lb_status_print_short_text(source, now_ns, out);
     print_inputs_text(source, out);
 }

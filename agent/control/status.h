@@ -16,14 +16,18 @@
  *   version, pid, uptime_s, runtime_dir, hostname
  *   books: { all: BOOK, services: { NAME: BOOK } }
  *     BOOK = in open queued held dropped pending delivered shed rejected own: lb
- *            dropped_by: { blank overload client repeat filter collapse sample limit lost: lb }
- *            held_by: { filter collapse sample limit lost: lb }
+ *            dropped_by: { blank overload client repeat filter collapse sample limit lost quota pressure: lb }
+ *            held_by: { filter collapse sample limit lost quota pressure: lb }
+ *            quota: QUOTA (a service that has one)
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
  *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes
  *              in_flight last_delivery_s(null: none yet) last_error } ]
  *   ring: { id size used fill tmpfs locked lock_error holes lost_bytes set_aside next: { urgent routine } }
  *   held: { size used locked }
+ *   network: { quota: QUOTA | null, rate(bytes a second) | null }, pressure: { step(0..3) }
+ *     QUOTA = { window(day|month) limit spent(with what is queued) left ends_s(null: the clock is not known)
+ *               step(0: all passes .. 6: nothing) }
  *   redact: { jit(own rules are matched by compiled code) }
  *   staging: { size free streams cut locked }
  *   clock: { boot_ms wall_ms synchronized }

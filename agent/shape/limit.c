@@ -10,6 +10,7 @@
 
 #define NS_PER_DAY  86400e9
 #define DAY_SECONDS 86400u
+#define TIME_OF_SHARE 1000003u /* ns: records at a steady rate are not all in the same place of it */
 
 static uint64_t get(const struct lb_limit *limit, uint16_t row, unsigned word)
 {
@@ -239,14 +240,14 @@ static bool is_past_gate(const struct lb_limit *limit, const struct lb_throttle_
 enum lb_limit_wish lb_limit_wish(const struct lb_limit *limit, const struct lb_throttle_config *settings,
                                  const struct lb_limit_ask *ask)
 {
-    if (settings->max_patterns == 0 || is_of_floor(settings, ask->severity, ask->is_kept))
+    if (settings->max_patterns == 0 || (is_of_floor(settings, ask->severity, ask->is_kept) && !ask->share))
         return LB_LIMIT_NO_PATTERN;
     if (is_over_rate(limit, settings, ask))
         return is_refused(limit, ask, LB_THROTTLE_LOOK_NS, 1, LB_LIMIT_LOOK_RATE * DAY_SECONDS,
                           LB_LIMIT_LOOK_BURST)
                    ? LB_LIMIT_KNOWN_PATTERN
                    : LB_LIMIT_ANY_PATTERN;
-    return is_past_gate(limit, settings, ask) ? LB_LIMIT_ANY_PATTERN : LB_LIMIT_NO_PATTERN;
+    return ask->share || is_past_gate(limit, settings, ask) ? LB_LIMIT_ANY_PATTERN : LB_LIMIT_NO_PATTERN;
 }
 
 static void look_floor(const struct lb_limit *limit, const struct lb_throttle_config *settings,
@@ -279,10 +280,29 @@ static bool look_pattern(const struct lb_limit *limit, const struct lb_throttle_
     return false;
 }
 
+/* Is it one of those that are sent of a known pattern, or new? Where patterns are not told apart its time
+ * decides. */
+static bool is_of_share(const struct lb_limit *limit, const struct lb_limit_ask *ask,
+                        struct lb_limit_answer *answer)
+{
+    if (!ask->pattern)
+        return ask->share != UINT64_MAX && ask->now_ns / TIME_OF_SHARE % ask->share == 0;
+    answer->row = find(limit, ask->pattern, ask->service_ix);
+    answer->is_new = answer->row == 0;
+    answer->is_beyond = !answer->is_new;
+    return answer->is_new ||
+           (ask->share != UINT64_MAX && (get(limit, answer->row, LB_PATTERN_BEYOND) + 1) % ask->share == 0);
+}
+
 void lb_limit_look(const struct lb_limit *limit, const struct lb_throttle_config *settings,
                    const struct lb_limit_ask *ask, struct lb_limit_answer *answer)
 {
     *answer = (struct lb_limit_answer) { .verdict = LB_LIMIT_PASS, .why = "within its rates" };
+    if (ask->share && !is_of_share(limit, ask, answer)) {
+        answer->verdict = LB_LIMIT_SHARE;
+        answer->why = "a known pattern";
+        return;
+    }
     if (is_of_floor(settings, ask->severity, ask->is_kept)) {
         look_floor(limit, settings, ask, answer);
         return;
@@ -328,7 +348,7 @@ static void note_pattern(struct lb_limit *limit, const struct lb_throttle_config
 void lb_limit_note(struct lb_limit *limit, const struct lb_throttle_config *settings,
                    const struct lb_limit_ask *ask, const struct lb_limit_answer *answer)
 {
-    if (ask->pattern && answer->is_past_gate)
+    if (ask->pattern && (answer->is_past_gate || ask->share))
         note_pattern(limit, settings, ask, answer);
     if (ask->pattern && answer->is_over)
         charge(limit, ask, LB_THROTTLE_LOOK_NS, 1, LB_LIMIT_LOOK_RATE * DAY_SECONDS, LB_LIMIT_LOOK_BURST);

@@ -14,6 +14,8 @@
  * at a rate pushes that time on; it may not lie further ahead than a burst
  * takes to come back (GCRA, as in ITU-T I.371 annex A).
  *
+ *      share asked for? ──yes──▶ known pattern, and not one of those that are sent ──▶ SHARE
+ *            │no, or it is new, or one of those
  *      floor or kept?  ──yes──▶ floor_rate ──▶ pass | LIMIT
  *            │no
  *      all together within pattern_rate?  ──yes──▶ no single pattern can be beyond it: on to rate, bytes
@@ -65,9 +67,10 @@ struct lb_limit_ask {
     uint32_t lines;
     uint64_t bytes;
     uint64_t now_ns; /* boot time at which it was captured */
+    uint64_t share;  /* of a known pattern only one in so many passes, UINT64_MAX: none; 0: nobody asks that */
 };
 
-enum lb_limit_verdict { LB_LIMIT_PASS = 0, LB_LIMIT_SAMPLE, LB_LIMIT_LIMIT };
+enum lb_limit_verdict { LB_LIMIT_PASS = 0, LB_LIMIT_SAMPLE, LB_LIMIT_LIMIT, LB_LIMIT_SHARE };
 
 struct lb_limit_answer {
     enum lb_limit_verdict verdict;

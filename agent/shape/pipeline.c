@@ -337,20 +337,44 @@ static void collapse(const struct lb_shape_settings *settings, const struct lb_s
         decide(out, LB_SHAPE_COLLAPSE, LB_DROP_COLLAPSE, "collapse");
 }
 
+static const char *squeezed_by(enum lb_drop drop)
+{
+    return drop == LB_DROP_QUOTA ? "quota" : "pressure";
+}
+
+/* What runs short? Returns the share that is asked of its pattern; 0: none, or it is held already. */
+static uint64_t squeeze(const struct lb_shape_settings *settings, const struct lb_shape_input *in,
+                        bool is_kept, struct lb_shape_output *out, enum lb_drop *ret_drop)
+{
+    struct lb_squeeze_answer answer;
+
+    if (in->squeeze.quota + in->squeeze.pressure == 0)
+        return 0;
+    answer = lb_squeeze_ask(&in->squeeze, (int)out->severity, settings->throttle->floor, is_kept,
+                            out->extra.has_error || out->severity < LB_LEVEL_ERROR);
+    *ret_drop = answer.drop;
+    if (answer.verdict == LB_SQUEEZE_HOLD)
+        decide(out, LB_SHAPE_HOLD, answer.drop, squeezed_by(answer.drop));
+    return answer.verdict == LB_SQUEEZE_SHARE ? answer.share : 0;
+}
+
 static void limit(const struct lb_shape *shape, const struct lb_shape_settings *settings,
                   const struct lb_shape_tables *tables, const struct lb_shape_input *in, bool is_kept,
                   struct lb_shape_output *out)
 {
+    enum lb_drop squeezed = LB_DROP_QUOTA;
+    uint64_t share = squeeze(settings, in, is_kept, out, &squeezed);
     enum lb_limit_wish wish;
 
-    if (!tables->limit)
+    if (!tables->limit || out->verdict != LB_SHAPE_QUEUE)
         return;
     out->ask = (struct lb_limit_ask) { .service_ix = in->service_ix,
                                        .severity = (int)out->severity,
                                        .is_kept = is_kept,
                                        .lines = shape->lines,
                                        .bytes = out->len,
-                                       .now_ns = in->boot_ns };
+                                       .now_ns = in->boot_ns,
+                                       .share = share };
     out->is_limited = true;
     wish = lb_limit_wish(tables->limit, settings->throttle, &out->ask);
     if (out->pattern == 0 && wish != LB_LIMIT_NO_PATTERN)
@@ -361,6 +385,8 @@ static void limit(const struct lb_shape *shape, const struct lb_shape_settings *
         decide(out, LB_SHAPE_HOLD, LB_DROP_SAMPLE, out->answer.why);
     else if (out->answer.verdict == LB_LIMIT_LIMIT)
         decide(out, LB_SHAPE_HOLD, LB_DROP_LIMIT, out->answer.why);
+    else if (out->answer.verdict == LB_LIMIT_SHARE)
+        decide(out, LB_SHAPE_HOLD, squeezed, squeezed_by(squeezed));
     else
         out->by = out->answer.why;
 }
@@ -404,9 +430,11 @@ static size_t template_of(void *arg, char *buf, size_t size)
 /* What nobody asked the pattern of is told by it all the same, but for a firehose beyond its rate. */
 static uint64_t pattern_to_sum_up(const struct lb_shape_tables *tables, const struct lb_shape_output *out)
 {
+    bool is_squeezed = out->drop == LB_DROP_QUOTA || out->drop == LB_DROP_PRESSURE;
+
     if (out->pattern || (out->drop == LB_DROP_LIMIT && !out->answer.is_floor) || !tables->memo)
         return out->pattern;
-    return lb_pattern_id_by_memo(tables->memo, out->text, out->len, true);
+    return lb_pattern_id_by_memo(tables->memo, out->text, out->len, !is_squeezed);
 }
 
 static void sum_up(const struct lb_shape_tables *tables, const struct lb_shape_input *in,

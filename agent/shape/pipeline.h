@@ -10,6 +10,7 @@
 #include "agent/shape/multiline.h"
 #include "agent/shape/pipeline_rules.h"
 #include "agent/shape/severity.h"
+#include "agent/shape/squeeze.h"
 #include "agent/store/extra.h"
 #include "agent/store/state.h"
 #include "common/config.h"
@@ -23,7 +24,7 @@
  *     line ──▶ severity ─▶ multiline ──▶ record is whole
  *              lb_shape_line()
  *
- *     record ─▶ ansi ─▶ redact ─▶ traceback ─▶ filter ─▶ repeat ─▶ collapse ─▶ pattern, limit ──▶ verdict
+ *     record ─▶ ansi ─▶ redact ─▶ traceback ─▶ filter ─▶ repeat ─▶ collapse ─▶ squeeze, pattern, limit ──▶ verdict
  *              lb_shape_record()
  *     verdict was carried out ──▶ buckets are charged, counts counted
  *              lb_shape_note()
@@ -119,6 +120,7 @@ struct lb_shape_input {
     uint64_t key;             /* of the stream, never 0 */
     struct lb_collapse *last; /* of the stream; NULL: nothing is collapsed */
     bool wants_pattern;       /* with the record, whether a step asks for it or not */
+    struct lb_squeeze squeeze; /* where its service is on the ladders of what runs short; all 0: nowhere */
 };
 
 struct lb_shape_output {

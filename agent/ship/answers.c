@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/ship/meter.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/ship/slots.h"
@@ -102,6 +103,7 @@ void lb_answers_look_at_clock(struct lb_shipper *shipper, uint64_t now_ns)
     }
     if (shipper->clock_hold_ns <= now_ns)
         let_go_of_clock(shipper);
+    lb_link_put(&shipper->link->clock_trust, lb_wall_trust(&shipper->wall, now_ns));
 }
 
 /*
@@ -176,6 +178,7 @@ static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
     learn_from_success(shipper, &slot->body);
     narrow_suspect(shipper, &slot->body);
     lb_link_put(&shipper->link->last_answer_ns, now_ns);
+    lb_link_put(&shipper->link->last_delivery_ns, now_ns);
     lb_link_put(&shipper->link->sink_away, 0);
     lb_release_delivered(shipper, &slot->body);
     lb_slots_move(slot, LB_SLOT_FREE);
@@ -390,6 +393,7 @@ static void answer_question(struct lb_shipper *shipper, const struct lb_answer *
 
     shipper->question = LB_ASK_NOTHING;
     shipper->stats.wire_bytes += answer->wire_bytes;
+    lb_meter_charge(shipper, NULL, false, answer->link_bytes, now_ns);
     if (verdict == LB_VERDICT_RETRY) {
         try_again(shipper, answer, shipper->asked_ns, now_ns);
     } else if (verdict == LB_VERDICT_CLOCK) {
@@ -470,11 +474,13 @@ void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const stru
     }
     slot = &shipper->slot[index];
     shipper->stats.wire_bytes += answer->wire_bytes;
+    verdict = shipper->sink->judge(answer);
+    lb_meter_charge(shipper, &slot->body, verdict == LB_VERDICT_DELIVERED && slot->state == LB_SLOT_SENDING,
+                    answer->link_bytes, now_ns);
     if (slot->state == LB_SLOT_LINGERING) { /* given up, and its records told as shed */
         lb_slots_move(slot, LB_SLOT_FREE);
         return;
     }
-    verdict = shipper->sink->judge(answer);
     if (verdict == LB_VERDICT_DELIVERED) {
         delivered(shipper, slot, now_ns);
         return;

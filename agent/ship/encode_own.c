@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/ship/wall.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/level.h"
@@ -39,6 +40,8 @@ union own {
     struct lb_repeat repeat;
     struct lb_exit exit;
     struct lb_summary summary;
+    struct lb_alert alert;
+    struct lb_heartbeat heartbeat;
 };
 
 const char *lb_reason_name(uint64_t reason)
@@ -115,7 +118,7 @@ static int exit_text(const union own *own, char *buf, size_t size)
 }
 
 /* By reason, as status names them; what a summary never counts has no name. */
-static const char *const suppressions[] = { "filter", NULL, "sample", "limit", NULL, NULL };
+static const char *const suppressions[] = { "filter", NULL, "sample", "limit", NULL, "quota", "pressure" };
 
 static int summary_text(const union own *own, char *buf, size_t size)
 {
@@ -134,6 +137,17 @@ static int summary_text(const union own *own, char *buf, size_t size)
         len += snprintf(buf + len, size - (size_t)len, ", most of them like: %.*s",
                         (int)summary->pattern[0].template_len, summary->pattern[0].template);
     return len;
+}
+
+static int alert_text(const union own *own, char *buf, size_t size)
+{
+    return snprintf(buf, size, "logboom: %.*s", (int)sizeof own->alert.text, own->alert.text);
+}
+
+static int heartbeat_text(const union own *own, char *buf, size_t size)
+{
+    (void)own;
+    return snprintf(buf, size, "logboom: alive");
 }
 
 /* ---- for programs ---- */
@@ -294,6 +308,52 @@ static char *summary_members(const union own *own, uint64_t offset_ns, char *to)
     return to;
 }
 
+static char *alert_members(const union own *own, uint64_t offset_ns, char *to)
+{
+    static const char *const whats[LB_ALERT_COUNT] = { "quota", "pressure" };
+    const struct lb_alert *alert = &own->alert;
+
+    (void)offset_ns;
+    to += sprintf(to, ",\"alert\":\"%s\"", alert->what < LB_ALERT_COUNT ? whats[alert->what] : "unknown");
+    to = add_u64(to, "step", alert->step);
+    return add_u64(to, "before", alert->before);
+}
+
+/* Short: it is sent all day long. What is not there is nought, or not known. */
+static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *to)
+{
+    const struct lb_heartbeat *heart = &own->heartbeat;
+    const struct {
+        const char *key;
+        uint64_t lines;
+    } books[] = {
+        { "in", heart->in },
+        { "queued", heart->queued },
+        { "held", heart->held },
+        { "dropped", heart->dropped },
+        { "delivered", heart->delivered },
+        { "lost", heart->lost },
+    };
+
+    (void)offset_ns;
+    to += sprintf(to, ",\"version\":\"%s\",\"config\":\"%08x\",\"ring\":\"%016llx\",\"clock\":\"%s\"", LB_VERSION,
+                  (unsigned)(heart->config & UINT32_MAX), (unsigned long long)heart->ring,
+                  lb_clock_trust_name(heart->clock < LB_CLOCK_TRUST_COUNT ? heart->clock : LB_CLOCK_UNKNOWN));
+    to = add_u64(to, "up_s", heart->uptime_s);
+    to += sprintf(to, ",\"fill\":%u.%u", (unsigned)(heart->fill / 10 % 1000), (unsigned)(heart->fill % 10));
+    to = add_u64(to, "oldest_ms", heart->oldest_ms);
+    if (heart->delivery_s != UINT64_MAX)
+        to = add_u64(to, "delivery_s", heart->delivery_s);
+    for (unsigned i = 0; i < sizeof books / sizeof books[0]; i++)
+        if (books[i].lines > 0)
+            to = add_u64(to, books[i].key, books[i].lines);
+    if (heart->celsius != LB_HEARTBEAT_UNKNOWN)
+        to += sprintf(to, ",\"celsius\":%.1f", (double)(int64_t)heart->celsius / 1000);
+    if (heart->throttled != LB_HEARTBEAT_UNKNOWN)
+        to += sprintf(to, ",\"undervoltage\":%s", heart->throttled & 1 ? "true" : "false");
+    return to;
+}
+
 /* ---- both ---- */
 
 static const struct {
@@ -307,6 +367,8 @@ static const struct {
     [LB_KIND_REPEAT] = { "repeat", sizeof(struct lb_repeat), repeat_text, repeat_members },
     [LB_KIND_EXIT] = { "exit", sizeof(struct lb_exit), exit_text, exit_members },
     [LB_KIND_SUMMARY] = { "summary", sizeof(struct lb_summary), summary_text, summary_members },
+    [LB_KIND_ALERT] = { "alert", sizeof(struct lb_alert), alert_text, alert_members },
+    [LB_KIND_HEARTBEAT] = { "heartbeat", sizeof(struct lb_heartbeat), heartbeat_text, heartbeat_members },
 };
 
 /* A summary is as long as its patterns are many. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -110,6 +111,28 @@ static void count_wire(CURL *easy, struct lb_answer *answer)
     answer->wire_bytes = (size_t)head >= (size_t)sent ? (size_t)head : (size_t)sent + (size_t)head;
 }
 
+/* What a client sends for a handshake, and what each record of up to 16 KiB adds (RFC 8446, 5.2). */
+#define TLS_HANDSHAKE_BYTES 800u
+#define TLS_RECORD_ADDS     22u
+#define TLS_RECORD_BYTES    16384u
+
+static void count_link(CURL *easy, const struct lb_answer_steps *steps, struct lb_answer *answer)
+{
+    long connects = 0;
+    curl_off_t secured_us = 0;
+    char *scheme = NULL;
+
+    answer->link_bytes = answer->wire_bytes;
+    curl_easy_getinfo(easy, CURLINFO_SCHEME, &scheme);
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
+    curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &secured_us);
+    if (!scheme || strcasecmp(scheme, "https") != 0 || steps->connected_us + (uint64_t)secured_us == 0)
+        return;
+    if (answer->wire_bytes > 0)
+        answer->link_bytes += (answer->wire_bytes / TLS_RECORD_BYTES + 1) * TLS_RECORD_ADDS;
+    answer->link_bytes += (size_t)connects * TLS_HANDSHAKE_BYTES;
+}
+
 /* Is the certificate good but for the time? Then it may be our clock that is wrong. */
 static bool is_clock_fault(CURL *easy, CURLcode code)
 {
@@ -153,6 +176,7 @@ void lb_http_reply_judge(const struct lb_http_reply *reply, CURL *easy, CURLcode
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &ret_answer->status);
     count_wire(easy, ret_answer);
     read_steps(easy, &ret_answer->steps);
+    count_link(easy, &ret_answer->steps, ret_answer);
     if (code == CURLE_WRITE_ERROR && ret_answer->status >= 200 && !is_endless)
         ret_answer->error = 0; /* we stopped reading a reply that was too long; its status had come */
     if (ret_answer->error) {

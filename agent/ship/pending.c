@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "agent/ship/meter.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -16,6 +17,11 @@
 /* What a line becomes beside its own bytes, less what its head takes in the ring: for guessing when a body is
  * full; the builder measures. */
 #define ENVELOPE_GUESS 64
+
+/* Of a quota that runs short (store/link.h). */
+#define LONGEST_WAIT_NS  (600 * LB_NS_PER_S)
+#define SHORT_FOR_ERRORS 4
+#define URGENT_LONGER    4
 
 /* Where the records end that can be read: the ring's head, or damage before it. */
 uint64_t lb_pending_end(const struct lb_shipper *shipper)
@@ -70,10 +76,29 @@ static void read_front(const struct lb_ring *ring, uint64_t words[3])
         memcpy(words, ring->header->fast, 3 * sizeof words[0]); /* set aside: nobody writes there */
 }
 
+/*
+ * Each body has a head, and what is packed together packs better: where a quota runs short a body waits longer,
+ * twice as long with each step. An urgent one waits for others only where even errors are too many.
+ */
+static uint64_t wait_ns(const struct lb_shipper *shipper)
+{
+    uint64_t given_ns = shipper->sink_config->wait_ms * LB_NS_PER_MS,
+             wait_ns = given_ns << lb_link_get(&shipper->link->quota_step);
+
+    return wait_ns < LONGEST_WAIT_NS ? wait_ns : lb_later(given_ns, LONGEST_WAIT_NS);
+}
+
+static uint64_t urgent_wait_ns(const struct lb_shipper *shipper)
+{
+    uint64_t given_ns = shipper->sink_config->urgent_wait_ms * LB_NS_PER_MS;
+    bool is_short = lb_link_get(&shipper->link->quota_step) >= SHORT_FOR_ERRORS;
+
+    return is_short ? given_ns * URGENT_LONGER : given_ns;
+}
+
 static uint64_t first_due_ns(const struct lb_shipper *shipper, uint64_t now_ns)
 {
-    return lb_retry_due_ns(now_ns, shipper->sink_config->wait_ms * LB_NS_PER_MS, shipper->phase,
-                           shipper->splay_until_ns);
+    return lb_retry_due_ns(now_ns, wait_ns(shipper), shipper->phase, shipper->splay_until_ns);
 }
 
 void lb_pending_scan(struct lb_shipper *shipper, uint64_t now_ns)
@@ -97,7 +122,7 @@ void lb_pending_scan(struct lb_shipper *shipper, uint64_t now_ns)
     if (!shipper->has_urgent)
         shipper->urgent_due_ns = LB_NEVER;
     else if (!had_urgent)
-        shipper->urgent_due_ns = now_ns + shipper->sink_config->urgent_wait_ms * LB_NS_PER_MS;
+        shipper->urgent_due_ns = now_ns + urgent_wait_ns(shipper);
     shipper->pending_lines = urgent + routine;
     shipper->scan_pos = front[LB_RING_HEAD];
     shipper->pending_bytes = shipper->scan_pos - shipper->next_pos + shipper->pending_lines * ENVELOPE_GUESS;
@@ -107,7 +132,8 @@ void lb_pending_scan(struct lb_shipper *shipper, uint64_t now_ns)
 
 size_t lb_pending_max_bytes(const struct lb_shipper *shipper)
 {
-    return lb_earlier(shipper->builder.max_bytes, shipper->learnt.max_bytes);
+    return lb_earlier(lb_earlier(shipper->builder.max_bytes, shipper->learnt.max_bytes),
+                      lb_meter_max_bytes(shipper));
 }
 
 size_t lb_pending_max_lines(const struct lb_shipper *shipper)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "agent/ship/answers.h"
+#include "agent/ship/meter.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/ship/shed.h"
@@ -145,6 +146,7 @@ static void send_slot(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
                                 slot->body.payload_len, lb_compression_token(slot->body.compression));
 
     if (rc == 0) {
+        lb_meter_sent(shipper, slot->body.payload_len, now_ns);
         slot->sent_ns = now_ns;
         shipper->stats.requests++;
         lb_slots_move(slot, LB_SLOT_SENDING);
@@ -193,6 +195,8 @@ static void send_what_is_due(struct lb_shipper *shipper, uint64_t now_ns)
     while (may_send(shipper, now_ns)) {
         slot = lb_slots_built(shipper);
         if (slot && lb_slots_overtakes(shipper, &slot->body))
+            return;
+        if (lb_meter_free_ns(shipper, slot ? slot->body.payload_len : 0) > now_ns)
             return;
         if (slot) {
             send_slot(shipper, slot, now_ns);
@@ -244,6 +248,9 @@ static uint64_t next_send_ns(struct lb_shipper *shipper, uint64_t now_ns)
     if (shipper->trouble == LB_TROUBLE_CLOCK) /* nobody tells when it is right: look each second */
         return lb_earlier(lb_later(shipper->clock_hold_ns, now_ns), now_ns + LB_NS_PER_S);
     due_ns = lb_later(due_ns, allowed_ns);
+    due_ns = lb_later(due_ns, lb_meter_free_ns(shipper, built ? built->body.payload_len : 0));
+    if (due_ns == LB_NEVER)
+        return LB_NEVER;
     return may_send(shipper, due_ns) ? due_ns : LB_NEVER;
 }
 
@@ -291,6 +298,7 @@ uint64_t lb_shipper_step(struct lb_shipper *shipper, uint64_t now_ns)
     uint64_t due;
 
     lb_answers_look_at_clock(shipper, now_ns);
+    lb_meter_look(shipper, now_ns);
     lb_release_sweep(shipper);
     switch_rings(shipper, now_ns);
     lb_pending_scan(shipper, now_ns);

@@ -103,6 +103,12 @@ struct lb_learnt {
 /* What a probe came to: the sink's answer, and how long it took. Called once, on the slow side. */
 typedef void (*lb_probe_done)(void *ctx, const struct lb_answer *answer, uint64_t took_ns);
 
+/* Of the link (meter.h). */
+struct lb_meter {
+    uint64_t day_ends_ns; /* boot time at which the day ends; LB_NEVER: the clock is not known */
+    uint64_t paid_ns;     /* boot time at which what was sent is paid for at [network] rate */
+};
+
 struct lb_shipper {
     struct lb_ring *ring;      /* the one being shipped */
     struct lb_ring *next_ring; /* ring_is_old: the one that follows when it is empty */
@@ -116,6 +122,7 @@ struct lb_shipper {
     struct lb_transport transport;
     struct lb_builder builder;
     struct lb_retry retry;
+    struct lb_meter meter;
     struct lb_wall wall;
     struct lb_wall_reading (*read_clocks)(void *ctx);
     void *clocks_ctx;

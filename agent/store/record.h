@@ -31,6 +31,8 @@ enum lb_record_kind {
     LB_KIND_REPEAT,   /* ours: body is a struct lb_repeat */
     LB_KIND_EXIT,     /* ours: body is a struct lb_exit */
     LB_KIND_SUMMARY,  /* ours: body is a struct lb_summary */
+    LB_KIND_ALERT,    /* ours: body is a struct lb_alert */
+    LB_KIND_HEARTBEAT, /* ours: body is a struct lb_heartbeat */
     LB_KIND_COUNT
 };
 
@@ -177,7 +179,7 @@ struct lb_repeat {
 struct lb_summary {
     uint64_t lines, bytes;
     uint64_t first_ns, last_ns;
-    uint64_t by_reason[6];   /* lines: filter, collapse (never), sample, limit, lost (never), spare */
+    uint64_t by_reason[7]; /* lines: filter, collapse (never), sample, limit, lost (never), quota, pressure */
     uint64_t promoted_lines; /* counted in this or in an earlier summary, and sent after all since then */
     uint64_t promoted_bytes;
     uint64_t patterns;               /* how many follow */
@@ -212,6 +214,31 @@ struct lb_exit {
     uint64_t name_len;
     char name[LB_OWN_NAME_BYTES]; /* of the program */
 };
+
+/* What an alert is about. */
+enum lb_alert_what { LB_ALERT_QUOTA = 0, LB_ALERT_PRESSURE, LB_ALERT_COUNT };
+
+/* The body of an alert: something has changed that a person may want to act on. */
+struct lb_alert {
+    uint64_t what;         /* enum lb_alert_what */
+    uint64_t step, before; /* of its ladder; 0: all is well */
+    char text[192];        /* what it comes to, padded with NUL */
+};
+
+/* The body of a heartbeat: how the agent is, and its books since the last one. Only 64-bit words. */
+struct lb_heartbeat {
+    uint64_t uptime_s;
+    uint64_t config;     /* hash of the configuration */
+    uint64_t ring;       /* id of the ring */
+    uint64_t clock;      /* enum lb_clock_trust */
+    uint64_t fill;       /* of the queue, in thousandths */
+    uint64_t oldest_ms;  /* how long the oldest of it has waited */
+    uint64_t delivery_s; /* since the last delivery; UINT64_MAX: none yet */
+    uint64_t in, queued, held, dropped, delivered, lost; /* lines; held: now */
+    uint64_t celsius; /* thousandths of a degree, as a signed number; LB_HEARTBEAT_UNKNOWN: not known */
+    uint64_t throttled; /* bits as the board's firmware has them; LB_HEARTBEAT_UNKNOWN: not known */
+};
+#define LB_HEARTBEAT_UNKNOWN UINT64_MAX
 
 _Static_assert(sizeof(struct lb_record) == 72, "the ring's format");
 

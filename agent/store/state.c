@@ -120,6 +120,7 @@ static int add_regions(struct lb_state *state)
         TABLE(fast, LB_FAST_PATTERNS, file->patterns), TABLE(fast, LB_FAST_SUPPRESSED, file->suppressed),
         TABLE(fast, LB_FAST_COLLAPSE, file->collapse), TABLE(slow, LB_SLOW_BOOKS, file->books_slow),
         TABLE(slow, LB_SLOW_LOSS, file->loss),         TABLE(slow, LB_SLOW_MORE, file->books_more),
+        TABLE(slow, LB_SLOW_METER, file->meter),
     };
     int rc = 0;
 

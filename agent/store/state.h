@@ -45,6 +45,7 @@ enum {
     LB_SLOW_BOOKS,
     LB_SLOW_LOSS,
     LB_SLOW_MORE,
+    LB_SLOW_METER,
 };
 
 /* Why the fast side drops a line (books: dropped, by reason). */
@@ -58,6 +59,8 @@ enum lb_drop {
     LB_DROP_SAMPLE,    /* beyond its pattern's rate, and not one of those that are sent of it */
     LB_DROP_LIMIT,     /* beyond its service's rate */
     LB_DROP_LOST,      /* was held, and damaged there */
+    LB_DROP_QUOTA,     /* the data plan runs short */
+    LB_DROP_PRESSURE,  /* the queue, or the machine's memory, runs short */
     LB_DROP_COUNT
 };
 
@@ -119,7 +122,7 @@ enum {
  * Throttle: per service, the buckets (boot time at which each is full again), what is held, and what was
  * suppressed and is in no summary yet. Reasons are those of enum lb_drop from LB_DROP_FILTER on.
  */
-#define LB_HELD_REASONS 6
+#define LB_HELD_REASONS 7
 enum {
     LB_THROTTLE_LINES_NS = 0,
     LB_THROTTLE_BYTES_NS,
@@ -137,9 +140,11 @@ enum {
     LB_THROTTLE_PROMOTED_BYTES,
     LB_THROTTLE_GATE_NS, /* of all lines together, at the rate of one pattern */
     LB_THROTTLE_LOOK_NS, /* of lines that are looked at for their pattern though they are beyond the rate */
-    LB_THROTTLE_WORDS = 32
+    LB_THROTTLE_STEP,    /* of its own quota's ladder, as told last */
+    LB_THROTTLE_WORDS = 40
 };
-_Static_assert(LB_THROTTLE_LOOK_NS < LB_THROTTLE_WORDS, "they fit");
+_Static_assert(LB_THROTTLE_STEP < LB_THROTTLE_WORDS, "they fit");
+_Static_assert(LB_DROP_COUNT - LB_DROP_FILTER == LB_HELD_REASONS, "a line is held for one of these");
 
 /* Patterns whose rate is watched, all services together. */
 #define LB_PATTERNS 2048
@@ -201,6 +206,25 @@ enum {
 /* More of them, which format 1 did not have. */
 enum { LB_MORE_EXPIRED = 0 /* of what is shed */, LB_MORE_WORDS = 8 };
 
+/*
+ * What was sent, by the slow side: bytes on the wire in the day and in the month that it is, in all (row
+ * LB_METER_ALL) and by service. The first row of its own says more: what a byte of text costs.
+ */
+#define LB_METER_ALL LB_SERVICES_BOOKS
+enum {
+    LB_METER_DAY = 0, /* id of the day (common/quota.h); 0: the clock was not known */
+    LB_METER_DAY_BYTES,
+    LB_METER_MONTH,
+    LB_METER_MONTH_BYTES,
+    LB_METER_WORDS,
+    /* of LB_METER_ALL, in a row behind it: */
+    LB_METER_BEGIN_NS = 0, /* boot time at which counting began, at least 1; 0: not yet */
+    LB_METER_OFFSET_NS,    /* wall time less boot time, as it is held to be; 0: not known */
+    LB_METER_TEXT_BYTES,   /* of the lines in bodies that were taken, and what those bodies took on the wire: */
+    LB_METER_WIRE_BYTES,   /* both halved now and then, so that they tell of late */
+};
+#define LB_METER_MORE (LB_METER_ALL + 1)
+
 /* What the next agent is to know of how this one ended: stored by the main thread, outside of the commits. */
 enum { LB_LIFE_STOP = 0 /* enum lb_stop */, LB_LIFE_WORDS = 8 };
 
@@ -255,6 +279,7 @@ struct lb_state_file {
     uint64_t patterns[LB_PATTERNS * LB_PATTERN_WORDS];
     uint64_t suppressed[LB_SUPPRESSED * LB_SUPPRESSED_WORDS];
     uint64_t collapse[LB_COLLAPSES * LB_COLLAPSE_WORDS];
+    uint64_t meter[(LB_METER_MORE + 1) * LB_METER_WORDS];
 };
 
 /* How long the file was in formats 1, 2 and 3. */

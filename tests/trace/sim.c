@@ -218,7 +218,8 @@ static void print_book(uint32_t row)
                                              row * LB_BOOK_FAST_WORDS + LB_BOOK_QUEUED_LINES),
            (unsigned long long)held);
     for (unsigned i = LB_DROP_REPEAT; i < LB_DROP_COUNT; i++) {
-        static const char *const reasons[] = { "repeat", "filter", "collapse", "sample", "limit", "lost" };
+        static const char *const reasons[] = { "repeat", "filter", "collapse", "sample",
+                                                "limit",  "lost",   "quota",    "pressure" };
         struct lb_drop_place place = lb_drop_place(row, i);
 
         printf(",\"%s\":%llu", reasons[i - LB_DROP_REPEAT],
