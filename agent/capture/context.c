@@ -44,7 +44,7 @@ static int put(struct lb_capture *capture, uint32_t row, const struct lb_record 
     struct iovec body = { (void *)(uintptr_t)lb_record_body(held), held->body_len };
     struct lb_record head = *held;
 
-    head.lane = held->severity <= capture->config->ring_urgent ? LB_LANE_URGENT : LB_LANE_ROUTINE;
+    head.lane = (uint8_t)lb_own_lane(capture, held->severity);
     head.flags |= LB_RECORD_CONTEXT;
     head.service_ix = row;
     return lb_ring_put(capture->ring, &head, lb_record_service(held), held->service_len, lb_record_tags(held),

@@ -11,6 +11,15 @@
 #include "agent/store/loss.h"
 #include "common/clock.h"
 
+unsigned lb_own_lane(const struct lb_capture *capture, int severity)
+{
+    int least = (int)capture->config->ring_urgent;
+
+    if (lb_link_get(&capture->link->quota_step) > 0 && least > LB_LEVEL_ERROR)
+        least = LB_LEVEL_ERROR;
+    return severity <= least ? LB_LANE_URGENT : LB_LANE_ROUTINE;
+}
+
 int lb_own_put(struct lb_capture *capture, const struct lb_own *own, uint64_t now_ns)
 {
     static const char own_name[] = "logboom";
@@ -21,7 +30,7 @@ int lb_own_put(struct lb_capture *capture, const struct lb_own *own, uint64_t no
     uint32_t row = lb_state_service(capture->state, name, name_len);
     struct iovec body = { (void *)(uintptr_t)own->body, own->body_len };
     struct lb_record head = {
-        .lane = own->severity <= capture->config->ring_urgent ? LB_LANE_URGENT : LB_LANE_ROUTINE,
+        .lane = (uint8_t)lb_own_lane(capture, (int)own->severity),
         .severity = (uint8_t)own->severity,
         .kind = own->kind,
         .boot_ns = now_ns,

@@ -11,7 +11,7 @@
 #include "agent/shape/summary.h"
 #include "common/clock.h"
 
-#define SUMMARY_SELDOM_NS (3600 * LB_NS_PER_S) /* the longest that sums wait under a quota */
+#define SUMMARY_SELDOM_NS (86400 * LB_NS_PER_S) /* the longest that sums wait under a quota */
 
 static const struct lb_state_name *name_of(const struct lb_capture *capture, uint32_t row)
 {

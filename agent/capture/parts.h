@@ -95,6 +95,13 @@ struct lb_own {
 };
 
 /*
+ * The lane of a record, by its severity and [ring] urgent: one that is urgent costs
+ * a body. Where a quota runs short nothing less than an error is.
+ *   returns   enum lb_lane
+ */
+unsigned lb_own_lane(const struct lb_capture *capture, int severity);
+
+/*
  * Put a record of our own into the ring, with the next publish.
  *   returns   0 | -ENOSPC no room now
  */

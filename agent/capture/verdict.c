@@ -24,7 +24,7 @@ static unsigned make_body(struct lb_turn *turn, const struct lb_shape_output *ou
     size_t front_len = lb_extra_write(&out->extra, front);
     unsigned count = 0;
 
-    turn->head.lane = out->severity <= turn->capture->config->ring_urgent ? LB_LANE_URGENT : LB_LANE_ROUTINE;
+    turn->head.lane = (uint8_t)lb_own_lane(turn->capture, (int)out->severity);
     turn->head.severity = (uint8_t)out->severity;
     turn->head.flags |= (uint8_t)((front_len > 0 ? LB_RECORD_EXTRA : 0) | (out->is_new ? LB_RECORD_NEW : 0));
     if (front_len > 0)

@@ -27,7 +27,7 @@
  *   held: { size used locked }
  *   network: { quota: QUOTA | null, rate(bytes a second) | null }, pressure: { step(0..3) }
  *     QUOTA = { window(day|month) limit spent(with what is queued) left ends_s(null: the clock is not known)
- *               step(0: all passes .. 6: nothing) }
+ *               step(0: all passes .. 7: nothing) }
  *   redact: { jit(own rules are matched by compiled code) }
  *   staging: { size free streams cut locked }
  *   clock: { boot_ms wall_ms synchronized }

@@ -6,7 +6,7 @@
 
 /*
  * A quota as a JSON object, or null where there is none:
- * { window(day|month) limit spent left ends_s(null: the clock is not known) step(0..6) }.
+ * { window(day|month) limit spent left ends_s(null: the clock is not known) step(0..7) }.
  *   calls     slow side
  */
 void lb_status_print_quota(const struct lb_quota_view *view, FILE *out);

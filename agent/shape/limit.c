@@ -291,6 +291,7 @@ static bool is_of_share(const struct lb_limit *limit, const struct lb_limit_ask 
     answer->is_new = answer->row == 0;
     answer->is_beyond = !answer->is_new;
     return answer->is_new ||
+           (ask->quiet_ns > 0 && ask->now_ns - get(limit, answer->row, LB_PATTERN_SEEN_NS) >= ask->quiet_ns) ||
            (ask->share != UINT64_MAX && (get(limit, answer->row, LB_PATTERN_BEYOND) + 1) % ask->share == 0);
 }
 

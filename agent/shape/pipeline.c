@@ -342,28 +342,27 @@ static const char *squeezed_by(enum lb_drop drop)
     return drop == LB_DROP_QUOTA ? "quota" : "pressure";
 }
 
-/* What runs short? Returns the share that is asked of its pattern; 0: none, or it is held already. */
-static uint64_t squeeze(const struct lb_shape_settings *settings, const struct lb_shape_input *in,
-                        bool is_kept, struct lb_shape_output *out, enum lb_drop *ret_drop)
+/* What runs short? It is held for that, or only a share of its pattern passes. */
+static struct lb_squeeze_answer squeeze(const struct lb_shape_settings *settings,
+                                        const struct lb_shape_input *in, bool is_kept,
+                                        struct lb_shape_output *out)
 {
-    struct lb_squeeze_answer answer;
+    struct lb_squeeze_answer answer = { 0 };
 
     if (in->squeeze.quota + in->squeeze.pressure == 0)
-        return 0;
+        return answer;
     answer = lb_squeeze_ask(&in->squeeze, (int)out->severity, settings->throttle->floor, is_kept,
                             out->extra.has_error || out->severity < LB_LEVEL_ERROR);
-    *ret_drop = answer.drop;
     if (answer.verdict == LB_SQUEEZE_HOLD)
         decide(out, LB_SHAPE_HOLD, answer.drop, squeezed_by(answer.drop));
-    return answer.verdict == LB_SQUEEZE_SHARE ? answer.share : 0;
+    return answer;
 }
 
 static void limit(const struct lb_shape *shape, const struct lb_shape_settings *settings,
                   const struct lb_shape_tables *tables, const struct lb_shape_input *in, bool is_kept,
                   struct lb_shape_output *out)
 {
-    enum lb_drop squeezed = LB_DROP_QUOTA;
-    uint64_t share = squeeze(settings, in, is_kept, out, &squeezed);
+    struct lb_squeeze_answer squeezed = squeeze(settings, in, is_kept, out);
     enum lb_limit_wish wish;
 
     if (!tables->limit || out->verdict != LB_SHAPE_QUEUE)
@@ -374,7 +373,8 @@ static void limit(const struct lb_shape *shape, const struct lb_shape_settings *
                                        .lines = shape->lines,
                                        .bytes = out->len,
                                        .now_ns = in->boot_ns,
-                                       .share = share };
+                                       .share = squeezed.share,
+                                       .quiet_ns = squeezed.quiet_ns };
     out->is_limited = true;
     wish = lb_limit_wish(tables->limit, settings->throttle, &out->ask);
     if (out->pattern == 0 && wish != LB_LIMIT_NO_PATTERN)
@@ -386,7 +386,7 @@ static void limit(const struct lb_shape *shape, const struct lb_shape_settings *
     else if (out->answer.verdict == LB_LIMIT_LIMIT)
         decide(out, LB_SHAPE_HOLD, LB_DROP_LIMIT, out->answer.why);
     else if (out->answer.verdict == LB_LIMIT_SHARE)
-        decide(out, LB_SHAPE_HOLD, squeezed, squeezed_by(squeezed));
+        decide(out, LB_SHAPE_HOLD, squeezed.drop, squeezed_by(squeezed.drop));
     else
         out->by = out->answer.why;
 }
@@ -414,8 +414,8 @@ void lb_shape_record(const struct lb_shape *shape, const struct lb_shape_setting
         collapse(settings, tables, in, out);
     if (out->verdict == LB_SHAPE_QUEUE)
         limit(shape, settings, tables, in, is_kept, out);
-    out->is_trigger =
-        out->verdict == LB_SHAPE_QUEUE && (is_error || (int)out->severity <= settings->throttle->trigger);
+    out->is_trigger = out->verdict == LB_SHAPE_QUEUE && in->squeeze.quota < LB_QUOTA_STEP_ERRORS &&
+                      (is_error || (int)out->severity <= settings->throttle->trigger);
 }
 
 /* ---- what became of it ---- */

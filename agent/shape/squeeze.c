@@ -9,13 +9,17 @@
 #include "common/level.h"
 
 /* By step: how far ahead of the pace, as a share of what there is to spend. */
-static const double ahead_of_pace[LB_QUOTA_STEP_NOTHING] = { 0, 0.01, 0.02, 0.04, 0.08, 0.20 };
+static const double ahead_of_pace[LB_QUOTA_STEP_NOTHING] = { 0, 0.01, 0.02, 0.04, 0.08, 0.20, 0.30 };
 /* The pace leads to a little less than all: bodies on their way, and the steps' own width, take the rest. */
-#define PACE 0.97
+#define PACE        0.97
+#define LEAST_WIDTH 0.1 /* of the steps, at the end of the window */
 /* By step: so much spent of all, whatever the pace. The shipper itself stops at all of it. */
 #define ERRORS_AT  0.980
 #define SCARCE_AT  0.990
 #define NOTHING_AT 0.996
+
+/* An error that comes no more often than this passes at any step but the last: it is no storm. */
+#define RARE_NS 600000000000ull
 
 static const double fills[LB_PRESSURE_STEPS] = { 0, 0.70, 0.85, 0.95 };
 #define FILL_SLACK 0.10
@@ -38,13 +42,14 @@ unsigned lb_squeeze_quota_step(const struct lb_budget *budget, unsigned before)
     double all = (double)budget->limit * (1 - budget->from);
     double gone = budget->at > budget->from ? (budget->at - budget->from) / (1 - budget->from) : 0;
     double ahead = ((double)budget->spent - PACE * gone * all) / all;
+    double width = 1 - gone > LEAST_WIDTH ? 1 - gone : LEAST_WIDTH; /* what is ahead must be paid back by then */
     unsigned least = by_share_of_all(budget), step = 0;
 
     for (unsigned i = 1; i < LB_QUOTA_STEP_NOTHING; i++) {
         /* Errors are let through again as soon as there is something for them. */
-        double leave = i == LB_QUOTA_STEP_SCARCE ? ahead_of_pace[i] * 0.95 : ahead_of_pace[i] / 2;
+        double leave = i >= LB_QUOTA_STEP_SCARCE ? 0.95 : 0.5;
 
-        if (ahead >= (before >= i ? leave : ahead_of_pace[i]))
+        if (ahead >= ahead_of_pace[i] * width * (before >= i ? leave : 1))
             step = i;
     }
     return step > least ? step : least;
@@ -93,15 +98,19 @@ static struct lb_squeeze_answer by_quota(unsigned step, int severity, int floor,
 {
     static const uint64_t shares[] = { 0, 4, 16, LB_SQUEEZE_NEW_ONLY };
     bool is_error = is_kept || is_crash || severity <= LB_LEVEL_ERROR;
+    struct lb_squeeze_answer rare;
 
     if (step == 0 || (step < LB_QUOTA_STEP_ERRORS && (is_error || severity <= floor)))
         return (struct lb_squeeze_answer) { 0 };
     if (step < LB_QUOTA_STEP_ERRORS)
         return share(LB_DROP_QUOTA, shares[step]);
-    if (step >= LB_QUOTA_STEP_NOTHING || !is_error)
+    if (step >= LB_QUOTA_STEP_NOTHING || !is_error || (step == LB_QUOTA_STEP_CRASHES && !is_crash))
         return hold(LB_DROP_QUOTA);
-    if (step == LB_QUOTA_STEP_SCARCE && !is_crash)
-        return share(LB_DROP_QUOTA, 16);
+    if (step == LB_QUOTA_STEP_SCARCE && !is_crash) {
+        rare = share(LB_DROP_QUOTA, 16);
+        rare.quiet_ns = RARE_NS;
+        return rare;
+    }
     return (struct lb_squeeze_answer) { 0 };
 }
 
@@ -124,7 +133,8 @@ const char *lb_squeeze_quota_text(unsigned step)
         "of known patterns one record in 16 is sent",
         "new patterns, warnings and errors are sent",
         "errors are sent, without their context",
-        "crashes are sent, and of errors new patterns and one in 16",
+        "crashes are sent, and of errors new patterns, rare ones, and one in 16",
+        "crashes are sent",
         "nothing is sent",
     };
 

@@ -14,7 +14,7 @@
  * points below it (a fill), so that it does not flutter.
  *
  *   quota     1 known patterns one in 4 · 2 one in 16 · 3 new patterns only · 4 errors only ·
- *             5 of errors new patterns, and one in 16 · 6 nothing
+ *             5 of errors new patterns, rare ones, and one in 16 · 6 crashes only · 7 nothing
  *   pressure  1 no debug · 2 of info only new patterns · 3 no info
  *
  * Up to step 3 of a quota what is at or above `floor` passes as ever. Held is
@@ -25,10 +25,11 @@
  * how far ahead of that pace the spending is. Pure functions; the clock and
  * the counts are the caller's.
  */
-#define LB_QUOTA_STEPS        7
+#define LB_QUOTA_STEPS        8
 #define LB_QUOTA_STEP_ERRORS  4 /* from here on no context is brought along, and no warning passes */
 #define LB_QUOTA_STEP_SCARCE  5
-#define LB_QUOTA_STEP_NOTHING 6
+#define LB_QUOTA_STEP_CRASHES 6
+#define LB_QUOTA_STEP_NOTHING 7
 #define LB_PRESSURE_STEPS     4
 
 /* One quota, as it stands. */
@@ -75,7 +76,8 @@ enum lb_squeeze_verdict { LB_SQUEEZE_PASS = 0, LB_SQUEEZE_SHARE, LB_SQUEEZE_HOLD
 struct lb_squeeze_answer {
     enum lb_squeeze_verdict verdict;
     enum lb_drop drop; /* why it gives way: LB_DROP_QUOTA or LB_DROP_PRESSURE */
-    uint64_t share;    /* with SHARE: of known patterns one in so many; LB_SQUEEZE_NEW_ONLY: none */
+    uint64_t share;    /* with SHARE: of known patterns one in so many; LB_SQUEEZE_NEW_ONLY: none ... */
+    uint64_t quiet_ns; /* ... and one that was not seen for so long; 0: not for that */
 };
 
 /*

@@ -19,9 +19,8 @@
 #define ENVELOPE_GUESS 64
 
 /* Of a quota that runs short (store/link.h). */
-#define LONGEST_WAIT_NS  (600 * LB_NS_PER_S)
-#define SHORT_FOR_ERRORS 4
-#define URGENT_LONGER    4
+#define LONGEST_WAIT_NS   (600 * LB_NS_PER_S)
+#define LONGEST_URGENT_NS (30 * LB_NS_PER_S)
 
 /* Where the records end that can be read: the ring's head, or damage before it. */
 uint64_t lb_pending_end(const struct lb_shipper *shipper)
@@ -78,22 +77,23 @@ static void read_front(const struct lb_ring *ring, uint64_t words[3])
 
 /*
  * Each body has a head, and what is packed together packs better: where a quota runs short a body waits longer,
- * twice as long with each step. An urgent one waits for others only where even errors are too many.
+ * twice as long with each step.
  */
+static uint64_t stretched_ns(const struct lb_shipper *shipper, uint64_t given_ns, uint64_t longest_ns)
+{
+    uint64_t wait_ns = given_ns << lb_link_get(&shipper->link->quota_step);
+
+    return wait_ns < longest_ns ? wait_ns : lb_later(given_ns, longest_ns);
+}
+
 static uint64_t wait_ns(const struct lb_shipper *shipper)
 {
-    uint64_t given_ns = shipper->sink_config->wait_ms * LB_NS_PER_MS,
-             wait_ns = given_ns << lb_link_get(&shipper->link->quota_step);
-
-    return wait_ns < LONGEST_WAIT_NS ? wait_ns : lb_later(given_ns, LONGEST_WAIT_NS);
+    return stretched_ns(shipper, shipper->sink_config->wait_ms * LB_NS_PER_MS, LONGEST_WAIT_NS);
 }
 
 static uint64_t urgent_wait_ns(const struct lb_shipper *shipper)
 {
-    uint64_t given_ns = shipper->sink_config->urgent_wait_ms * LB_NS_PER_MS;
-    bool is_short = lb_link_get(&shipper->link->quota_step) >= SHORT_FOR_ERRORS;
-
-    return is_short ? given_ns * URGENT_LONGER : given_ns;
+    return stretched_ns(shipper, shipper->sink_config->urgent_wait_ms * LB_NS_PER_MS, LONGEST_URGENT_NS);
 }
 
 static uint64_t first_due_ns(const struct lb_shipper *shipper, uint64_t now_ns)

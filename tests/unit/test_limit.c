@@ -40,7 +40,7 @@ static int begin(void **state)
 static struct lb_limit_answer ask_for(uint32_t service, int severity, uint64_t pattern, uint32_t lines,
                                       uint64_t bytes, bool is_kept)
 {
-    struct lb_limit_ask ask = { service, severity, is_kept, pattern, lines, bytes, now_ns, 0 };
+    struct lb_limit_ask ask = { service, severity, is_kept, pattern, lines, bytes, now_ns, 0, 0 };
     struct lb_limit_answer answer;
 
     lb_limit_look(&limit, &settings, &ask, &answer);
@@ -51,7 +51,7 @@ static struct lb_limit_answer ask_for(uint32_t service, int severity, uint64_t p
 
 static enum lb_limit_wish wish_of(uint32_t service)
 {
-    struct lb_limit_ask ask = { service, LB_LEVEL_INFO, false, 0, 1, 100, now_ns, 0 };
+    struct lb_limit_ask ask = { service, LB_LEVEL_INFO, false, 0, 1, 100, now_ns, 0, 0 };
 
     return lb_limit_wish(&limit, &settings, &ask);
 }
@@ -219,7 +219,7 @@ static void bytes_are_limited_but_what_is_bad_only_pays(void **state)
 
 static void looking_again_costs_nothing(void **state)
 {
-    struct lb_limit_ask ask = { 3, LB_LEVEL_INFO, false, 7, 1, 100, now_ns, 0 };
+    struct lb_limit_ask ask = { 3, LB_LEVEL_INFO, false, 7, 1, 100, now_ns, 0, 0 };
     struct lb_limit_answer answer;
 
     (void)state;
