@@ -142,9 +142,10 @@ void lb_meter_charge(struct lb_shipper *shipper, const struct lb_body *body, boo
         lb_release_publish(shipper);
 }
 
-uint64_t lb_meter_today(const struct lb_shipper *shipper)
+uint64_t lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns)
 {
-    return get(shipper, LB_METER_ALL, LB_METER_DAY_BYTES);
+    /* Nobody steps at midnight only for this. */
+    return now_ns < shipper->meter.day_ends_ns ? get(shipper, LB_METER_ALL, LB_METER_DAY_BYTES) : 0;
 }
 
 /* ---- when more may go ---- */

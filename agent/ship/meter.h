@@ -66,6 +66,6 @@ size_t lb_meter_max_bytes(const struct lb_shipper *shipper);
  * Bytes sent in the day that it is, for status.
  *   calls     slow side
  */
-uint64_t lb_meter_today(const struct lb_shipper *shipper);
+uint64_t lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns);
 
 #endif

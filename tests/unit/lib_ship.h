@@ -13,6 +13,7 @@
  * books must balance, and a step that asks to be called at once, over and over
  * without getting anything done, ends the test.
  */
+#define SHIP_HEAD    600u /* what a request takes on the link beside its body */
 #define SHIP_SECOND  1000000000ull
 #define SHIP_WALL_NS (1800000000 * SHIP_SECOND) /* what the wall clock is ahead of boot time: 2027 */
 

@@ -205,6 +205,65 @@ static void a_start_without_an_end_or_of_another_length_does_no_harm(void **stat
     assert_null(strstr(encoded(record), "\"kind\""));
 }
 
+static void an_alert_says_what_it_is_about_and_the_step(void **state)
+{
+    struct lb_alert alert = { .what = LB_ALERT_PRESSURE, .step = 2, .before = 1, .text = "the queue is full" };
+    struct lb_record *record;
+
+    (void)state;
+    encode_begin("", LB_SEQUENCE_OFF);
+    record = record_of("logboom", "", &alert, sizeof alert);
+    record->kind = LB_KIND_ALERT;
+    encoded(record);
+    assert_non_null(strstr(encoded_text, "\"message\":\"logboom: the queue is full\""));
+    assert_non_null(strstr(encoded_text, "\"logboom\":{\"kind\":\"alert\",\"alert\":\"pressure\",\"step\":2,\"before\":1}"));
+    memset(alert.text, 'x', sizeof alert.text); /* damaged: it has no end */
+    alert.what = 99;
+    record = record_of("logboom", "", &alert, sizeof alert);
+    record->kind = LB_KIND_ALERT;
+    assert_non_null(strstr(encoded(record), "\"alert\":\"unknown\""));
+}
+
+static struct lb_record *heartbeat_of(const struct lb_heartbeat *heart)
+{
+    struct lb_record *record = record_of("logboom", "", heart, sizeof *heart);
+
+    record->kind = LB_KIND_HEARTBEAT;
+    return record;
+}
+
+static void a_heartbeat_tells_what_is_known_and_nothing_else(void **state)
+{
+    struct lb_heartbeat heart = { .uptime_s = 7, .config = 0x1122334455667788, .ring = 0xabc, .fill = 125,
+                                  .oldest_ms = 30, .delivery_s = UINT64_MAX, .celsius = LB_HEARTBEAT_UNKNOWN,
+                                  .throttled = LB_HEARTBEAT_UNKNOWN };
+
+    (void)state;
+    encode_begin("", LB_SEQUENCE_OFF);
+    encoded(heartbeat_of(&heart));
+    assert_non_null(strstr(encoded_text,
+                           "\"logboom\":{\"kind\":\"heartbeat\",\"version\":\"" LB_VERSION "\",\"config\":\"55667788\","
+                           "\"ring\":\"0000000000000abc\",\"clock\":\"exact\",\"up_s\":7,\"fill\":12.5,\"oldest_ms\":30}"));
+    heart.celsius = (uint64_t)(int64_t)-4500;
+    heart.throttled = 0x50005;
+    heart.delivery_s = 3;
+    heart.lost = 2;
+    encoded(heartbeat_of(&heart));
+    assert_non_null(strstr(encoded_text, "\"delivery_s\":3,\"lost\":2,\"celsius\":-4.5,\"undervoltage\":true}"));
+}
+
+static void a_heartbeat_is_under_400_bytes(void **state)
+{
+    struct lb_heartbeat heart = { .uptime_s = 31536000, .config = UINT32_MAX, .ring = UINT64_MAX, .fill = 1000,
+                                  .oldest_ms = 99999999, .delivery_s = 31536000, .in = 99999999,
+                                  .queued = 99999999, .held = 999999, .dropped = 99999999,
+                                  .delivered = 99999999, .lost = 99999999, .celsius = 84000, .throttled = 1 };
+
+    (void)state;
+    encode_begin("[agent]\nhostname = device-0123\n", LB_SEQUENCE_OFF);
+    assert_in_range(strlen(encoded(heartbeat_of(&heart))), 300, 399);
+}
+
 static void a_receipt_of_expired_lines_says_so(void **state)
 {
     struct lb_receipt receipt = { .reason = LB_REASON_EXPIRED, .lines = 2, .bytes = 9 };
@@ -231,6 +290,9 @@ int main(void)
         CLAIM(a_start_tells_the_ring_before_and_its_last_numbers),
         CLAIM(a_start_without_an_end_or_of_another_length_does_no_harm),
         CLAIM(a_receipt_of_expired_lines_says_so),
+        CLAIM(an_alert_says_what_it_is_about_and_the_step),
+        CLAIM(a_heartbeat_tells_what_is_known_and_nothing_else),
+        CLAIM(a_heartbeat_is_under_400_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

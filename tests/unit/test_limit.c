@@ -308,6 +308,66 @@ static void no_patterns_leaves_the_rate_alone(void **state)
     assert_int_equal(passing(6000, 0, 0), 5000);
 }
 
+/* ---- what runs short asks for a share of known patterns (squeeze.h) ---- */
+
+static enum lb_limit_verdict share_of(uint64_t share, uint64_t quiet_ns, int severity, uint64_t pattern)
+{
+    struct lb_limit_ask ask = { .service_ix = 3, .severity = severity, .pattern = pattern, .lines = 1,
+                                .bytes = 100, .now_ns = now_ns, .share = share, .quiet_ns = quiet_ns };
+    struct lb_limit_answer answer;
+
+    lb_limit_look(&limit, &settings, &ask, &answer);
+    lb_limit_note(&limit, &settings, &ask, &answer);
+    lb_commit_publish(&throttle_commit);
+    now_ns += SECOND;
+    return answer.verdict;
+}
+
+static void of_a_known_pattern_one_in_so_many_passes_and_a_new_one_always(void **state)
+{
+    unsigned passed = 0;
+
+    (void)state;
+    assert_int_equal(share_of(4, 0, LB_LEVEL_INFO, 7), LB_LIMIT_PASS);
+    for (int i = 0; i < 400; i++)
+        passed += share_of(4, 0, LB_LEVEL_INFO, 7) == LB_LIMIT_PASS;
+    assert_int_equal(passed, 100);
+    assert_int_equal(share_of(UINT64_MAX, 0, LB_LEVEL_INFO, 7), LB_LIMIT_SHARE);
+    assert_int_equal(share_of(UINT64_MAX, 0, LB_LEVEL_INFO, 8), LB_LIMIT_PASS);
+    assert_int_equal(share_of(UINT64_MAX, 0, LB_LEVEL_INFO, 8), LB_LIMIT_SHARE);
+}
+
+static void a_share_of_errors_lets_rare_ones_pass(void **state)
+{
+    (void)state;
+    assert_int_equal(share_of(16, 600 * SECOND, LB_LEVEL_ERROR, 7), LB_LIMIT_PASS);
+    assert_int_equal(share_of(16, 600 * SECOND, LB_LEVEL_ERROR, 7), LB_LIMIT_SHARE);
+    now_ns += 600 * SECOND;
+    assert_int_equal(share_of(16, 600 * SECOND, LB_LEVEL_ERROR, 7), LB_LIMIT_PASS);
+}
+
+static void where_patterns_are_not_told_apart_time_decides_of_a_share(void **state)
+{
+    unsigned passed = 0;
+
+    (void)state;
+    settings.max_patterns = 0;
+    for (int i = 0; i < 4000; i++, now_ns += 12345678)
+        passed += share_of(4, 0, LB_LEVEL_INFO, 0) == LB_LIMIT_PASS;
+    assert_in_range(passed, 900, 1100);
+    assert_int_equal(share_of(UINT64_MAX, 0, LB_LEVEL_INFO, 0), LB_LIMIT_SHARE);
+}
+
+static void a_share_asks_for_the_pattern_whatever_the_rate(void **state)
+{
+    struct lb_limit_ask ask = { .service_ix = 9, .severity = LB_LEVEL_ERROR, .lines = 1, .now_ns = now_ns, .share = 16 };
+
+    (void)state;
+    assert_int_equal(lb_limit_wish(&limit, &settings, &ask), LB_LIMIT_ANY_PATTERN);
+    ask.share = 0;
+    assert_int_equal(lb_limit_wish(&limit, &settings, &ask), LB_LIMIT_NO_PATTERN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, throttle_end)
 
 int main(void)
@@ -333,6 +393,10 @@ int main(void)
         TEST(a_quiet_service_is_not_asked_for_its_patterns),
         TEST(a_firehose_is_asked_for_all_its_patterns_only_as_long_as_that_is_cheap),
         TEST(no_patterns_leaves_the_rate_alone),
+        TEST(of_a_known_pattern_one_in_so_many_passes_and_a_new_one_always),
+        TEST(a_share_of_errors_lets_rare_ones_pass),
+        TEST(where_patterns_are_not_told_apart_time_decides_of_a_share),
+        TEST(a_share_asks_for_the_pattern_whatever_the_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
