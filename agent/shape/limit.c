@@ -291,7 +291,7 @@ static bool is_of_share(const struct lb_limit *limit, const struct lb_limit_ask 
     answer->is_new = answer->row == 0;
     answer->is_beyond = !answer->is_new;
     return answer->is_new ||
-           (ask->quiet_ns > 0 && ask->now_ns - get(limit, answer->row, LB_PATTERN_SEEN_NS) >= ask->quiet_ns) ||
+           (ask->quiet_ns > 0 && ask->now_ns >= get(limit, answer->row, LB_PATTERN_FULL_NS) + ask->quiet_ns) ||
            (ask->share != UINT64_MAX && (get(limit, answer->row, LB_PATTERN_BEYOND) + 1) % ask->share == 0);
 }
 
@@ -340,7 +340,7 @@ static void note_pattern(struct lb_limit *limit, const struct lb_throttle_config
     }
     set(limit, row, LB_PATTERN_SEEN_NS, ask->now_ns);
     set(limit, row, LB_PATTERN_BEYOND, answer->is_beyond ? get(limit, row, LB_PATTERN_BEYOND) + 1 : 0);
-    if (answer->verdict == LB_LIMIT_PASS && !answer->is_beyond)
+    if (answer->verdict == LB_LIMIT_PASS && (!answer->is_beyond || ask->share))
         set(limit, row, LB_PATTERN_FULL_NS,
             lb_bucket_charge(get(limit, row, LB_PATTERN_FULL_NS), ask->now_ns, 1,
                              settings->pattern_rate_per_day, settings->pattern_burst));

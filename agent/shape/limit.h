@@ -68,7 +68,7 @@ struct lb_limit_ask {
     uint64_t bytes;
     uint64_t now_ns; /* boot time at which it was captured */
     uint64_t share;  /* of a known pattern only one in so many passes, UINT64_MAX: none; 0: nobody asks that */
-    uint64_t quiet_ns; /* share: and one whose pattern was not seen for so long; 0: not for that */
+    uint64_t quiet_ns; /* share: and one of whose pattern none passed for so long; 0: not for that */
 };
 
 enum lb_limit_verdict { LB_LIMIT_PASS = 0, LB_LIMIT_SAMPLE, LB_LIMIT_LIMIT, LB_LIMIT_SHARE };

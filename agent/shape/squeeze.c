@@ -19,7 +19,8 @@ static const double ahead_of_pace[LB_QUOTA_STEP_NOTHING] = { 0, 0.01, 0.02, 0.04
 #define NOTHING_AT 0.996
 
 /* An error that comes no more often than this passes at any step but the last: it is no storm. */
-#define RARE_NS 600000000000ull
+#define RARE_NS   600000000000ull
+#define RAREST_NS 1800000000000ull /* at the step before nothing */
 
 static const double fills[LB_PRESSURE_STEPS] = { 0, 0.70, 0.85, 0.95 };
 #define FILL_SLACK 0.10
@@ -104,14 +105,13 @@ static struct lb_squeeze_answer by_quota(unsigned step, int severity, int floor,
         return (struct lb_squeeze_answer) { 0 };
     if (step < LB_QUOTA_STEP_ERRORS)
         return share(LB_DROP_QUOTA, shares[step]);
-    if (step >= LB_QUOTA_STEP_NOTHING || !is_error || (step == LB_QUOTA_STEP_CRASHES && !is_crash))
+    if (step >= LB_QUOTA_STEP_NOTHING || !is_error)
         return hold(LB_DROP_QUOTA);
-    if (step == LB_QUOTA_STEP_SCARCE && !is_crash) {
-        rare = share(LB_DROP_QUOTA, 16);
-        rare.quiet_ns = RARE_NS;
-        return rare;
-    }
-    return (struct lb_squeeze_answer) { 0 };
+    if (step == LB_QUOTA_STEP_ERRORS || is_crash)
+        return (struct lb_squeeze_answer) { 0 };
+    rare = share(LB_DROP_QUOTA, step == LB_QUOTA_STEP_SCARCE ? 16 : LB_SQUEEZE_NEW_ONLY);
+    rare.quiet_ns = step == LB_QUOTA_STEP_SCARCE ? RARE_NS : RAREST_NS;
+    return rare;
 }
 
 struct lb_squeeze_answer lb_squeeze_ask(const struct lb_squeeze *squeeze, int severity, int floor,
@@ -134,7 +134,7 @@ const char *lb_squeeze_quota_text(unsigned step)
         "new patterns, warnings and errors are sent",
         "errors are sent, without their context",
         "crashes are sent, and of errors new patterns, rare ones, and one in 16",
-        "crashes are sent",
+        "crashes are sent, and of errors new patterns and one in half an hour",
         "nothing is sent",
     };
 

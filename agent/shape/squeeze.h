@@ -14,7 +14,8 @@
  * points below it (a fill), so that it does not flutter.
  *
  *   quota     1 known patterns one in 4 · 2 one in 16 · 3 new patterns only · 4 errors only ·
- *             5 of errors new patterns, rare ones, and one in 16 · 6 crashes only · 7 nothing
+ *             5 of errors new patterns, rare ones, and one in 16 ·
+ *             6 of errors new patterns, and one in half an hour · 7 nothing
  *   pressure  1 no debug · 2 of info only new patterns · 3 no info
  *
  * Up to step 3 of a quota what is at or above `floor` passes as ever. Held is
@@ -77,7 +78,7 @@ struct lb_squeeze_answer {
     enum lb_squeeze_verdict verdict;
     enum lb_drop drop; /* why it gives way: LB_DROP_QUOTA or LB_DROP_PRESSURE */
     uint64_t share;    /* with SHARE: of known patterns one in so many; LB_SQUEEZE_NEW_ONLY: none ... */
-    uint64_t quiet_ns; /* ... and one that was not seen for so long; 0: not for that */
+    uint64_t quiet_ns; /* ... and one of which none passed for so long; 0: not for that */
 };
 
 /*

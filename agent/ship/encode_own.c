@@ -147,7 +147,7 @@ static int alert_text(const union own *own, char *buf, size_t size)
 static int heartbeat_text(const union own *own, char *buf, size_t size)
 {
     (void)own;
-    return snprintf(buf, size, "logboom: alive");
+    return snprintf(buf, size, "alive");
 }
 
 /* ---- for programs ---- */
@@ -327,8 +327,7 @@ static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *t
         const char *key;
         uint64_t lines;
     } books[] = {
-        { "in", heart->in },
-        { "queued", heart->queued },
+        { "in", heart->in }, /* what is queued is the rest of it */
         { "held", heart->held },
         { "dropped", heart->dropped },
         { "delivered", heart->delivered },
@@ -341,7 +340,7 @@ static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *t
                   lb_clock_trust_name(heart->clock < LB_CLOCK_TRUST_COUNT ? heart->clock : LB_CLOCK_UNKNOWN));
     to = add_u64(to, "up_s", heart->uptime_s);
     to += sprintf(to, ",\"fill\":%u.%u", (unsigned)(heart->fill / 10 % 1000), (unsigned)(heart->fill % 10));
-    to = add_u64(to, "oldest_ms", heart->oldest_ms);
+    to = add_u64(to, "oldest_s", heart->oldest_ms / 1000);
     if (heart->delivery_s != UINT64_MAX)
         to = add_u64(to, "delivery_s", heart->delivery_s);
     for (unsigned i = 0; i < sizeof books / sizeof books[0]; i++)
@@ -350,7 +349,7 @@ static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *t
     if (heart->celsius != LB_HEARTBEAT_UNKNOWN)
         to += sprintf(to, ",\"celsius\":%.1f", (double)(int64_t)heart->celsius / 1000);
     if (heart->throttled != LB_HEARTBEAT_UNKNOWN)
-        to += sprintf(to, ",\"undervoltage\":%s", heart->throttled & 1 ? "true" : "false");
+        to += sprintf(to, ",\"power\":\"%s\"", heart->throttled & 1 ? "low" : "ok");
     return to;
 }
 

@@ -22,16 +22,18 @@ from lines import (NUMBER, assert_books_balance, assert_exactly, book, by_number
 SUM = {"lines", "bytes"}
 BOOK = {"in", "open", "queued", "held", "dropped", "pending", "delivered", "shed", "rejected", "own", "dropped_by",
         "held_by", "shed_by"}
-HELD = {"filter", "collapse", "sample", "limit", "lost"}
+HELD = {"filter", "collapse", "sample", "limit", "lost", "quota", "pressure"}
 DROPS = {"blank", "overload", "client", "repeat"} | HELD
 KEYS = {
-    "": {"version", "pid", "uptime_s", "runtime_dir", "hostname", "books", "sinks", "ring", "held", "redact", "staging", "inputs", "syslog", "clock",
+    "": {"version", "pid", "uptime_s", "runtime_dir", "hostname", "books", "sinks", "ring", "held", "redact", "network", "pressure", "staging", "inputs", "syslog", "clock",
          "memory", "refused"},
     "sinks": {"name", "type", "state", "requests", "delivered_bodies", "failures", "lines", "raw_bytes", "wire_bytes",
               "in_flight", "last_delivery_s", "next_try_s", "encoding", "body_lines", "body_bytes", "last_error"},
     "ring": {"id", "size", "used", "fill", "tmpfs", "locked", "lock_error", "holes", "lost_bytes", "set_aside", "next"},
     "held": {"size", "used", "locked"},
     "redact": {"jit"},
+    "network": {"quota", "rate"},
+    "pressure": {"step"},
     "staging": {"size", "free", "streams", "cut", "locked"},
     "clock": {"boot_ms", "wall_ms", "synchronized", "state"},
     "memory": {"ceiling", "parts"},
@@ -47,7 +49,7 @@ def numbered(sink):
 def assert_has_every_key(status):
     assert set(status) == KEYS[""]
     assert [set(sink) for sink in status["sinks"]] == [KEYS["sinks"]]
-    for key in "ring", "staging", "clock", "memory":
+    for key in "ring", "network", "pressure", "staging", "clock", "memory":
         assert set(status[key]) == KEYS[key], key
     assert set(status["ring"]["next"]) == {"urgent", "routine"}
     for one in [status["books"]["all"], *status["books"]["services"].values()]:

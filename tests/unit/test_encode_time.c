@@ -243,25 +243,30 @@ static void a_heartbeat_tells_what_is_known_and_nothing_else(void **state)
     encoded(heartbeat_of(&heart));
     assert_non_null(strstr(encoded_text,
                            "\"logboom\":{\"kind\":\"heartbeat\",\"version\":\"" LB_VERSION "\",\"config\":\"55667788\","
-                           "\"ring\":\"0000000000000abc\",\"clock\":\"exact\",\"up_s\":7,\"fill\":12.5,\"oldest_ms\":30}"));
+                           "\"ring\":\"0000000000000abc\",\"clock\":\"exact\",\"up_s\":7,\"fill\":12.5,\"oldest_s\":0}"));
     heart.celsius = (uint64_t)(int64_t)-4500;
     heart.throttled = 0x50005;
     heart.delivery_s = 3;
     heart.lost = 2;
     encoded(heartbeat_of(&heart));
-    assert_non_null(strstr(encoded_text, "\"delivery_s\":3,\"lost\":2,\"celsius\":-4.5,\"undervoltage\":true}"));
+    assert_non_null(strstr(encoded_text, "\"delivery_s\":3,\"lost\":2,\"celsius\":-4.5,\"power\":\"low\"}"));
 }
 
+/* A year after its start, with all that a board can tell: in an outage, and when it has never been as busy. */
 static void a_heartbeat_is_under_400_bytes(void **state)
 {
-    struct lb_heartbeat heart = { .uptime_s = 31536000, .config = UINT32_MAX, .ring = UINT64_MAX, .fill = 1000,
-                                  .oldest_ms = 99999999, .delivery_s = 31536000, .in = 99999999,
-                                  .queued = 99999999, .held = 999999, .dropped = 99999999,
-                                  .delivered = 99999999, .lost = 99999999, .celsius = 84000, .throttled = 1 };
+    struct lb_heartbeat away = { .uptime_s = 31536000, .config = UINT32_MAX, .ring = UINT64_MAX, .clock = LB_CLOCK_UNKNOWN,
+                                 .fill = 953, .oldest_ms = 64800000, .delivery_s = 64800, .in = 999999,
+                                 .held = 99999, .dropped = 999999, .lost = 99999, .celsius = 84000,
+                                 .throttled = 1 },
+                        busy = away;
 
     (void)state;
+    busy.oldest_ms = busy.delivery_s = busy.lost = 1;
+    busy.in = busy.delivered = 9999999;
     encode_begin("[agent]\nhostname = device-0123\n", LB_SEQUENCE_OFF);
-    assert_in_range(strlen(encoded(heartbeat_of(&heart))), 300, 399);
+    assert_in_range(strlen(encoded(heartbeat_of(&away))), 300, 399);
+    assert_in_range(strlen(encoded(heartbeat_of(&busy))), 300, 399);
 }
 
 static void a_receipt_of_expired_lines_says_so(void **state)

@@ -138,8 +138,10 @@ static void a_quota_takes_known_patterns_then_new_ones_then_warnings_then_errors
     assert_int_equal(ask(4, 0, LB_LEVEL_ERROR).verdict, LB_SQUEEZE_PASS);
     assert_int_equal(ask(5, 0, LB_LEVEL_ERROR).share, 16);
     assert_true(ask(5, 0, LB_LEVEL_ERROR).quiet_ns > 0);
-    assert_int_equal(ask(6, 0, LB_LEVEL_ERROR).verdict, LB_SQUEEZE_HOLD);
-    assert_int_equal(ask(6, 0, LB_LEVEL_ERROR).drop, LB_DROP_QUOTA);
+    assert_true(ask(6, 0, LB_LEVEL_ERROR).share == LB_SQUEEZE_NEW_ONLY);
+    assert_true(ask(6, 0, LB_LEVEL_ERROR).quiet_ns > ask(5, 0, LB_LEVEL_ERROR).quiet_ns);
+    assert_int_equal(ask(7, 0, LB_LEVEL_ERROR).verdict, LB_SQUEEZE_HOLD);
+    assert_int_equal(ask(7, 0, LB_LEVEL_ERROR).drop, LB_DROP_QUOTA);
 }
 
 static void a_crash_passes_as_long_as_anything_does(void **state)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""What runs short: the data plan, the link, the queue; and the sign of life that tells of it.
+
+The story: a device with a small data plan logs as if it had a large one. What is worth least gives way, each step is
+told once, errors come through, and nothing is lost: what gave way is held, or counted.
+"""
+
+import json
+
+import pytest
+
+from conftest import wait_until
+from lines import assert_books_balance, book, by_number, is_own, lines
+
+QUOTA = "256K/day"
+
+
+@pytest.fixture
+def numbered(sink):
+    sink["sink datadog"].update(sequence="all", wait="50ms", urgent_wait="20ms", retry_min="20ms", retry_max="200ms",
+                                compression="none")
+    return sink
+
+
+def own(intake, kind):
+    found = by_number(intake.everything())
+    return [e["logboom"] for _, e in sorted(found.items()) if e["logboom"].get("kind") == kind]
+
+
+def feed(agent, data, service="app"):
+    client = agent.pipe("-s", service)
+    client.communicate(data, timeout=30)
+    assert client.returncode == 0
+
+
+def words(count, level="INFO"):
+    """Lines of one pattern."""
+    return b"".join(b"%s:app:read sensor %d of the pump in hall %d\n" % (level.encode(), n, n % 7)
+                    for n in range(count))
+
+
+def text_of(name):
+    """Some text that makes a pattern of its own."""
+    return f"INFO:app:{name} was never said before\n".encode()
+
+
+# --- quotas
+
+
+def test_a_quota_that_runs_short_holds_what_is_worth_least_and_tells_each_step_once(agent, numbered, intake):
+    a = agent({**numbered, "network": {"quota": QUOTA}, "held": {"size": "8M"}})
+    quota = a.status()["network"]["quota"]
+    assert quota["window"] == "day" and quota["limit"] == 256 * 1024 and quota["step"] == 0
+    for _ in range(6):
+        feed(a, words(400))
+        wait_until(lambda: book(a, "app")["open"] == 0)
+    wait_until(lambda: book(a, "app")["in"] == 2400, 30)
+    feed(a, b"ERROR:app:the pump has stopped\n")
+    wait_until(lambda: any("pump has stopped" in e["message"] for e in intake.everything()), 30, "the error came")
+    status = a.status()
+    assert status["network"]["quota"]["step"] >= 1
+    held = status["books"]["services"]["app"]["held_by"]["quota"]["lines"]
+    dropped = status["books"]["services"]["app"]["dropped_by"]["quota"]["lines"]
+    assert held + dropped > 500, "most of what was said gave way"
+    assert_books_balance(status)
+    steps = [alert for alert in own(intake, "alert") if alert["alert"] == "quota"]
+    assert steps and steps[0]["before"] == 0 and steps[-1]["step"] >= 1
+    assert all(a["step"] == b["before"] for a, b in zip(steps, steps[1:])), "each step once, in order"
+
+
+def test_nothing_passes_all_of_a_quota(agent, numbered, intake):
+    a = agent({**numbered, "network": {"quota": "64K/day"}})
+    for n in range(30):
+        feed(a, b"".join(b"ERROR:app:%s failed with %d\n" % (b"abcdefghij"[n % 10:n % 10 + 1] * 40, i) for i in range(100)))
+    wait_until(lambda: book(a, "app")["in"] == 3000, 30)
+    wait_until(lambda: a.status()["network"]["quota"]["step"] == 7 or book(a)["pending"] == 0, 30)
+    sent = sum(len(request.body) for request in intake.requests())
+    assert 20_000 < sent <= 64 * 1024
+    assert a.status()["sinks"][0]["wire_bytes"] <= 64 * 1024
+    assert_books_balance(a.status())
+
+
+def test_a_service_has_a_quota_of_its_own(agent, numbered, intake):
+    a = agent({**numbered, "service loud": {"quota": "128K/day"}})
+    for _ in range(4):
+        feed(a, words(400), "loud")
+        feed(a, words(100), "calm")
+    wait_until(lambda: book(a)["in"] == 2000, 30)
+    services = a.status()["books"]["services"]
+    assert services["loud"]["quota"]["step"] >= 1 and "quota" not in services["calm"]
+    assert services["loud"]["held_by"]["quota"]["lines"] + services["loud"]["dropped_by"]["quota"]["lines"] > 200
+    assert services["calm"]["queued"]["lines"] == 400
+    assert any(e["service"] == "loud" and e["logboom"].get("alert") == "quota"
+               for e in by_number(intake.everything()).values())
+
+
+def test_what_was_spent_is_known_after_a_kill(agent, numbered, intake):
+    a = agent({**numbered, "network": {"quota": "10M/day"}})
+    feed(a, words(500))
+    wait_until(lambda: book(a)["delivered"] == 500, 20)
+    spent = a.status()["network"]["quota"]["spent"]
+    assert spent > 20_000
+    a.kill9()
+    a.start()
+    assert a.status()["network"]["quota"]["spent"] >= spent
+
+
+def test_a_link_rate_slows_down_and_loses_nothing(agent, numbered, intake):
+    a = agent({**numbered, "network": {"rate": "64K/s"}})
+    assert a.status()["network"]["rate"] == 64 * 1024
+    feed(a, words(1500))
+    wait_until(lambda: book(a)["delivered"] == 1500, 60)
+    sizes = [len(request.body) for request in intake.requests()]
+    assert max(sizes) <= 20 * 1024, "bodies suit the rate"
+    assert_books_balance(a.status())
+
+
+# --- pressure
+
+
+def test_a_queue_that_fills_holds_debug_and_tells_it_once_up_and_once_down(agent, numbered, intake):
+    numbered["sink datadog"]["retry_max"] = "300ms"
+    intake.plan.set([{"do": "status", "code": 503, "times": -1}])
+    a = agent({**numbered, "ring": {"size": "256K"}, "held": {"size": "1M"},
+               "throttle": {"rate": "off", "pattern_rate": "off", "floor_rate": "off", "collapse": "off"}})
+    for n in range(0, 2400, 100):
+        feed(a, lines(n, n + 100, "y" * 60))
+    wait_until(lambda: a.status()["ring"]["fill"] >= 0.6, 20)
+    assert a.status()["pressure"]["step"] >= 1
+    queued = book(a, "app")["queued"]
+    feed(a, b"DEBUG:app:nobody needs this now\n" * 20)
+    status = wait_until(lambda: a.status() if book(a, "app")["in"] == 2420 else None, 20)
+    assert status["books"]["services"]["app"]["held_by"]["pressure"]["lines"] == 20
+    assert status["books"]["services"]["app"]["queued"]["lines"] == queued
+    intake.plan.set([])
+    wait_until(lambda: a.status()["pressure"]["step"] == 0, 30, "it is over when the queue has drained")
+    steps = wait_until(lambda: [s for s in own(intake, "alert") if s["step"] == 0] and own(intake, "alert"), 20)
+    assert [s["alert"] for s in steps] == ["pressure"] * len(steps)
+    assert steps[0]["before"] == 0 and steps[-1]["step"] == 0
+    assert all(x["step"] == y["before"] for x, y in zip(steps, steps[1:]))
+    assert_books_balance(a.status())
+
+
+def test_with_pressure_off_debug_is_queued_as_ever(agent, numbered, intake):
+    intake.plan.set([{"do": "status", "code": 503, "times": -1}])
+    a = agent({**numbered, "ring": {"size": "256K"}})
+    for n in range(0, 2400, 100):
+        feed(a, lines(n, n + 100, "y" * 60))
+    feed(a, b"DEBUG:app:nobody needs this now\n" * 20)
+    wait_until(lambda: book(a, "app")["in"] == 2420, 20)
+    assert a.status()["books"]["all"]["held_by"]["pressure"]["lines"] == 0
+
+
+# --- heartbeat
+
+
+def hearts(intake):
+    return [e for _, e in sorted(by_number(intake.everything()).items()) if e["logboom"].get("kind") == "heartbeat"]
+
+
+def test_a_heartbeat_tells_how_it_is_and_what_was_done_since_the_last_one(agent, numbered, intake):
+    a = agent({**numbered, "heartbeat": {"interval": "1s"}})
+    feed(a, words(50))
+    wait_until(lambda: len(hearts(intake)) >= 3 and book(a)["delivered"] == 50, 30)
+    status = a.status()
+    beats = [e["logboom"] for e in hearts(intake)]
+    assert sum(beat.get("in", 0) for beat in beats) == 50
+    first = hearts(intake)[0]
+    assert first["service"] == "logboom" and first["status"] == "info"
+    assert beats[0]["version"] == status["version"] and beats[0]["ring"] == status["ring"]["id"]
+    assert beats[0]["clock"] in ("exact", "repaired", "bounded", "unknown")
+    assert all(beat["up_s"] <= status["uptime_s"] + 60 for beat in beats)
+    assert len({beat["config"] for beat in beats}) == 1
+    # With the numbers that only sequence = all puts on it.
+    assert all(len(json.dumps(e, separators=(",", ":"))) < 480 for e in hearts(intake))
+
+
+def test_a_heartbeat_rides_with_what_is_sent_anyway(agent, numbered, intake):
+    numbered["sink datadog"]["wait"] = "300ms"
+    a = agent({**numbered, "heartbeat": {"interval": "10s"}})
+    client = a.pipe("-s", "app")
+    for n in range(1000):
+        client.stdin.write(b"INFO:app:tick %d\n" % n)
+        client.stdin.flush()
+        if n % 5 == 0 and hearts(intake):
+            break
+        wait_until(lambda: len(intake.requests()) >= 0)
+        import time
+        time.sleep(0.03)
+    client.stdin.close()
+    client.wait(20)
+    beat = wait_until(lambda: hearts(intake), 30)[0]
+    body = next(r for r in intake.requests() if any(e["logboom"].get("kind") == "heartbeat" for e in r.entries))
+    assert any(not is_own(e) for e in body.entries), "it is not alone"
+    assert beat["logboom"]["in"] > 0
+
+
+def test_without_an_interval_there_is_no_heartbeat_and_a_reload_brings_it(agent, numbered, intake):
+    a = agent(numbered)
+    feed(a, words(10))
+    wait_until(lambda: book(a)["delivered"] == 10, 20)
+    assert not hearts(intake)
+    a.sections["heartbeat"] = {"interval": "1s"}
+    a.write_ini()
+    a.hup()
+    wait_until(lambda: hearts(intake), 30)
+    before = hearts(intake)[-1]["logboom"]["config"]
+    a.sections["heartbeat"] = {"interval": "2s"}
+    a.write_ini()
+    a.hup()
+    wait_until(lambda: hearts(intake)[-1]["logboom"]["config"] != before, 30, "the configuration is another one")
