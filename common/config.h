@@ -88,7 +88,7 @@ struct lb_throttle_config {
     uint64_t context_ms, context_bytes; /* how much of it; 0: none */
     struct lb_quota quota;
     bool has_pressure;
-    struct lb_rule_list drop, keep;     /* a service's own, beside those of [throttle] */
+    struct lb_rule_list drop, keep; /* a service's own, beside those of [throttle] */
 };
 
 /* The keys of [redact] that a service may set for itself. */
@@ -145,7 +145,7 @@ struct lb_sink_config {
 };
 
 struct lb_config {
-    char *file; /* the main file this was read from */
+    char *file;    /* the main file this was read from */
     uint64_t hash; /* of all that is set in the files, as written */
     /* [agent] */
     char *hostname; /* expanded */

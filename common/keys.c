@@ -225,8 +225,8 @@ static const struct lb_key keys[] = {
       .help = "RAM for records that are throttled: the newest of each service stay, until an error asks for "
               "them." },
 
-    { KEY(NETWORK, "network", "quota"), LB_KEY_QUOTA, FIELD(lb_config, quota), .dflt = "off",
-      .min = 64 * KIB, .max = 1024 * 1024 * MIB, .off_means = "no limit",
+    { KEY(NETWORK, "network", "quota"), LB_KEY_QUOTA, FIELD(lb_config, quota), .dflt = "off", .min = 64 * KIB,
+      .max = 1024 * 1024 * MIB, .off_means = "no limit",
       .help =
           "Bytes that the agent may send in a day or a month, by UTC, with heads and what TLS adds: 50M/day, "
           "500M/month. It is spent evenly: what would run ahead of the time is sampled or held, errors last. "
@@ -237,8 +237,9 @@ static const struct lb_key keys[] = {
 
     { KEY(HEARTBEAT, "heartbeat", "interval"), LB_KEY_DURATION, FIELD(lb_config, heartbeat_ms), .dflt = "5m",
       .min = SECOND_MS, .max = 24 * HOUR_MS, .off_means = "no heartbeat", .off_value = 0,
-      .help = "How often the agent tells that it lives, and how it is: with the next body that leaves anyway, "
-              "or alone after silence." },
+      .help =
+          "How often the agent tells that it lives, and how it is: with the next body that leaves anyway, "
+          "or alone after silence." },
 
     { KEY(SERVICE, "service", "tags"), LB_KEY_TEMPLATE, FIELD(lb_service_config, tags), .dflt = "",
       .help = "Tags of this service's records, beside those of [agent]." },

@@ -66,7 +66,8 @@ static struct lb_heartbeat_books read_books(const struct lb_capture *capture, ui
     for (uint32_t row = 0; row < LB_SERVICES_BOOKS && state->file->name[row].len > 0; row++) {
         const uint64_t *slow = &state->slow.region[LB_SLOW_BOOKS].shared[row * LB_BOOK_SLOW_WORDS];
 
-        sum.queued += lb_commit_get(&state->fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + LB_BOOK_QUEUED_LINES);
+        sum.queued +=
+            lb_commit_get(&state->fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + LB_BOOK_QUEUED_LINES);
         for (unsigned why = 0; why < LB_DROP_COUNT; why++) {
             struct lb_drop_place place = lb_drop_place(row, why);
 
@@ -106,7 +107,6 @@ static bool put(struct lb_capture *capture, uint64_t now_ns)
         .uptime_s = (now_ns - capture->started_ns) / LB_NS_PER_S,
         .config = capture->config->hash,
         .ring = ring->id,
-        .clock = lb_link_get(&capture->link->clock_trust),
         .fill = (lb_ring_head(ring) - lb_ring_tail(ring)) * 1000 / ring->size,
         .oldest_ms = waited_ms(capture, now_ns),
         .delivery_s = delivered_ns ? since(now_ns, delivered_ns) / LB_NS_PER_S : UINT64_MAX,
@@ -143,8 +143,7 @@ static void told(struct lb_capture *capture, uint64_t now_ns)
     uint64_t interval_ns = capture->config->heartbeat_ms * LB_NS_PER_MS;
 
     capture->heart.is_due = false;
-    capture->heart.timer.due_ns =
-        interval_ns ? next_beat_ns(&capture->heart, interval_ns, now_ns) : LB_NEVER;
+    capture->heart.timer.due_ns = interval_ns ? next_beat_ns(&capture->heart, interval_ns, now_ns) : LB_NEVER;
 }
 
 static void become_due(struct lb_capture *capture, uint64_t now_ns)

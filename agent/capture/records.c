@@ -154,8 +154,8 @@ static struct lb_shape_input begin_input(struct lb_turn *turn)
         .key = (turn->head.stream_id ^ turn->stream->service_ix * 0x9e3779b97f4a7c15u) | 1,
         .wants_pattern = capture->config->sinks[0].sequence == LB_SEQUENCE_ALL,
         .last = turn->last ? turn->last : &turn->stream->last,
-        .squeeze = lb_shortage_of(turn->capture, turn->stream->service_ix,
-                                  &turn->stream->settings->throttle, turn->now_ns),
+        .squeeze = lb_shortage_of(turn->capture, turn->stream->service_ix, &turn->stream->settings->throttle,
+                                  turn->now_ns),
     };
 }
 

@@ -35,9 +35,9 @@ static void tell(struct lb_capture *capture, uint32_t row, unsigned shift, const
     unsigned grave = alert->what == LB_ALERT_QUOTA ? LB_QUOTA_STEP_ERRORS : 2;
     struct lb_own own = {
         .kind = LB_KIND_ALERT,
-        .severity = alert->step < alert->before  ? LB_LEVEL_INFO
-                    : alert->step >= grave       ? LB_LEVEL_WARNING
-                                                 : LB_LEVEL_NOTICE,
+        .severity = alert->step < alert->before ? LB_LEVEL_INFO
+                    : alert->step >= grave      ? LB_LEVEL_WARNING
+                                                : LB_LEVEL_NOTICE,
         .name = name->text,
         .name_len = name->len,
         .body = alert,
@@ -50,8 +50,9 @@ static void tell(struct lb_capture *capture, uint32_t row, unsigned shift, const
                       word | (uint64_t)alert->step << shift);
 }
 
-static void tell_quota(struct lb_capture *capture, uint32_t row, unsigned shift, const struct lb_budget *budget,
-                       const struct lb_quota *quota, unsigned step, uint64_t now_ns)
+static void tell_quota(struct lb_capture *capture, uint32_t row, unsigned shift,
+                       const struct lb_budget *budget, const struct lb_quota *quota, unsigned step,
+                       uint64_t now_ns)
 {
     char size[32];
     struct lb_alert alert = { .what = LB_ALERT_QUOTA,
@@ -72,8 +73,9 @@ static void tell_pressure(struct lb_capture *capture, double fill, unsigned step
                               .step = step,
                               .before = told_word(capture, shortage->own_row) >> PRESSURE_SHIFT & 0xff };
 
-    snprintf(alert.text, sizeof alert.text, "the queue is %.0f %% full, memory is short %.0f %% of the time: %s",
-             100 * fill, (double)lb_load(&shortage->memory_percent) / 100, lb_squeeze_pressure_text(step));
+    snprintf(alert.text, sizeof alert.text,
+             "the queue is %.0f %% full, memory is short %.0f %% of the time: %s", 100 * fill,
+             (double)lb_load(&shortage->memory_percent) / 100, lb_squeeze_pressure_text(step));
     tell(capture, shortage->own_row, PRESSURE_SHIFT, &alert, now_ns);
 }
 
@@ -129,8 +131,8 @@ static void look_at_pressure(struct lb_capture *capture, uint64_t now_ns)
 static unsigned look_at_quota(struct lb_capture *capture, uint32_t row, uint32_t told_row, unsigned shift,
                               const struct lb_quota *quota, unsigned before, uint64_t now_ns)
 {
-    struct lb_budget budget = lb_shortage_budget(capture, row, quota, &capture->shortage.span[quota->window],
-                                                 now_ns);
+    struct lb_budget budget =
+        lb_shortage_budget(capture, row, quota, &capture->shortage.span[quota->window], now_ns);
     unsigned step = lb_squeeze_quota_step(&budget, before);
 
     if (step != (told_word(capture, told_row) >> shift & 0xff))
@@ -177,8 +179,8 @@ static void look_at_all(struct lb_capture *capture, uint64_t now_ns)
     note_steps(capture, now_ns);
 }
 
-static void look_at_service(struct lb_capture *capture, uint32_t row, const struct lb_throttle_config *settings,
-                            uint64_t now_ns)
+static void look_at_service(struct lb_capture *capture, uint32_t row,
+                            const struct lb_throttle_config *settings, uint64_t now_ns)
 {
     struct lb_shortage *shortage = &capture->shortage;
     unsigned step = 0;
@@ -199,7 +201,8 @@ struct lb_squeeze lb_shortage_of(struct lb_capture *capture, uint32_t row,
     row = row < LB_SERVICES_BOOKS ? row : LB_SERVICES_BOOKS - 1;
     if (now_ns != shortage->looked_ns)
         look_at_all(capture, now_ns);
-    if (now_ns != shortage->service_ns[row] && (settings->quota.bytes != LB_OFF || shortage->service_step[row]))
+    if (now_ns != shortage->service_ns[row] &&
+        (settings->quota.bytes != LB_OFF || shortage->service_step[row]))
         look_at_service(capture, row, settings, now_ns);
     quota = shortage->quota_step > shortage->service_step[row] ? shortage->quota_step
                                                                : shortage->service_step[row];
@@ -219,8 +222,8 @@ static void on_timer(void *arg, uint64_t now_ns)
         const struct lb_state_name *name = &capture->state->file->name[row];
 
         if (shortage->service_step[row] > 0)
-            look_at_service(capture, row, &lb_config_service(capture->config, name->text, name->len)->throttle,
-                            now_ns);
+            look_at_service(capture, row,
+                            &lb_config_service(capture->config, name->text, name->len)->throttle, now_ns);
         if (!lb_commit_has_room(&capture->state->fast, 256))
             lb_turns_publish(capture, true);
     }

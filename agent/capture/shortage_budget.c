@@ -8,9 +8,10 @@
 #include "agent/store/killpoint.h"
 #include "common/clock.h"
 
-#define LATEST_BEGIN 0.999 /* of a window: what counting began behind it has something to spend all the same */
-#define MS_OF_MONTH  (30 * 86400000ull)
-#define MS_OF_DAY    86400000ull
+#define LATEST_BEGIN \
+    0.999 /* of a window: what counting began behind it has something to spend all the same */
+#define MS_OF_MONTH (30 * 86400000ull)
+#define MS_OF_DAY   86400000ull
 
 static uint64_t meter_word(const struct lb_capture *capture, uint32_t row, unsigned word)
 {
@@ -23,8 +24,8 @@ static uint64_t pending_bytes(const struct lb_capture *capture, uint32_t row)
     const uint64_t *slow = &capture->state->slow.region[LB_SLOW_BOOKS].shared[row * LB_BOOK_SLOW_WORDS];
     uint64_t done = lb_load(slow + LB_BOOK_DELIVERED + 1) + lb_load(slow + LB_BOOK_SHED + 1) +
                     lb_load(slow + LB_BOOK_REJECTED + 1);
-    uint64_t queued = lb_load(&capture->state->fast.region[LB_FAST_BOOKS]
-                                   .shared[row * LB_BOOK_FAST_WORDS + LB_BOOK_QUEUED_BYTES]);
+    uint64_t queued = lb_load(
+        &capture->state->fast.region[LB_FAST_BOOKS].shared[row * LB_BOOK_FAST_WORDS + LB_BOOK_QUEUED_BYTES]);
 
     return queued > done ? queued - done : 0;
 }
@@ -66,8 +67,9 @@ static double place_in(const struct lb_quota_span *span, uint64_t wall_ms)
 {
     if (wall_ms <= span->begin_ms)
         return 0;
-    return wall_ms >= span->end_ms ? 1
-                                   : (double)(wall_ms - span->begin_ms) / (double)(span->end_ms - span->begin_ms);
+    return wall_ms >= span->end_ms
+               ? 1
+               : (double)(wall_ms - span->begin_ms) / (double)(span->end_ms - span->begin_ms);
 }
 
 static void look_up(struct lb_shortage_span *kept, enum lb_quota_window window, uint64_t offset_ns,
@@ -122,10 +124,10 @@ void lb_shortage_view(const struct lb_capture *capture, uint32_t row, const stru
     view->spent = budget.spent;
     view->left = budget.limit > budget.spent ? budget.limit - budget.spent : 0;
     view->ends_ms = span.span.id && span.span.end_ms > wall_ms ? span.span.end_ms - wall_ms : 0;
-    view->step = row == LB_METER_ALL
-                     ? __atomic_load_n(&capture->shortage.quota_step, __ATOMIC_RELAXED)
-                     : __atomic_load_n(&capture->shortage.service_step[row % LB_SERVICES_BOOKS],
-                                       __ATOMIC_RELAXED);
+    view->step =
+        row == LB_METER_ALL
+            ? __atomic_load_n(&capture->shortage.quota_step, __ATOMIC_RELAXED)
+            : __atomic_load_n(&capture->shortage.service_step[row % LB_SERVICES_BOOKS], __ATOMIC_RELAXED);
 }
 
 unsigned lb_shortage_pressure(const struct lb_capture *capture)

@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-static const char *const drop_names[LB_DROP_COUNT] = { "blank",    "overload", "client", "repeat", "filter",
-                                                       "collapse", "sample",   "limit",  "lost",   "quota",
-                                                       "pressure" };
+static const char *const drop_names[LB_DROP_COUNT] = { "blank",  "overload", "client",  "repeat",
+                                                       "filter", "collapse", "sample",  "limit",
+                                                       "lost",   "quota",    "pressure" };
 
 const char *lb_drop_name(unsigned reason)
 {

@@ -16,9 +16,8 @@
  *   version, pid, uptime_s, runtime_dir, hostname
  *   books: { all: BOOK, services: { NAME: BOOK } }
  *     BOOK = in open queued held dropped pending delivered shed rejected own: lb
- *            dropped_by: { blank overload client repeat filter collapse sample limit lost quota pressure: lb }
- *            held_by: { filter collapse sample limit lost quota pressure: lb }
- *            quota: QUOTA (a service that has one)
+ *            dropped_by: { blank overload client repeat filter collapse sample limit lost quota pressure: lb
+ * } held_by: { filter collapse sample limit lost quota pressure: lb } quota: QUOTA (a service that has one)
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
  *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes

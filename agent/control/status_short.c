@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What runs short, printed. In: quotas as they stand, the ladders' steps. Out: JSON, or a line for a person. */
+/* What runs short, printed. In: quotas as they stand, the ladders' steps. Out: JSON, or a line for a person.
+ */
 #include "agent/control/status_short.h"
 
 #include "common/clock.h"

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#define NS_PER_DAY  86400e9
-#define DAY_SECONDS 86400u
+#define NS_PER_DAY    86400e9
+#define DAY_SECONDS   86400u
 #define TIME_OF_SHARE 1000003u /* ns: records at a steady rate are not all in the same place of it */
 
 static uint64_t get(const struct lb_limit *limit, uint16_t row, unsigned word)
@@ -291,7 +291,8 @@ static bool is_of_share(const struct lb_limit *limit, const struct lb_limit_ask 
     answer->is_new = answer->row == 0;
     answer->is_beyond = !answer->is_new;
     return answer->is_new ||
-           (ask->quiet_ns > 0 && ask->now_ns >= get(limit, answer->row, LB_PATTERN_FULL_NS) + ask->quiet_ns) ||
+           (ask->quiet_ns > 0 &&
+            ask->now_ns >= get(limit, answer->row, LB_PATTERN_FULL_NS) + ask->quiet_ns) ||
            (ask->share != UINT64_MAX && (get(limit, answer->row, LB_PATTERN_BEYOND) + 1) % ask->share == 0);
 }
 

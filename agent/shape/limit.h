@@ -67,7 +67,7 @@ struct lb_limit_ask {
     uint32_t lines;
     uint64_t bytes;
     uint64_t now_ns; /* boot time at which it was captured */
-    uint64_t share;  /* of a known pattern only one in so many passes, UINT64_MAX: none; 0: nobody asks that */
+    uint64_t share; /* of a known pattern only one in so many passes, UINT64_MAX: none; 0: nobody asks that */
     uint64_t quiet_ns; /* share: and one of whose pattern none passed for so long; 0: not for that */
 };
 

@@ -24,10 +24,8 @@
  *     line ──▶ severity ─▶ multiline ──▶ record is whole
  *              lb_shape_line()
  *
- *     record ─▶ ansi ─▶ redact ─▶ traceback ─▶ filter ─▶ repeat ─▶ collapse ─▶ squeeze, pattern, limit ──▶ verdict
- *              lb_shape_record()
- *     verdict was carried out ──▶ buckets are charged, counts counted
- *              lb_shape_note()
+ *     record ─▶ ansi ─▶ redact ─▶ traceback ─▶ filter ─▶ repeat ─▶ collapse ─▶ squeeze, pattern, limit ──▶
+ * verdict lb_shape_record() verdict was carried out ──▶ buckets are charged, counts counted lb_shape_note()
  *
  * A record is begun with its first line and is whole when a line comes that is
  * not part of it, a bound is reached, or its owner closes it. The bytes stay
@@ -117,9 +115,9 @@ struct lb_shape_input {
     enum lb_stream_kind kind;
     uint32_t service_ix;
     uint64_t boot_ns;
-    uint64_t key;             /* of the stream, never 0 */
-    struct lb_collapse *last; /* of the stream; NULL: nothing is collapsed */
-    bool wants_pattern;       /* with the record, whether a step asks for it or not */
+    uint64_t key;              /* of the stream, never 0 */
+    struct lb_collapse *last;  /* of the stream; NULL: nothing is collapsed */
+    bool wants_pattern;        /* with the record, whether a step asks for it or not */
     struct lb_squeeze squeeze; /* where its service is on the ladders of what runs short; all 0: nowhere */
 };
 

@@ -32,7 +32,7 @@ static unsigned by_share_of_all(const struct lb_budget *budget)
 {
     double share = (double)budget->spent / (double)budget->limit;
 
-    return share >= NOTHING_AT ? LB_QUOTA_STEP_NOTHING
+    return share >= NOTHING_AT  ? LB_QUOTA_STEP_NOTHING
            : share >= SCARCE_AT ? LB_QUOTA_STEP_SCARCE
            : share >= ERRORS_AT ? LB_QUOTA_STEP_ERRORS
                                 : 0;
@@ -43,7 +43,8 @@ unsigned lb_squeeze_quota_step(const struct lb_budget *budget, unsigned before)
     double all = (double)budget->limit * (1 - budget->from);
     double gone = budget->at > budget->from ? (budget->at - budget->from) / (1 - budget->from) : 0;
     double ahead = ((double)budget->spent - PACE * gone * all) / all;
-    double width = 1 - gone > LEAST_WIDTH ? 1 - gone : LEAST_WIDTH; /* what is ahead must be paid back by then */
+    double width =
+        1 - gone > LEAST_WIDTH ? 1 - gone : LEAST_WIDTH; /* what is ahead must be paid back by then */
     unsigned least = by_share_of_all(budget), step = 0;
 
     for (unsigned i = 1; i < LB_QUOTA_STEP_NOTHING; i++) {

@@ -103,7 +103,6 @@ void lb_answers_look_at_clock(struct lb_shipper *shipper, uint64_t now_ns)
     }
     if (shipper->clock_hold_ns <= now_ns)
         let_go_of_clock(shipper);
-    lb_link_put(&shipper->link->clock_trust, lb_wall_trust(&shipper->wall, now_ns));
 }
 
 /*

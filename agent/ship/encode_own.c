@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/ship/wall.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/level.h"
@@ -319,7 +318,8 @@ static char *alert_members(const union own *own, uint64_t offset_ns, char *to)
     return add_u64(to, "before", alert->before);
 }
 
-/* Short: it is sent all day long. What is not there is nought, or not known. */
+/* Short: it is sent all day long. What is not there is nought, or not known; the clock is told as in every
+ * record. */
 static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *to)
 {
     const struct lb_heartbeat *heart = &own->heartbeat;
@@ -328,16 +328,13 @@ static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *t
         uint64_t lines;
     } books[] = {
         { "in", heart->in }, /* what is queued is the rest of it */
-        { "held", heart->held },
-        { "dropped", heart->dropped },
-        { "delivered", heart->delivered },
+        { "held", heart->held }, { "dropped", heart->dropped }, { "delivered", heart->delivered },
         { "lost", heart->lost },
     };
 
     (void)offset_ns;
-    to += sprintf(to, ",\"version\":\"%s\",\"config\":\"%08x\",\"ring\":\"%016llx\",\"clock\":\"%s\"", LB_VERSION,
-                  (unsigned)(heart->config & UINT32_MAX), (unsigned long long)heart->ring,
-                  lb_clock_trust_name(heart->clock < LB_CLOCK_TRUST_COUNT ? heart->clock : LB_CLOCK_UNKNOWN));
+    to += sprintf(to, ",\"version\":\"%s\",\"config\":\"%08x\",\"ring\":\"%016llx\"", LB_VERSION,
+                  (unsigned)(heart->config & UINT32_MAX), (unsigned long long)heart->ring);
     to = add_u64(to, "up_s", heart->uptime_s);
     to += sprintf(to, ",\"fill\":%u.%u", (unsigned)(heart->fill / 10 % 1000), (unsigned)(heart->fill % 10));
     to = add_u64(to, "oldest_s", heart->oldest_ms / 1000);

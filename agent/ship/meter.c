@@ -51,7 +51,8 @@ static void roll(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64
     set(shipper, row, word, id);
 }
 
-/* Wall time less boot time, as far as anybody vouches for it; 0: nobody does. Returns whether it is another. */
+/* Wall time less boot time, as far as anybody vouches for it; 0: nobody does. Returns whether it is another.
+ */
 static bool note_offset(struct lb_shipper *shipper, uint64_t now_ns)
 {
     uint64_t known_ns = get(shipper, LB_METER_MORE, LB_METER_OFFSET_NS), offset_ns = 0;
@@ -166,44 +167,53 @@ void lb_meter_sent(struct lb_shipper *shipper, uint64_t payload_bytes, uint64_t 
     shipper->meter.paid_ns = lb_later(shipper->meter.paid_ns, now_ns) + (uint64_t)ns;
 }
 
-/* Would it pass the quota? Where the time is not known, the counts are all there is. */
-static bool is_spent(const struct lb_shipper *shipper, uint64_t payload_bytes)
+/* What is left of the quota, less what is on its way. Where the time is not known, the counts are all there
+ * is. */
+static uint64_t left(const struct lb_shipper *shipper)
 {
     const struct lb_quota *quota = &shipper->config->quota;
     uint64_t spent;
 
     if (!is_network(shipper) || quota->bytes == LB_OFF)
-        return false;
+        return UINT64_MAX;
     spent = get(shipper, LB_METER_ALL,
                 quota->window == LB_QUOTA_MONTH ? LB_METER_MONTH_BYTES : LB_METER_DAY_BYTES);
     for (unsigned i = 0; i < shipper->slots; i++)
         if (shipper->slot[i].state == LB_SLOT_SENDING || shipper->slot[i].state == LB_SLOT_LINGERING)
             spent += shipper->slot[i].body.payload_len + LB_METER_HEAD;
-    return spent + payload_bytes + LB_METER_HEAD > quota->bytes;
+    return quota->bytes > spent + LB_METER_HEAD ? quota->bytes - spent - LB_METER_HEAD : 0;
 }
 
 uint64_t lb_meter_free_ns(const struct lb_shipper *shipper, uint64_t payload_bytes)
 {
     uint64_t free_ns = has_rate(shipper) ? shipper->meter.paid_ns : 0;
 
-    if (!is_spent(shipper, payload_bytes))
+    if (payload_bytes < left(shipper))
         return free_ns;
     /* Days end at least as often as months: what is left is looked at again then. */
     return shipper->meter.day_ends_ns;
 }
 
-size_t lb_meter_max_bytes(const struct lb_shipper *shipper)
+/* What a second of the link is good for. */
+static double bytes_by_rate(const struct lb_shipper *shipper)
 {
     const struct lb_shipper_stats *stats = &shipper->stats;
     double may, packed = 0.25; /* before anything was sent; what text of any kind packs to */
 
-    if (!has_rate(shipper))
-        return SIZE_MAX;
     if (shipper->builder.compression == LB_COMPRESSION_NONE)
         packed = 1;
     else if (stats->raw_bytes > 0)
         packed = (double)stats->wire_bytes / (double)stats->raw_bytes;
     may = (double)shipper->config->link_bytes_per_day / MS_PER_DAY * LB_METER_BODY_MS - LB_METER_HEAD;
-    may /= packed > 0.01 ? packed : 0.01;
-    return may > LB_METER_LEAST ? (size_t)may : LB_METER_LEAST;
+    return may / (packed > 0.01 ? packed : 0.01);
+}
+
+size_t lb_meter_max_bytes(const struct lb_shipper *shipper)
+{
+    uint64_t may = left(shipper); /* not packed: it may not pass the quota whatever it packs to */
+    double by_rate = has_rate(shipper) ? bytes_by_rate(shipper) : 0;
+
+    if (has_rate(shipper) && by_rate < (double)may)
+        may = by_rate > 0 ? (uint64_t)by_rate : 0;
+    return may > LB_METER_LEAST ? may : LB_METER_LEAST;
 }

@@ -18,7 +18,7 @@
  * A file sink touches no network: it is not counted, nor limited.
  */
 #define LB_METER_BODY_MS   250
-#define LB_METER_LEAST     2048u /* bytes of a body before compression: less is all head */
+#define LB_METER_LEAST     2048u               /* bytes of a body before compression: less is all head */
 #define LB_METER_HEAD      700u                /* of a request, before its answer tells: its head, and TLS */
 #define LB_METER_LATE_TEXT (4u * 1024 * 1024)  /* bytes of text by which the cost of late is told */
 #define LB_METER_SLEW_NS   (2 * 1000000000ull) /* what wall time moves by before it is written down */
@@ -56,8 +56,8 @@ void lb_meter_sent(struct lb_shipper *shipper, uint64_t payload_bytes, uint64_t 
 uint64_t lb_meter_free_ns(const struct lb_shipper *shipper, uint64_t payload_bytes);
 
 /*
- * The largest body, before compression, that suits [network] rate.
- *   returns   SIZE_MAX without one
+ * The largest body, before compression, that suits [network] rate, and what is left of its quota.
+ *   returns   SIZE_MAX without either
  *   calls     slow side
  */
 size_t lb_meter_max_bytes(const struct lb_shipper *shipper);

@@ -76,8 +76,8 @@ static void read_front(const struct lb_ring *ring, uint64_t words[3])
 }
 
 /*
- * Each body has a head, and what is packed together packs better: where a quota runs short a body waits longer,
- * twice as long with each step.
+ * Each body has a head, and what is packed together packs better: where a quota runs short a body waits
+ * longer, twice as long with each step.
  */
 static uint64_t stretched_ns(const struct lb_shipper *shipper, uint64_t given_ns, uint64_t longest_ns)
 {

@@ -18,7 +18,6 @@ struct lb_link {
     uint64_t fast_wants_room;   /* fast: knock when the tail moved */
     uint64_t last_answer_ns;    /* slow: boot time of the last answer that shows the sink is alive */
     uint64_t last_delivery_ns;  /* slow: boot time of the last body that the sink took; 0: none */
-    uint64_t clock_trust;       /* slow: enum lb_clock_trust, what is known of the time now */
     uint64_t sink_away;         /* slow: 1 while the sink is away (design.md, backlog) */
     uint64_t losses_wait;       /* slow: rows of the loss table wait to be told */
     uint64_t flush_asked;       /* slow: number of the last flush that somebody wants */
@@ -27,10 +26,10 @@ struct lb_link {
     uint64_t context_done;      /* fast: number of the last one that was carried out */
     uint64_t context_lines;     /* fast: how many lines that brought, stored before */
     char context_service[129];  /* slow: written only while nothing is asked for */
-    uint64_t quota_step;        /* fast: of a quota's ladder, the highest of all: bodies wait longer, pack better */
-    uint64_t stopping;          /* fast: inputs are drained, ship what is there and end; 2: end at once */
-    uint64_t slow_done;         /* slow: it has ended its work, the thread is about to return */
-    uint64_t slow_turns;        /* slow: grows while it lives */
+    uint64_t quota_step; /* fast: of a quota's ladder, the highest of all: bodies wait longer, pack better */
+    uint64_t stopping;   /* fast: inputs are drained, ship what is there and end; 2: end at once */
+    uint64_t slow_done;  /* slow: it has ended its work, the thread is about to return */
+    uint64_t slow_turns; /* slow: grows while it lives */
 };
 
 /*

@@ -24,14 +24,14 @@ enum lb_record_state {
 enum lb_lane { LB_LANE_URGENT = 0, LB_LANE_ROUTINE, LB_LANE_COUNT };
 
 enum lb_record_kind {
-    LB_KIND_LINE = 0, /* what an application wrote */
-    LB_KIND_RECEIPT,  /* ours: body is a struct lb_receipt */
-    LB_KIND_HOLE,     /* not a record: room that a damaged one left, passed over */
-    LB_KIND_START,    /* ours: body is a struct lb_start */
-    LB_KIND_REPEAT,   /* ours: body is a struct lb_repeat */
-    LB_KIND_EXIT,     /* ours: body is a struct lb_exit */
-    LB_KIND_SUMMARY,  /* ours: body is a struct lb_summary */
-    LB_KIND_ALERT,    /* ours: body is a struct lb_alert */
+    LB_KIND_LINE = 0,  /* what an application wrote */
+    LB_KIND_RECEIPT,   /* ours: body is a struct lb_receipt */
+    LB_KIND_HOLE,      /* not a record: room that a damaged one left, passed over */
+    LB_KIND_START,     /* ours: body is a struct lb_start */
+    LB_KIND_REPEAT,    /* ours: body is a struct lb_repeat */
+    LB_KIND_EXIT,      /* ours: body is a struct lb_exit */
+    LB_KIND_SUMMARY,   /* ours: body is a struct lb_summary */
+    LB_KIND_ALERT,     /* ours: body is a struct lb_alert */
     LB_KIND_HEARTBEAT, /* ours: body is a struct lb_heartbeat */
     LB_KIND_COUNT
 };
@@ -228,14 +228,13 @@ struct lb_alert {
 /* The body of a heartbeat: how the agent is, and its books since the last one. Only 64-bit words. */
 struct lb_heartbeat {
     uint64_t uptime_s;
-    uint64_t config;     /* hash of the configuration */
-    uint64_t ring;       /* id of the ring */
-    uint64_t clock;      /* enum lb_clock_trust */
-    uint64_t fill;       /* of the queue, in thousandths */
-    uint64_t oldest_ms;  /* how long the oldest of it has waited */
-    uint64_t delivery_s; /* since the last delivery; UINT64_MAX: none yet */
+    uint64_t config;                                     /* hash of the configuration */
+    uint64_t ring;                                       /* id of the ring */
+    uint64_t fill;                                       /* of the queue, in thousandths */
+    uint64_t oldest_ms;                                  /* how long the oldest of it has waited */
+    uint64_t delivery_s;                                 /* since the last delivery; UINT64_MAX: none yet */
     uint64_t in, queued, held, dropped, delivered, lost; /* lines; held: now */
-    uint64_t celsius; /* thousandths of a degree, as a signed number; LB_HEARTBEAT_UNKNOWN: not known */
+    uint64_t celsius;   /* thousandths of a degree, as a signed number; LB_HEARTBEAT_UNKNOWN: not known */
     uint64_t throttled; /* bits as the board's firmware has them; LB_HEARTBEAT_UNKNOWN: not known */
 };
 #define LB_HEARTBEAT_UNKNOWN UINT64_MAX

@@ -220,8 +220,8 @@ enum {
     /* of LB_METER_ALL, in a row behind it: */
     LB_METER_BEGIN_NS = 0, /* boot time at which counting began, at least 1; 0: not yet */
     LB_METER_OFFSET_NS,    /* wall time less boot time, as it is held to be; 0: not known */
-    LB_METER_TEXT_BYTES,   /* of the lines in bodies that were taken, and what those bodies took on the wire: */
-    LB_METER_WIRE_BYTES,   /* both halved now and then, so that they tell of late */
+    LB_METER_TEXT_BYTES, /* of the lines in bodies that were taken, and what those bodies took on the wire: */
+    LB_METER_WIRE_BYTES, /* both halved now and then, so that they tell of late */
 };
 #define LB_METER_MORE (LB_METER_ALL + 1)
 

@@ -6,6 +6,7 @@ told once, errors come through, and nothing is lost: what gave way is held, or c
 """
 
 import json
+import time
 
 import pytest
 
@@ -23,8 +24,9 @@ def numbered(sink):
 
 
 def own(intake, kind):
-    found = by_number(intake.everything())
-    return [e["logboom"] for _, e in sorted(found.items()) if e["logboom"].get("kind") == kind]
+    """Records of logboom's own of one kind, each once, in the order in which they were made."""
+    found = sorted(by_number(intake.everything()).values(), key=lambda e: e["timestamp"])
+    return [e["logboom"] for e in found if e["logboom"].get("kind") == kind]
 
 
 def feed(agent, data, service="app"):
@@ -74,7 +76,7 @@ def test_nothing_passes_all_of_a_quota(agent, numbered, intake):
         feed(a, b"".join(b"ERROR:app:%s failed with %d\n" % (b"abcdefghij"[n % 10:n % 10 + 1] * 40, i) for i in range(100)))
     wait_until(lambda: book(a, "app")["in"] == 3000, 30)
     wait_until(lambda: a.status()["network"]["quota"]["step"] == 7 or book(a)["pending"] == 0, 30)
-    sent = sum(len(request.body) for request in intake.requests())
+    sent = sum(len(request.raw) for request in intake.requests())
     assert 20_000 < sent <= 64 * 1024
     assert a.status()["sinks"][0]["wire_bytes"] <= 64 * 1024
     assert_books_balance(a.status())
@@ -110,7 +112,7 @@ def test_a_link_rate_slows_down_and_loses_nothing(agent, numbered, intake):
     assert a.status()["network"]["rate"] == 64 * 1024
     feed(a, words(1500))
     wait_until(lambda: book(a)["delivered"] == 1500, 60)
-    sizes = [len(request.body) for request in intake.requests()]
+    sizes = [len(request.raw) for request in intake.requests()]
     assert max(sizes) <= 20 * 1024, "bodies suit the rate"
     assert_books_balance(a.status())
 
@@ -123,20 +125,22 @@ def test_a_queue_that_fills_holds_debug_and_tells_it_once_up_and_once_down(agent
     intake.plan.set([{"do": "status", "code": 503, "times": -1}])
     a = agent({**numbered, "ring": {"size": "256K"}, "held": {"size": "1M"},
                "throttle": {"rate": "off", "pattern_rate": "off", "floor_rate": "off", "collapse": "off"}})
-    for n in range(0, 2400, 100):
-        feed(a, lines(n, n + 100, "y" * 60))
-    wait_until(lambda: a.status()["ring"]["fill"] >= 0.6, 20)
-    assert a.status()["pressure"]["step"] >= 1
+    said = 0
+    while a.status()["pressure"]["step"] == 0:  # below three quarters nothing is shed
+        feed(a, lines(said, said + 20, "y" * 60))
+        said += 20
+        wait_until(lambda: book(a, "app")["in"] == said)
+        assert a.status()["ring"]["fill"] < 0.75
     queued = book(a, "app")["queued"]
     feed(a, b"DEBUG:app:nobody needs this now\n" * 20)
-    status = wait_until(lambda: a.status() if book(a, "app")["in"] == 2420 else None, 20)
-    assert status["books"]["services"]["app"]["held_by"]["pressure"]["lines"] == 20
-    assert status["books"]["services"]["app"]["queued"]["lines"] == queued
+    wait_until(lambda: book(a, "app")["in"] == said + 20, 20)
+    services = a.status()["books"]["services"]
+    assert services["app"]["held_by"]["pressure"]["lines"] == 20 and services["app"]["queued"]["lines"] == queued
     intake.plan.set([])
     wait_until(lambda: a.status()["pressure"]["step"] == 0, 30, "it is over when the queue has drained")
     steps = wait_until(lambda: [s for s in own(intake, "alert") if s["step"] == 0] and own(intake, "alert"), 20)
     assert [s["alert"] for s in steps] == ["pressure"] * len(steps)
-    assert steps[0]["before"] == 0 and steps[-1]["step"] == 0
+    assert steps[0]["before"] == 0 and steps[-1]["step"] == 0, steps
     assert all(x["step"] == y["before"] for x, y in zip(steps, steps[1:]))
     assert_books_balance(a.status())
 
@@ -168,7 +172,6 @@ def test_a_heartbeat_tells_how_it_is_and_what_was_done_since_the_last_one(agent,
     first = hearts(intake)[0]
     assert first["service"] == "logboom" and first["status"] == "info"
     assert beats[0]["version"] == status["version"] and beats[0]["ring"] == status["ring"]["id"]
-    assert beats[0]["clock"] in ("exact", "repaired", "bounded", "unknown")
     assert all(beat["up_s"] <= status["uptime_s"] + 60 for beat in beats)
     assert len({beat["config"] for beat in beats}) == 1
     # With the numbers that only sequence = all puts on it.
@@ -179,14 +182,12 @@ def test_a_heartbeat_rides_with_what_is_sent_anyway(agent, numbered, intake):
     numbered["sink datadog"]["wait"] = "300ms"
     a = agent({**numbered, "heartbeat": {"interval": "10s"}})
     client = a.pipe("-s", "app")
-    for n in range(1000):
+    for n in range(2000):
         client.stdin.write(b"INFO:app:tick %d\n" % n)
         client.stdin.flush()
-        if n % 5 == 0 and hearts(intake):
+        if hearts(intake):
             break
-        wait_until(lambda: len(intake.requests()) >= 0)
-        import time
-        time.sleep(0.03)
+        time.sleep(0.02)  # a service that says something now and then
     client.stdin.close()
     client.wait(20)
     beat = wait_until(lambda: hearts(intake), 30)[0]

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A month under a quota, on a simulated clock. In: a configuration with [network] quota, a seed, how loud the
- * services are and when. Out: one line of JSON: what was spent, by day, and what became of the errors. Both sides are
- * the agent's own: the throttle (lib_sim.c), and the shipper with a transport that takes everything a moment
- * later and tells what an HTTP client would have sent.
+ * services are and when. Out: one line of JSON: what was spent, by day, and what became of the errors. Both
+ * sides are the agent's own: the throttle (lib_sim.c), and the shipper with a transport that takes everything
+ * a moment later and tells what an HTTP client would have sent.
  *
  *     month CONFIG SEED LINES_A_DAY even|quiet|late|storm
  */
@@ -162,9 +162,10 @@ static uint64_t roll(uint64_t below)
 static const struct {
     const char *front, *middle;
 } plain[] = {
-    { "<6>read sensor ", " in ms: " },   { "<6>GET /item/", " 200 " },           { "<6>connection from port ", " of " },
-    { "<7>entries of cache: ", " of " }, { "<6>checkpoint ", " took ms: " },     { "<5>job ", " is done in s: " },
-    { "<4>slow answer: ", " ms of " },   { "<6>upload ", " was tried again: " },
+    { "<6>read sensor ", " in ms: " },      { "<6>GET /item/", " 200 " },
+    { "<6>connection from port ", " of " }, { "<7>entries of cache: ", " of " },
+    { "<6>checkpoint ", " took ms: " },     { "<5>job ", " is done in s: " },
+    { "<4>slow answer: ", " ms of " },      { "<6>upload ", " was tried again: " },
 };
 #define PLAIN (sizeof plain / sizeof plain[0])
 

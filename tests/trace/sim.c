@@ -40,8 +40,8 @@ static void print_records(void)
         encoder.stamps.now_ns = sim.loop.now_ns;
         encoder.stamps.trust[0] = encoder.stamps.trust[1] = LB_CLOCK_EXACT;
         end = lb_encode_record(&encoder, record, 0, buf);
-        printf("%llu %.*s\n", (unsigned long long)((sim.loop.now_ns - SIM_START_NS) / LB_NS_PER_MS), (int)(end - buf),
-               buf);
+        printf("%llu %.*s\n", (unsigned long long)((sim.loop.now_ns - SIM_START_NS) / LB_NS_PER_MS),
+               (int)(end - buf), buf);
     }
     lb_ring_finish(ring, lb_ring_tail(ring), head, LB_STATE_DELIVERED);
     lb_commit_publish(&sim.files.state.slow);
@@ -83,7 +83,7 @@ static void print_book(uint32_t row)
            (unsigned long long)held);
     for (unsigned i = LB_DROP_REPEAT; i < LB_DROP_COUNT; i++) {
         static const char *const reasons[] = { "repeat", "filter", "collapse", "sample",
-                                                "limit",  "lost",   "quota",    "pressure" };
+                                               "limit",  "lost",   "quota",    "pressure" };
         struct lb_drop_place place = lb_drop_place(row, i);
 
         printf(",\"%s\":%llu", reasons[i - LB_DROP_REPEAT],

@@ -341,7 +341,8 @@ void ship_answer_with(unsigned slot, const struct lb_answer *given, uint64_t now
     if (is_body)
         assert_int_equal(memcmp(ship.out[slot].body, ship.out[slot].text, ship.out[slot].len), 0);
     answer.wire_bytes = ship.out[slot].len;
-    answer.link_bytes = ship.shipper.sink->transport == LB_TRANSPORT_FILE ? 0 : ship.out[slot].len + SHIP_HEAD;
+    answer.link_bytes =
+        ship.shipper.sink->transport == LB_TRANSPORT_FILE ? 0 : ship.out[slot].len + SHIP_HEAD;
     ship.out[slot].is_out = false;
     if (is_taken && !was_given_up && ship.on_taken)
         ship.on_taken(ship.out[slot].text);

@@ -207,7 +207,9 @@ static void a_start_without_an_end_or_of_another_length_does_no_harm(void **stat
 
 static void an_alert_says_what_it_is_about_and_the_step(void **state)
 {
-    struct lb_alert alert = { .what = LB_ALERT_PRESSURE, .step = 2, .before = 1, .text = "the queue is full" };
+    struct lb_alert alert = {
+        .what = LB_ALERT_PRESSURE, .step = 2, .before = 1, .text = "the queue is full"
+    };
     struct lb_record *record;
 
     (void)state;
@@ -216,7 +218,8 @@ static void an_alert_says_what_it_is_about_and_the_step(void **state)
     record->kind = LB_KIND_ALERT;
     encoded(record);
     assert_non_null(strstr(encoded_text, "\"message\":\"logboom: the queue is full\""));
-    assert_non_null(strstr(encoded_text, "\"logboom\":{\"kind\":\"alert\",\"alert\":\"pressure\",\"step\":2,\"before\":1}"));
+    assert_non_null(strstr(
+        encoded_text, "\"logboom\":{\"kind\":\"alert\",\"alert\":\"pressure\",\"step\":2,\"before\":1}"));
     memset(alert.text, 'x', sizeof alert.text); /* damaged: it has no end */
     alert.what = 99;
     record = record_of("logboom", "", &alert, sizeof alert);
@@ -234,16 +237,22 @@ static struct lb_record *heartbeat_of(const struct lb_heartbeat *heart)
 
 static void a_heartbeat_tells_what_is_known_and_nothing_else(void **state)
 {
-    struct lb_heartbeat heart = { .uptime_s = 7, .config = 0x1122334455667788, .ring = 0xabc, .fill = 125,
-                                  .oldest_ms = 30, .delivery_s = UINT64_MAX, .celsius = LB_HEARTBEAT_UNKNOWN,
+    struct lb_heartbeat heart = { .uptime_s = 7,
+                                  .config = 0x1122334455667788,
+                                  .ring = 0xabc,
+                                  .fill = 125,
+                                  .oldest_ms = 30,
+                                  .delivery_s = UINT64_MAX,
+                                  .celsius = LB_HEARTBEAT_UNKNOWN,
                                   .throttled = LB_HEARTBEAT_UNKNOWN };
 
     (void)state;
     encode_begin("", LB_SEQUENCE_OFF);
     encoded(heartbeat_of(&heart));
     assert_non_null(strstr(encoded_text,
-                           "\"logboom\":{\"kind\":\"heartbeat\",\"version\":\"" LB_VERSION "\",\"config\":\"55667788\","
-                           "\"ring\":\"0000000000000abc\",\"clock\":\"exact\",\"up_s\":7,\"fill\":12.5,\"oldest_s\":0}"));
+                           "\"logboom\":{\"kind\":\"heartbeat\",\"version\":\"" LB_VERSION
+                           "\",\"config\":\"55667788\","
+                           "\"ring\":\"0000000000000abc\",\"up_s\":7,\"fill\":12.5,\"oldest_s\":0}"));
     heart.celsius = (uint64_t)(int64_t)-4500;
     heart.throttled = 0x50005;
     heart.delivery_s = 3;
@@ -252,12 +261,21 @@ static void a_heartbeat_tells_what_is_known_and_nothing_else(void **state)
     assert_non_null(strstr(encoded_text, "\"delivery_s\":3,\"lost\":2,\"celsius\":-4.5,\"power\":\"low\"}"));
 }
 
-/* A year after its start, with all that a board can tell: in an outage, and when it has never been as busy. */
+/* A year after its start, with all that a board can tell: in an outage, and when it has never been as busy.
+ */
 static void a_heartbeat_is_under_400_bytes(void **state)
 {
-    struct lb_heartbeat away = { .uptime_s = 31536000, .config = UINT32_MAX, .ring = UINT64_MAX, .clock = LB_CLOCK_UNKNOWN,
-                                 .fill = 953, .oldest_ms = 64800000, .delivery_s = 64800, .in = 999999,
-                                 .held = 99999, .dropped = 999999, .lost = 99999, .celsius = 84000,
+    struct lb_heartbeat away = { .uptime_s = 31536000,
+                                 .config = UINT32_MAX,
+                                 .ring = UINT64_MAX,
+                                 .fill = 953,
+                                 .oldest_ms = 64800000,
+                                 .delivery_s = 64800,
+                                 .in = 999999,
+                                 .held = 99999,
+                                 .dropped = 999999,
+                                 .lost = 99999,
+                                 .celsius = 84000,
                                  .throttled = 1 },
                         busy = away;
 

@@ -312,8 +312,14 @@ static void no_patterns_leaves_the_rate_alone(void **state)
 
 static enum lb_limit_verdict share_of(uint64_t share, uint64_t quiet_ns, int severity, uint64_t pattern)
 {
-    struct lb_limit_ask ask = { .service_ix = 3, .severity = severity, .pattern = pattern, .lines = 1,
-                                .bytes = 100, .now_ns = now_ns, .share = share, .quiet_ns = quiet_ns };
+    struct lb_limit_ask ask = { .service_ix = 3,
+                                .severity = severity,
+                                .pattern = pattern,
+                                .lines = 1,
+                                .bytes = 100,
+                                .now_ns = now_ns,
+                                .share = share,
+                                .quiet_ns = quiet_ns };
     struct lb_limit_answer answer;
 
     lb_limit_look(&limit, &settings, &ask, &answer);
@@ -360,7 +366,9 @@ static void where_patterns_are_not_told_apart_time_decides_of_a_share(void **sta
 
 static void a_share_asks_for_the_pattern_whatever_the_rate(void **state)
 {
-    struct lb_limit_ask ask = { .service_ix = 9, .severity = LB_LEVEL_ERROR, .lines = 1, .now_ns = now_ns, .share = 16 };
+    struct lb_limit_ask ask = {
+        .service_ix = 9, .severity = LB_LEVEL_ERROR, .lines = 1, .now_ns = now_ns, .share = 16
+    };
 
     (void)state;
     assert_int_equal(lb_limit_wish(&limit, &settings, &ask), LB_LIMIT_ANY_PATTERN);

@@ -143,6 +143,24 @@ static void nothing_is_sent_that_would_pass_the_quota_and_the_next_day_it_goes_o
     assert_true(ship_count() > 0);
 }
 
+/* A body that was made while there was more waits; those after it are made to fit. */
+static void a_body_is_no_larger_than_what_is_left(void **state)
+{
+    uint64_t sent = 0;
+
+    (void)state;
+    ship_begin(1024 * KIB, PLAIN "[network]\nquota = 64K/day\n");
+    for (unsigned line = 0; line < 2000; line++)
+        ship_put(LB_LEVEL_INFO, 200);
+    for (unsigned i = 0; i < 100; i++, ship_pass(SHIP_SECOND))
+        while (ship_count() > 0) {
+            sent += ship.out[ship_first()].len + SHIP_HEAD;
+            ship_status(ship_first(), 202);
+        }
+    assert_in_range(sent, 56 * KIB, 64 * KIB);
+    assert_true(ship.shipper.pending_lines > 0);
+}
+
 static void a_link_rate_is_kept_within_five_per_cent_over_ten_seconds(void **state)
 {
     static const struct {
@@ -216,6 +234,7 @@ int main(void)
         TEST(what_was_sent_before_the_clock_was_known_belongs_to_the_day_in_which_it_became_known),
         TEST(counts_outlive_the_agent),
         TEST(nothing_is_sent_that_would_pass_the_quota_and_the_next_day_it_goes_on),
+        TEST(a_body_is_no_larger_than_what_is_left),
         TEST(a_link_rate_is_kept_within_five_per_cent_over_ten_seconds),
         TEST(a_file_sink_is_neither_counted_nor_limited),
         TEST(where_a_quota_runs_short_bodies_wait_longer),

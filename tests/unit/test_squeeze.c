@@ -2,8 +2,8 @@
 /*
  * What gives way when something runs short.
  *
- * The story: a data plan is spent faster than its month goes by, a queue fills, memory is short; what is worth
- * least gives way first, step by step, and comes back the other way.
+ * The story: a data plan is spent faster than its month goes by, a queue fills, memory is short; what is
+ * worth least gives way first, step by step, and comes back the other way.
  */
 #include "agent/shape/squeeze.h"
 
@@ -149,11 +149,9 @@ static void a_crash_passes_as_long_as_anything_does(void **state)
     struct lb_squeeze squeeze = { LB_QUOTA_STEP_CRASHES, 3 };
 
     (void)state;
-    assert_int_equal(lb_squeeze_ask(&squeeze, LB_LEVEL_ERROR, -1, false, true).verdict,
-                     LB_SQUEEZE_PASS);
+    assert_int_equal(lb_squeeze_ask(&squeeze, LB_LEVEL_ERROR, -1, false, true).verdict, LB_SQUEEZE_PASS);
     squeeze.quota = LB_QUOTA_STEP_NOTHING;
-    assert_int_equal(lb_squeeze_ask(&squeeze, LB_LEVEL_EMERGENCY, -1, true, true).verdict,
-                     LB_SQUEEZE_HOLD);
+    assert_int_equal(lb_squeeze_ask(&squeeze, LB_LEVEL_EMERGENCY, -1, true, true).verdict, LB_SQUEEZE_HOLD);
 }
 
 static void what_a_rule_keeps_is_as_an_error(void **state)
