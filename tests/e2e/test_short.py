@@ -6,11 +6,14 @@ told once, errors come through, and nothing is lost: what gave way is held, or c
 """
 
 import json
+import re
+import subprocess
 import time
+import urllib.parse
 
 import pytest
 
-from conftest import wait_until
+from conftest import API_KEY, Intake, wait_until
 from lines import assert_books_balance, book, by_number, is_own, lines
 
 QUOTA = "256K/day"
@@ -115,6 +118,26 @@ def test_a_link_rate_slows_down_and_loses_nothing(agent, numbered, intake):
     sizes = [len(request.raw) for request in intake.requests()]
     assert max(sizes) <= 20 * 1024, "bodies suit the rate"
     assert_books_balance(a.status())
+
+
+def kernel_bytes_sent(port):
+    """Of the connections to a port of ours, what the kernel sent of the stream: TLS and all, without TCP's own."""
+    said = subprocess.run(["ss", "-tinH", "dst", f"127.0.0.1:{port}"], capture_output=True, text=True, check=True)
+    return sum(map(int, re.findall(r"bytes_sent:(\d+)", said.stdout)))
+
+
+def test_what_is_counted_over_tls_is_what_the_kernel_sent(agent, sink):
+    with Intake(api_key=API_KEY, tls=True) as server:
+        # One connection: what is on another has ended with it, and the kernel tells nothing of it.
+        sink["sink datadog"].update(url=server.url, tls_ca=server.ca, concurrency="1", wait="50ms")
+        a = agent({**sink, "network": {"quota": "100M/day"}})
+        for n in range(0, 2000, 100):
+            feed(a, lines(n, n + 100))
+            a.flush()
+        spent = a.status()["network"]["quota"]["spent"]
+        assert server.stats()["connections"] == 1
+        sent = kernel_bytes_sent(urllib.parse.urlparse(server.url).port)
+        assert sent > 10_000 and abs(spent - sent) < 0.1 * sent, (spent, sent)
 
 
 # --- pressure
