@@ -136,6 +136,18 @@ static const char *text_of(const struct lb_turn *turn, const struct lb_line *lin
     return turn->capture->room;
 }
 
+/* Looked up once a turn and service: it costs as much as all else that is done for a line here. */
+static struct lb_squeeze squeeze_of(struct lb_turn *turn)
+{
+    uint32_t row = turn->stream->service_ix;
+
+    if (turn->squeezed != row + 1)
+        turn->squeeze =
+            lb_shortage_of(turn->capture, row, &turn->stream->settings->throttle, turn->now_ns);
+    turn->squeezed = row + 1;
+    return turn->squeeze;
+}
+
 /* What is to be shaped, but for its text. */
 static struct lb_shape_input begin_input(struct lb_turn *turn)
 {
@@ -154,8 +166,7 @@ static struct lb_shape_input begin_input(struct lb_turn *turn)
         .key = (turn->head.stream_id ^ turn->stream->service_ix * 0x9e3779b97f4a7c15u) | 1,
         .wants_pattern = capture->config->sinks[0].sequence == LB_SEQUENCE_ALL,
         .last = turn->last ? turn->last : &turn->stream->last,
-        .squeeze = lb_shortage_of(turn->capture, turn->stream->service_ix, &turn->stream->settings->throttle,
-                                  turn->now_ns),
+        .squeeze = squeeze_of(turn),
     };
 }
 

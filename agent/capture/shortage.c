@@ -128,15 +128,24 @@ static void look_at_pressure(struct lb_capture *capture, uint64_t now_ns)
         tell_pressure(capture, fill, step, now_ns);
 }
 
-static unsigned look_at_quota(struct lb_capture *capture, uint32_t row, uint32_t told_row, unsigned shift,
+/* Of one quota; whoever has none any more is told so. */
+static unsigned look_at_quota(struct lb_capture *capture, uint32_t row, unsigned shift,
                               const struct lb_quota *quota, unsigned before, uint64_t now_ns)
 {
-    struct lb_budget budget =
-        lb_shortage_budget(capture, row, quota, &capture->shortage.span[quota->window], now_ns);
-    unsigned step = lb_squeeze_quota_step(&budget, before);
+    struct lb_shortage *shortage = &capture->shortage;
+    uint32_t told_row = row == LB_METER_ALL ? shortage->own_row : row;
+    unsigned told = told_word(capture, told_row) >> shift & 0xff, step = 0;
+    struct lb_budget budget;
 
-    if (step != (told_word(capture, told_row) >> shift & 0xff))
-        tell_quota(capture, told_row, shift, &budget, quota, step, now_ns);
+    if (quota->bytes != LB_OFF) {
+        budget = lb_shortage_budget(capture, row, quota, &shortage->span[quota->window], now_ns);
+        step = lb_squeeze_quota_step(&budget, before);
+        if (step != told)
+            tell_quota(capture, told_row, shift, &budget, quota, step, now_ns);
+    } else if (told > 0) {
+        tell(capture, told_row, shift,
+             &(struct lb_alert) { LB_ALERT_QUOTA, 0, told, "there is no quota any more: all is sent" }, now_ns);
+    }
     return step;
 }
 
@@ -168,13 +177,11 @@ static void look_at_all(struct lb_capture *capture, uint64_t now_ns)
 {
     struct lb_shortage *shortage = &capture->shortage;
     const struct lb_quota *quota = &capture->config->quota;
-    unsigned step = 0;
+    unsigned step;
 
     shortage->looked_ns = now_ns;
     look_at_pressure(capture, now_ns);
-    if (quota->bytes != LB_OFF)
-        step = look_at_quota(capture, LB_METER_ALL, shortage->own_row, QUOTA_SHIFT, quota,
-                             shortage->quota_step, now_ns);
+    step = look_at_quota(capture, LB_METER_ALL, QUOTA_SHIFT, quota, shortage->quota_step, now_ns);
     __atomic_store_n(&shortage->quota_step, (uint8_t)step, __ATOMIC_RELAXED);
     note_steps(capture, now_ns);
 }
@@ -183,11 +190,10 @@ static void look_at_service(struct lb_capture *capture, uint32_t row,
                             const struct lb_throttle_config *settings, uint64_t now_ns)
 {
     struct lb_shortage *shortage = &capture->shortage;
-    unsigned step = 0;
+    unsigned step;
 
     shortage->service_ns[row] = now_ns;
-    if (settings->quota.bytes != LB_OFF)
-        step = look_at_quota(capture, row, row, 0, &settings->quota, shortage->service_step[row], now_ns);
+    step = look_at_quota(capture, row, 0, &settings->quota, shortage->service_step[row], now_ns);
     __atomic_store_n(&shortage->service_step[row], (uint8_t)step, __ATOMIC_RELAXED);
     note_steps(capture, now_ns);
 }

@@ -99,6 +99,21 @@ def test_a_service_has_a_quota_of_its_own(agent, numbered, intake):
                for e in by_number(intake.everything()).values())
 
 
+def test_a_quota_that_is_taken_away_is_told_and_all_is_sent_again(agent, numbered, intake):
+    a = agent({**numbered, "network": {"quota": "128K/day"}})
+    for _ in range(3):
+        feed(a, words(400))
+    wait_until(lambda: a.status()["network"]["quota"]["step"] > 0, 20)
+    del a.sections["network"]
+    a.write_ini()
+    a.hup()
+    wait_until(lambda: a.status()["network"]["quota"] is None, 20)
+    queued = book(a, "app")["queued"]
+    feed(a, words(100))
+    wait_until(lambda: book(a, "app")["queued"] == queued + 100, 20)
+    wait_until(lambda: own(intake, "alert") and own(intake, "alert")[-1]["step"] == 0, 20)
+
+
 def test_what_was_spent_is_known_after_a_kill(agent, numbered, intake):
     a = agent({**numbered, "network": {"quota": "10M/day"}})
     feed(a, words(500))
