@@ -68,8 +68,8 @@ def test_a_quota_that_runs_short_holds_what_is_worth_least_and_tells_each_step_o
     dropped = status["books"]["services"]["app"]["dropped_by"]["quota"]["lines"]
     assert held + dropped > 500, "most of what was said gave way"
     assert_books_balance(status)
-    steps = [alert for alert in own(intake, "alert") if alert["alert"] == "quota"]
-    assert steps and steps[0]["before"] == 0 and steps[-1]["step"] >= 1
+    steps = wait_until(lambda: [alert for alert in own(intake, "alert") if alert["alert"] == "quota"], 30)
+    assert steps[0]["before"] == 0 and steps[-1]["step"] >= 1
     assert all(a["step"] == b["before"] for a, b in zip(steps, steps[1:])), "each step once, in order"
 
 
@@ -95,8 +95,8 @@ def test_a_service_has_a_quota_of_its_own(agent, numbered, intake):
     assert services["loud"]["quota"]["step"] >= 1 and "quota" not in services["calm"]
     assert services["loud"]["held_by"]["quota"]["lines"] + services["loud"]["dropped_by"]["quota"]["lines"] > 200
     assert services["calm"]["queued"]["lines"] == 400
-    assert any(e["service"] == "loud" and e["logboom"].get("alert") == "quota"
-               for e in by_number(intake.everything()).values())
+    wait_until(lambda: any(e["service"] == "loud" and e["logboom"].get("alert") == "quota"
+                           for e in by_number(intake.everything()).values()), 30, "it is told")
 
 
 def test_a_quota_that_is_taken_away_is_told_and_all_is_sent_again(agent, numbered, intake):
