@@ -111,6 +111,16 @@ static void ask_for_memory(struct lb_shortage *shortage, uint64_t now_ns)
 
 /* ---- the looks ---- */
 
+/* Does any service give way to it? */
+static bool heeds_pressure(const struct lb_config *config)
+{
+    bool heeds = config->throttle.has_pressure;
+
+    for (size_t i = 0; i < config->service_count; i++)
+        heeds |= config->services[i].throttle.has_pressure;
+    return heeds;
+}
+
 static void look_at_pressure(struct lb_capture *capture, uint64_t now_ns)
 {
     struct lb_shortage *shortage = &capture->shortage;
@@ -123,6 +133,8 @@ static void look_at_pressure(struct lb_capture *capture, uint64_t now_ns)
     shortage->memory_step =
         lb_squeeze_memory_step((double)lb_load(&shortage->memory_percent) / 100, shortage->memory_step);
     step = shortage->fill_step > shortage->memory_step ? shortage->fill_step : shortage->memory_step;
+    if (step > 0 && !heeds_pressure(capture->config))
+        step = 0;
     __atomic_store_n(&shortage->pressure_step, (uint8_t)step, __ATOMIC_RELAXED);
     if (step != (told_word(capture, shortage->own_row) >> PRESSURE_SHIFT & 0xff))
         tell_pressure(capture, fill, step, now_ns);

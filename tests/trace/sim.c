@@ -103,6 +103,7 @@ int main(int argc, char **argv)
     sim_advance(sim.loop.now_ns);
     sim_close();
     for (uint32_t row = 0; row < LB_SERVICES_BOOKS && sim.files.state.file->name[row].len > 0; row++)
-        print_book(row);
+        if (row != sim.capture.shortage.own_row) /* what it has is in no book of the services */
+            print_book(row);
     return fflush(stdout) == 0 ? 0 : 1;
 }
