@@ -142,8 +142,7 @@ static struct lb_squeeze squeeze_of(struct lb_turn *turn)
     uint32_t row = turn->stream->service_ix;
 
     if (turn->squeezed != row + 1)
-        turn->squeeze =
-            lb_shortage_of(turn->capture, row, &turn->stream->settings->throttle, turn->now_ns);
+        turn->squeeze = lb_shortage_of(turn->capture, row, &turn->stream->settings->throttle, turn->now_ns);
     turn->squeezed = row + 1;
     return turn->squeeze;
 }

@@ -156,7 +156,8 @@ static unsigned look_at_quota(struct lb_capture *capture, uint32_t row, unsigned
             tell_quota(capture, told_row, shift, &budget, quota, step, now_ns);
     } else if (told > 0) {
         tell(capture, told_row, shift,
-             &(struct lb_alert) { LB_ALERT_QUOTA, 0, told, "there is no quota any more: all is sent" }, now_ns);
+             &(struct lb_alert) { LB_ALERT_QUOTA, 0, told, "there is no quota any more: all is sent" },
+             now_ns);
     }
     return step;
 }

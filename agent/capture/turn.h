@@ -20,7 +20,7 @@ struct lb_turn {
     struct lb_record head;    /* of every line; what differs is filled in for each */
     uint8_t mask_state;       /* what redact remembers of the stream */
     struct lb_collapse *last; /* what its sender said last; NULL: as the stream has it */
-    uint32_t squeezed;        /* 1 + row of the service that `squeeze` is of, as long as this turn lasts; 0: none */
+    uint32_t squeezed; /* 1 + row of the service that `squeeze` is of, as long as this turn lasts; 0: none */
     struct lb_squeeze squeeze;
     bool has_urgent;
     bool has_kept;     /* a line joined the record that is open */
