@@ -175,7 +175,7 @@ def write_all(fd, data):
         data = data[os.write(fd, data):]
 
 
-def end(process, seconds=20):
+def end(process, seconds=60):
     """Wait for a process; kill it where it does not end. Returns its exit status."""
     try:
         return process.wait(seconds)
