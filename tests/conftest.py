@@ -7,6 +7,7 @@ set a skip is a failure.
 """
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -42,6 +43,13 @@ PATIENCE_S = 60  # for what comes at once, unless the machine has much else to d
 for _number in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP:
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
+
+
+@functools.cache
+def is_sanitized():
+    """Is it a build whose memory is a sanitizer's as well: shadows, and what was freed?"""
+    program = (BUILD / "logboomd").read_bytes()
+    return any(mark in program for mark in (b"__asan_init", b"__tsan_init"))
 
 
 def wait_until(claim, seconds=PATIENCE_S, what=None):
@@ -128,6 +136,22 @@ class Agent:
 
     def hup(self):
         self.process.send_signal(signal.SIGHUP)
+
+    def reload(self, text="configuration reloaded"):
+        """Its configuration as it is now, and SIGHUP; waits until the log says this. Asks again where it is told to."""
+        before, hint = self.log.count(text), "ask again when it is done"
+        hints = self.log.count(hint)
+        self.write_ini()
+        self.hup()
+
+        def is_done():
+            nonlocal hints
+            if self.log.count(hint) > hints:
+                hints += 1
+                self.hup()
+            return self.log.count(text) > before
+
+        wait_until(is_done, what=f"the log says {text!r}")
 
     def restart(self, seconds=PATIENCE_S):
         """Stop it in good order and start it anew."""

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BUILD, wait_until
+from conftest import is_sanitized, wait_until
 from lines import (assert_books_balance, assert_exactly, book, held_pipe, line, lines, numbers, prove_ring, stop_for_a_while,
                    write_all)
 from test_peers import (ALONE, END, NOBODY, PIPE, READING, REFUSED, TAKEN, WELCOME, Peer, assert_serves, data, hand_over,
@@ -32,7 +32,6 @@ from test_peers import (ALONE, END, NOBODY, PIPE, READING, REFUSED, TAKEN, WELCO
 STREAMS = 1000
 HANDSHAKE_S = 5  # who has not said by then what he wants is hung up on
 SCM_MAX_FD = 253  # the kernel sends no more in one message
-IS_SANITIZED = any(mark in (BUILD / "logboomd").read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -91,7 +90,7 @@ def anonymous_bytes(agent):
 
 
 def assert_below_ceiling(agent):
-    if IS_SANITIZED:
+    if is_sanitized():
         return  # shadow memory is not the agent's
     memory = agent.status()["memory"]
     files = sum(memory["parts"].get(name, 0) for name in ("ring", "staging", "state"))

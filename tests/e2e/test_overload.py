@@ -65,7 +65,7 @@ def prove_accounts(agent, intake, written):
     assert len(got) + told["shed"] + told["overload"] == len(written) == books["in"]
     for entry in receipts(entries):
         mark = entry["logboom"]
-        assert mark["first_ms"] <= mark["last_ms"] <= entry["timestamp"] + 1000
+        assert mark["first_ms"] <= mark["last_ms"] <= entry["timestamp"] + 1000, entry
         assert sum(mark["by"].values()) == mark["count"], mark
         assert entry["status"] == "warning" and str(mark["count"]) in entry["message"]
     return found

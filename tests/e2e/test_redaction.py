@@ -174,9 +174,7 @@ def test_a_reload_brings_new_rules(agent, to_file):
     client.stdin.flush()
     wait_until(lambda: book(a, "app")["queued"] == 1)
     a.sections["redact"] = OWN["redact"]
-    a.write_ini()
-    a.hup()
-    wait_until(lambda: "configuration reloaded" in a.log)
+    a.reload()
     client.communicate(b"PIN 4711 two\n", timeout=60)
     a.flush()
     assert [m for m in messages(path) if "PIN" in m] == ["PIN 4711 one", "PIN **** two"]

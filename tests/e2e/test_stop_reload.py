@@ -114,13 +114,6 @@ def test_a_firehose_does_not_keep_the_agent_from_stopping(agent, numbered, intak
 # --- SIGHUP
 
 
-def reload(agent, text="configuration reloaded"):
-    seen = agent.log.count(text)
-    agent.write_ini()
-    agent.hup()
-    wait_until(lambda: agent.log.count(text) > seen, what=f"the log says {text!r}")
-
-
 def test_a_reload_takes_live_keys_at_once(agent, numbered, intake):
     a = agent(numbered)
     with Intake(api_key=API_KEY) as other, held_pipe() as (read_end, write_end):
@@ -130,7 +123,7 @@ def test_a_reload_takes_live_keys_at_once(agent, numbered, intake):
         a.sections["agent"].update(tags="site:new", hostname="renamed")
         a.sections["sink datadog"].update(url=other.url, wait="10m", urgent_wait="50ms", sequence="batch")
         a.sections["log"] = {"level": "debug"}
-        reload(a)
+        a.reload()
         write_all(write_end, line(1))
         time.sleep(0.4)
         assert other.stats()["requests"] == 0, "wait is ten minutes now"
@@ -148,14 +141,14 @@ def test_a_reload_with_a_fault_changes_nothing_and_names_the_line(agent, numbere
     a = agent(numbered)
     a.sections["agent"]["tags"] = "site:new"
     a.sections["capture"] = {"max_stall": "soon"}
-    reload(a, "reload refused")
+    a.reload("reload refused")
     number = 1 + a.ini.read_text().splitlines().index("max_stall = soon")
     assert f"{a.ini}:{number}:" in a.log
     a.run("/bin/echo", "#n=1", service="app")
     a.flush()
     assert numbers(intake.entries()) == [1] and "ddtags" not in intake.entries()[0]
     del a.sections["capture"]
-    reload(a)
+    a.reload()
     a.run("/bin/echo", "#n=2", service="app")
     a.flush()
     assert [e.get("ddtags") for e in intake.entries()] == [None, "site:new"]
@@ -165,7 +158,7 @@ def test_a_reload_without_its_key_file_changes_nothing(agent, numbered, intake):
     a = agent(numbered)
     key = numbered["sink datadog"]["api_key_file"]
     a.sections["sink datadog"]["api_key_file"] = key.parent / "missing"
-    reload(a, "reload refused")
+    a.reload("reload refused")
     assert str(key.parent / "missing") in a.log
     a.run("/bin/echo", "#n=1", service="app")
     a.flush()
@@ -178,7 +171,7 @@ def test_a_reload_reads_the_key_anew(agent, numbered, intake):
     a.run("/bin/echo", "#n=1", service="app")
     assert intake.wait_requests(1) and intake.requests()[0].status == 403
     numbered["sink datadog"]["api_key_file"].write_text("f" * 32 + "\n")
-    reload(a)
+    a.reload()
     assert intake.wait_entries(1)
 
 
@@ -187,7 +180,7 @@ def test_a_reload_names_the_keys_that_wait_for_the_next_start(agent, numbered, i
     size = a.status()["ring"]["size"]
     a.sections["ring"] = {"size": "1M", "lock": "no"}
     a.sections["capture"] = {"max_streams": "16", "stdout_level": "debug"}
-    reload(a)
+    a.reload()
     for key in "ring.size", "ring.lock", "capture.max_streams":
         assert f"{key} takes effect at the next start" in a.log
     assert "stdout_level takes" not in a.log
@@ -202,7 +195,7 @@ def test_reloads_under_load_lose_nothing(agent, numbered, intake, feeder):
     for turn in range(12):
         compression = ["gzip", "zstd", "none"][turn % 3]
         a.sections["sink datadog"]["compression"] = compression
-        reload(a)
+        a.reload()
         seen = len(intake.requests())
         a.run("/bin/echo", f"#n={turn}", service="other")  # so that there is something to ship in any case
         encoding = "identity" if compression == "none" else compression

@@ -250,9 +250,7 @@ def test_books_and_held_lines_go_on(agent, numbered, intake, how):
         a.restart()
     else:
         a.sections["throttle"]["burst"] = "20"
-        a.write_ini()
-        a.hup()
-        wait_until(lambda: "configuration reloaded" in a.log)
+        a.reload()
     after = book(a)
     assert {key: after[key] for key in before} == before
     feed(a, lines(300, 400))

@@ -7,7 +7,7 @@ the answer to its first journey was lost; the books say the same; and the agent 
 
 from pathlib import Path
 
-from conftest import PATIENCE_S, wait_until
+from conftest import PATIENCE_S, is_sanitized, wait_until
 from lines import assert_books_balance, assert_exactly, book, is_own, lost_numbers, numbers, prove_ring, receipts
 
 NAME = "sink datadog"
@@ -123,11 +123,8 @@ def heal(intake):
 
 def reload(agent, **keys):
     """New keys of the sink, taken over by SIGHUP; waits until they are. The agent then asks at once."""
-    before = agent.log.count("configuration reloaded")
     agent.sections[NAME].update(keys)
-    agent.write_ini()
-    agent.hup()
-    wait_until(lambda: agent.log.count("configuration reloaded") > before, what="the agent has reloaded")
+    agent.reload()
 
 
 def heal_with(agent, intake, **keys):
@@ -146,6 +143,8 @@ def errors(agent):
 
 
 def resident_kib(agent):
-    """Memory of the agent in RAM."""
+    """Memory of the agent in RAM. Under a sanitizer that is mostly what was freed, and this is 0."""
+    if is_sanitized():
+        return 0
     status = Path(f"/proc/{agent.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0])

@@ -13,7 +13,7 @@ from fire import NAME, feed, heal, heal_with, prove, reload, resident_kib, settl
 from lines import assert_books_balance, assert_exactly, book, end, line, lines, numbers, prove_ring
 
 AGAIN = "delivering again"
-GROWTH_KIB_MAX = 16 * 1024  # far below the 100 MB that an endless answer offers, also where a sanitizer keeps what is freed
+GROWTH_KIB_MAX = 16 * 1024  # far below the 100 MB that an endless answer offers
 TROUBLES = {
     "down": ({"do": "down"}, ("connect",)),
     "hang": ({"do": "hang", "seconds": 60}, ("timed out", "timeout")),
