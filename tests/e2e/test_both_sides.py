@@ -69,7 +69,7 @@ def reload_with_another_wait(agent):
 
 def come_and_go(agent, feeder, visits=itertools.count()):
     """As long as there are guests, there is something to ship, and more than the ring holds while nobody takes it."""
-    guest = ["--lines", "500", "--first", str(500 * next(visits)), "--report", "/dev/null"]
+    guest = ["--lines", "250", "--first", str(250 * next(visits)), "--report", "/dev/null"]
     assert agent.run(feeder, *guest, service="guest").returncode == 0
 
 

@@ -133,7 +133,8 @@ def heal_with(agent, intake, **keys):
     intake.up()
     reload(agent, **keys)
     seen = len(intake.requests())
-    wait_until(lambda: [r for r in intake.requests()[seen:] if r.status == 503], what="it asks with the new keys")
+    wait_until(lambda: any(r.status == 503 for r in intake.requests()[seen:]) or book(agent)["pending"] == 0,
+               what="it asks with the new keys, or has nothing to ask for")
     heal(intake)
 
 
