@@ -305,7 +305,8 @@ import os, sys, time
 for n in range(20):
     if os.fork() == 0:
         if os.fork() == 0:       # the grandchild: its parent goes at once, so it comes to whoever reaps
-            time.sleep(0.02 * n)
+            while not os.path.exists(seen):
+                time.sleep(0.02)
             os._exit(n)
         os._exit(0)
     os.wait()
@@ -314,27 +315,20 @@ for n in range(20):
 
 def reaped(world, client_pid, command):
     """Wait until the 20 orphans came to the client and went, while its command lives."""
-    most = 0
-
-    def is_done():
-        nonlocal most
-        states = children_of(client_pid)
-        most = max(most, len(states))
-        return (world.runtime / "done").exists() and list(states) == [command]
-
-    wait_until(is_done)
-    return most
+    wait_until(lambda: len(children_of(client_pid)) == 21, what="each orphan came to it")
+    (world.runtime / "seen").touch()
+    wait_until(lambda: (world.runtime / "done").exists() and list(children_of(client_pid)) == [command], what="they are reaped")
 
 
 @pytest.mark.parametrize("has_agent", [True, False])
 def test_a_subreaper_reaps_what_comes_to_it(world, has_agent):
     if has_agent:
         world.agent()
-    script = ORPHANS + f"open({str(world.runtime / 'done')!r}, 'w').close()\ntime.sleep(60)"
+    script = f"seen = {str(world.runtime / 'seen')!r}\n" + ORPHANS + f"open({str(world.runtime / 'done')!r}, 'w').close()\ntime.sleep(60)"
     libc = ctypes.CDLL(None)
     client = world.client("run", sys.executable, "-c", script, preexec_fn=lambda: libc.prctl(36, 1, 0, 0, 0))
     command = command_of(client)
-    assert reaped(world, client.pid, command) > 1, "no orphan came to it"
+    reaped(world, client.pid, command)
     os.kill(command, signal.SIGTERM)
     if not has_agent:
         wait_until(lambda: has_ended_below(client))
@@ -350,13 +344,13 @@ def namespace(*command):
 
 def test_pid_1_reaps_all_and_exits_as_its_command_did(world):
     world.agent()
-    script = ORPHANS + f"open({str(world.runtime / 'done')!r}, 'w').close()\ntime.sleep(60)"
+    script = f"seen = {str(world.runtime / 'seen')!r}\n" + ORPHANS + f"open({str(world.runtime / 'done')!r}, 'w').close()\ntime.sleep(60)"
     outer = subprocess.Popen(namespace(CLIENT, "run", "-s", "box", "--", sys.executable, "-c", script), env=world.env,
                              stderr=subprocess.PIPE)
     world.clients.append(outer)
     client = command_of(outer)
     command = wait_until(lambda: next(iter(children_of(client)), None))
-    assert reaped(world, client, command) > 1, "no orphan came to PID 1"
+    reaped(world, client, command)
     os.kill(client, signal.SIGTERM)  # as `docker stop` does: from outside
     assert outer.wait(60) == 128 + signal.SIGTERM
 
