@@ -67,10 +67,13 @@ void lb_records_untold(struct lb_turn *turn, enum lb_untold why, uint64_t lines,
     struct lb_commit *commit = &turn->capture->state->fast;
     uint32_t row =
         turn->stream->service_ix * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + (uint32_t)why * LB_UNTOLD_WORDS;
+    uint64_t first_ns = lb_commit_get(commit, LB_FAST_BOOKS, row + LB_UNTOLD_FIRST_NS);
 
-    if (lb_commit_get(commit, LB_FAST_BOOKS, row + LB_UNTOLD_FIRST_NS) == 0)
+    /* What a client had drained bears its own time, which is older than that of what was recovered before. */
+    if (first_ns == 0 || turn->now_ns < first_ns)
         lb_commit_set(commit, LB_FAST_BOOKS, row + LB_UNTOLD_FIRST_NS, turn->now_ns);
-    lb_commit_set(commit, LB_FAST_BOOKS, row + LB_UNTOLD_LAST_NS, turn->now_ns);
+    if (turn->now_ns > lb_commit_get(commit, LB_FAST_BOOKS, row + LB_UNTOLD_LAST_NS))
+        lb_commit_set(commit, LB_FAST_BOOKS, row + LB_UNTOLD_LAST_NS, turn->now_ns);
     lb_commit_add(commit, LB_FAST_BOOKS, row + LB_UNTOLD_LINES, lines);
     lb_commit_add(commit, LB_FAST_BOOKS, row + LB_UNTOLD_BYTES, bytes);
     lb_commit_add(commit, LB_FAST_BOOKS, row + LB_UNTOLD_BY_SEVERITY + (uint32_t)severity, lines);

@@ -117,10 +117,11 @@ static void forget_orphan(struct lb_capture *capture, struct lb_stream *stream)
     release(capture, stream);
 }
 
+/* Each waits from its own begin: the next look is when the first of them is due. */
 static void on_orphan_timer(void *arg, uint64_t now_ns)
 {
     struct lb_capture *capture = arg;
-    bool has_any = false;
+    uint64_t due_ns = LB_NEVER, since_ns;
 
     for (uint32_t slot = 0; slot < capture->staging->max_streams; slot++) {
         struct lb_stream *stream = &capture->streams[slot];
@@ -137,11 +138,13 @@ static void on_orphan_timer(void *arg, uint64_t now_ns)
             forget_orphan(capture, stream);
             continue;
         }
-        has_any = true;
+        since_ns = stream->close_early || !has_bytes ? now_ns : stream->orphan_since_ns;
+        if (since_ns + LB_ORPHAN_WAIT_NS < due_ns)
+            due_ns = since_ns + LB_ORPHAN_WAIT_NS;
     }
     lb_turns_publish(capture, false);
-    if (has_any)
-        capture->orphan_timer.due_ns = now_ns + LB_ORPHAN_WAIT_NS;
+    if (due_ns != LB_NEVER)
+        capture->orphan_timer.due_ns = due_ns;
 }
 
 void lb_streams_start(struct lb_capture *capture)

@@ -102,6 +102,7 @@ static void open_row(struct lb_commit *commit, uint32_t row, const struct lb_col
     set(commit, row, LB_COLLAPSE_SERVICE, again->service_ix);
     set(commit, row, LB_COLLAPSE_DUE_NS, again->due_ns);
     set(commit, row, LB_COLLAPSE_FIRST_NS, again->now_ns);
+    set(commit, row, LB_COLLAPSE_LAST_NS, again->now_ns);
     set(commit, row, LB_COLLAPSE_ABOUT, (unsigned)again->severity | (uint64_t)name_len << 16);
     for (unsigned i = 0; i < LB_OWN_NAME_BYTES / 8; i++)
         set(commit, row, LB_COLLAPSE_NAME + i, name[i]);
@@ -120,7 +121,11 @@ void lb_collapse_count(struct lb_commit *commit, const struct lb_collapse_again 
     set(commit, row, LB_COLLAPSE_COUNT, get(commit, row, LB_COLLAPSE_COUNT) + 1);
     set(commit, row, LB_COLLAPSE_LINES, get(commit, row, LB_COLLAPSE_LINES) + again->lines);
     set(commit, row, LB_COLLAPSE_BYTES, get(commit, row, LB_COLLAPSE_BYTES) + again->bytes);
-    set(commit, row, LB_COLLAPSE_LAST_NS, again->now_ns);
+    /* A stamp may be older than the one before: of a line that was drained, or begun, before it. */
+    if (again->now_ns < get(commit, row, LB_COLLAPSE_FIRST_NS))
+        set(commit, row, LB_COLLAPSE_FIRST_NS, again->now_ns);
+    if (again->now_ns > get(commit, row, LB_COLLAPSE_LAST_NS))
+        set(commit, row, LB_COLLAPSE_LAST_NS, again->now_ns);
 }
 
 static void describe(const struct lb_commit *commit, uint32_t row, struct lb_collapse_due *due)

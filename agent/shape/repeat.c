@@ -85,12 +85,16 @@ void lb_repeat_count(struct lb_commit *commit, uint32_t service_ix, uint64_t fin
 {
     int found = find(commit, service_ix, fingerprint);
     uint32_t row = (uint32_t)found;
+    bool is_first;
 
     if (found < 0)
         return;
-    if (get(commit, row, LB_REPEAT_COUNT) == 0)
+    /* A stamp may be older than the one before: of a line that was drained, or begun, before it. */
+    is_first = get(commit, row, LB_REPEAT_COUNT) == 0;
+    if (is_first || now_ns < get(commit, row, LB_REPEAT_FIRST_NS))
         set(commit, row, LB_REPEAT_FIRST_NS, now_ns);
-    set(commit, row, LB_REPEAT_LAST_NS, now_ns);
+    if (is_first || now_ns > get(commit, row, LB_REPEAT_LAST_NS))
+        set(commit, row, LB_REPEAT_LAST_NS, now_ns);
     set(commit, row, LB_REPEAT_COUNT, get(commit, row, LB_REPEAT_COUNT) + 1);
     set(commit, row, LB_REPEAT_LINES, get(commit, row, LB_REPEAT_LINES) + lines);
     set(commit, row, LB_REPEAT_BYTES, get(commit, row, LB_REPEAT_BYTES) + bytes);

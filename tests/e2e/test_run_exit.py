@@ -6,11 +6,13 @@ what it cost; whatever the agent does meanwhile, that is told once, and nobody w
 """
 
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +21,18 @@ from test_client import STDERR, STDOUT, finish, world  # noqa: F401  (a fixture)
 from test_run import has_ended_below
 
 SIGNALLED, CORE, OOM = 1, 2, 4
+PATIENCE_S = 8  # the client's own with an agent that is silent is 10 s: whoever ends before has not used it up
 SAID = "how the command ended is not recorded: "
 
 
 def boot_ns():
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def sleeps_of(client):
+    """How often it went to sleep: it does after each look."""
+    status = Path(f"/proc/{client.pid}/status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
 
 
 def seconds_of(world, *args):
@@ -118,7 +127,8 @@ def test_an_agent_that_is_restarted_often_is_told_in_the_end(world):
         if at_exit == "die":
             wait_until(lambda: agent.is_dead)
             (world.runtime / "intake.sock").unlink()
-            time.sleep(0.3)  # an agent does not come back sooner than a client looks
+            before = sleeps_of(client)
+            wait_until(lambda: sleeps_of(client) > before + 1, what="the client has looked, and nobody was there")
     assert finish(client)[0] == 8
     assert len({t["exit_id"] for t in told}) == 1
 
@@ -127,14 +137,15 @@ def test_a_refusal_is_final_and_told_in_the_agents_log_alone(world):
     agent = world.agent(at_exit="refuse: no such thing")
     seconds, answer = seconds_of(world, "sh", "-c", "exit 2")
     assert answer == (2, b"", "")
-    assert len(agent.exits) == 1 and seconds < 3
+    assert len(agent.exits) == 1 and seconds < PATIENCE_S
 
 
 def test_an_agent_that_hangs_up_on_it_three_times_does_not_know_it(world):
     agent = world.agent(at_exit="hang up")
     seconds, answer = seconds_of(world, "sh", "-c", "exit 2")
     assert answer == (2, b"", f"logboom: {SAID}the agent hangs up on it\n")
-    assert len(agent.exits) == 3 and len({told["exit_id"] for told in agent.exits}) == 1 and seconds < 3
+    assert len(agent.exits) == 3 and len({told["exit_id"] for told in agent.exits}) == 1
+    assert seconds < PATIENCE_S
 
 
 @pytest.mark.long
@@ -152,7 +163,7 @@ def test_a_signal_ends_the_wait_for_an_answer(world):
     client.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert finish(client)[0] == 2
-    assert time.monotonic() - began < 3 and len(agent.exits) == 1
+    assert time.monotonic() - began < PATIENCE_S and len(agent.exits) == 1
 
 
 def test_without_an_agent_it_is_said_that_nobody_knows(world):
@@ -185,9 +196,10 @@ def test_where_grandchildren_hold_the_pipe_it_is_told_after_the_grace(world):
     hold.touch()
     script = f"(while [ -e {hold} ]; do sleep 0.05; done; echo late) & exit 6"
     seconds, answer = seconds_of(world, "sh", "-c", script)
-    assert answer[0] == 6 and 0.9 < seconds < 4
+    finished_ns = boot_ns()
+    assert answer[0] == 6 and seconds > 0.9, "the grandchild has the pipe still"
     told, = agent.exits
-    assert told["code"] == 6 and (told["ended_ns"] - told["started_ns"]) / 1e9 < 0.9
+    assert told["code"] == 6 and (finished_ns - told["ended_ns"]) / 1e9 > 0.9, "the end is that of the command, not of the wait"
     hold.unlink()
     wait_until(lambda: all(s.has_ended for s in agent.streams(STDOUT)))
 

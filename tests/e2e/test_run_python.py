@@ -281,7 +281,7 @@ def test_where_the_module_is_not_installed_unbuffered_is_what_is_left(world):
     shutil.copy(CLIENT, away / "logboom")
     world.agent()
     env = {**world.env}
-    subprocess.run([away / "logboom", "run", sys.executable, "-c", STATE], env=env, check=True, timeout=30)
+    subprocess.run([away / "logboom", "run", sys.executable, "-c", STATE], env=env, check=True, timeout=60)
     assert bytes(world.agents[-1].streams(STDERR)[0].bytes).decode() == UNBUFFERED
 
 
@@ -292,7 +292,7 @@ def test_the_module_is_found_where_it_is_installed(world):
     shutil.copy(CLIENT, prefix / "bin" / "logboom")
     shutil.copytree(SHIM, prefix / "lib" / "logboom" / "python")
     world.agent()
-    subprocess.run([prefix / "bin" / "logboom", "run", sys.executable, "-c", STATE], env=world.env, check=True, timeout=30)
+    subprocess.run([prefix / "bin" / "logboom", "run", sys.executable, "-c", STATE], env=world.env, check=True, timeout=60)
     assert bytes(world.agents[-1].streams(STDERR)[0].bytes).decode() == LINE
 
 

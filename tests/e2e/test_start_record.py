@@ -22,7 +22,7 @@ def numbered(sink):
 
 def feed(agent, first, last):
     client = agent.pipe("-s", "app")
-    client.communicate(lines(first, last), timeout=20)
+    client.communicate(lines(first, last), timeout=60)
     assert client.returncode == 0
 
 
@@ -67,7 +67,7 @@ def test_a_kill_is_told_as_unclean_and_does_not_wait(agent, numbered, intake):
     a.flush()
     a.kill9()
     a.start()
-    wait_until(lambda: len(starts(intake)) == 2, 15, "an unclean stop is urgent")
+    wait_until(lambda: len(starts(intake)) == 2, what="an unclean stop is urgent")
     second = starts(intake)[1]
     assert second["logboom"]["stop"] == "unclean" and second["status"] == "warning"
     assert second["logboom"]["last"]["routine"] == 11

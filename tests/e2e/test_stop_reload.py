@@ -13,7 +13,8 @@ import time
 import pytest
 
 from conftest import API_KEY, Intake, wait_until
-from lines import assert_exactly, book, end, held_pipe, line, lines, numbers, prove_ring, receipts, write_all
+from lines import (assert_exactly, book, end, held_pipe, line, lines, lost_numbers, numbers, prove_ring, receipts,
+                   write_all)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_sigterm_reads_the_pipes_ships_all_and_ends_with_0(agent, numbered, inta
         write_all(write_end, lines(300, 1300))
         assert a.term() == 0
         os.close(write_end)
-        assert "0 lines are lost" in client.communicate(timeout=20)[1], "what was written before is read"
+        assert "0 lines are lost" in client.communicate(timeout=60)[1], "what was written before is read"
     assert_exactly(numbers(prove_ring(intake.everything()).values()), range(1300))
 
 
@@ -43,7 +44,7 @@ def test_sigint_stops_like_sigterm(agent, numbered, intake):
     a = agent(numbered)
     a.run("/bin/echo", "#n=1", service="app")
     a.process.send_signal(signal.SIGINT)
-    assert a.process.wait(20) == 0
+    assert a.process.wait(60) == 0
     assert numbers(intake.entries()) == [1]
 
 
@@ -56,10 +57,10 @@ def test_a_sink_out_of_reach_does_not_delay_the_stop_and_the_next_start_delivers
                      {"do": "status", "code": 503, "times": -1}])
     a = agent({**numbered, "agent": {"stop_timeout": "60s"}})
     client = a.pipe("-s", "app")
-    client.communicate(lines(0, 500), timeout=20)
+    client.communicate(lines(0, 500), timeout=60)
     begin = time.monotonic()
-    assert a.term(30) == 0
-    assert time.monotonic() - begin < 8, "stop_timeout is a minute, and nobody waits for it"
+    assert a.term() == 0
+    assert time.monotonic() - begin < 30, "stop_timeout is a minute, and nobody waits for it"
     assert "stay in the ring" in a.log
     intake.plan.set([])
     intake.up()
@@ -71,17 +72,17 @@ def test_a_sink_out_of_reach_does_not_delay_the_stop_and_the_next_start_delivers
 
 
 def test_a_second_sigterm_ends_it_at_once(agent, numbered, intake):
-    numbered["sink datadog"]["wait"] = "10m"
+    numbered["sink datadog"].update(wait="10m", body_lines="100")
     a = agent({**numbered, "agent": {"stop_timeout": "60s"}})
-    intake.plan.set([{"do": "slow", "seconds": 1.5, "times": -1}])
+    intake.plan.set([{"do": "slow", "seconds": 0.2}, {"do": "slow", "seconds": 1.5, "times": -1}])
     client = a.pipe("-s", "app")
-    client.communicate(lines(0, 9000), timeout=20)
+    client.communicate(lines(0, 9000), timeout=60)
     a.process.send_signal(signal.SIGTERM)
-    assert intake.wait_requests(1, 20)
+    assert intake.wait_requests(1)
     assert a.process.poll() is None, "it ships, slowly"
     begin = time.monotonic()
     assert a.term() == 0
-    assert time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin < 20, "all of it would take a minute"
     intake.plan.set([])
     a.start()
     a.flush()
@@ -90,27 +91,27 @@ def test_a_second_sigterm_ends_it_at_once(agent, numbered, intake):
 
 def test_a_firehose_does_not_keep_the_agent_from_stopping(agent, numbered, intake, feeder):
     a = agent({**numbered, "agent": {"stop_timeout": "2s"}})
-    client = a.popen("run", "-s", "app", "--", feeder, "--seconds", "6", "--rate", "30000", "--report", "/dev/null")
+    client = a.popen("run", "-s", "app", "--", "/bin/sh", "-c", f"exec '{feeder}' --lines 1000000000 --rate 20000 2>/dev/null")
     wait_until(lambda: book(a)["in"] > 1000)
-    begin = time.monotonic()
-    assert a.term(30) == 0
-    assert time.monotonic() - begin < 10
+    assert a.term() == 0
+    assert client.poll() is None, "it pours still"
     a.start()
-    assert end(client, 40) == 0
-    a.flush(30)
-    found = prove_ring(intake.everything()).values()
-    told = sum(e["logboom"]["count"] for e in receipts(found, "client"))
-    assert len(numbers(found)) + told == max(numbers(found)) + 1
+    client.terminate()
+    end(client)
+
+    def told():
+        a.flush()
+        return sum(e["logboom"]["count"] for e in receipts(intake.everything()) if e["service"] == "app")
+
+    wait_until(lambda: told() == sum(book(a, "app")[why] for why in ("client", "overload", "shed")), what="every loss is told")
+    # An intake that is held up for 2 s is away: what it has in hand may be given up while it stores it.
+    found, lost = prove_ring(intake.everything(), may_be_both=True), lost_numbers(intake.everything())
+    got = numbers([entry for (ring, lane, n), entry in found.items() if n not in lost[(ring, lane)]])
+    assert len(got) == len(set(got)) == book(a, "app")["delivered"]
+    assert max(got) + 1 <= len(got) + told() == book(a, "app")["in"], "each is delivered or told"
 
 
 # --- SIGHUP
-
-
-def reload(agent, text="configuration reloaded"):
-    seen = agent.log.count(text)
-    agent.write_ini()
-    agent.hup()
-    wait_until(lambda: agent.log.count(text) > seen, what=f"the log says {text!r}")
 
 
 def test_a_reload_takes_live_keys_at_once(agent, numbered, intake):
@@ -118,16 +119,16 @@ def test_a_reload_takes_live_keys_at_once(agent, numbered, intake):
     with Intake(api_key=API_KEY) as other, held_pipe() as (read_end, write_end):
         client = a.popen("pipe", "-s", "app", stdin=read_end)
         write_all(write_end, line(0))
-        assert intake.wait_entries(1, 10)
+        assert intake.wait_entries(1)
         a.sections["agent"].update(tags="site:new", hostname="renamed")
         a.sections["sink datadog"].update(url=other.url, wait="10m", urgent_wait="50ms", sequence="batch")
         a.sections["log"] = {"level": "debug"}
-        reload(a)
+        a.reload()
         write_all(write_end, line(1))
         time.sleep(0.4)
         assert other.stats()["requests"] == 0, "wait is ten minutes now"
         write_all(write_end, line(2, level="ERROR"))
-        assert other.wait_entries(2, 10)
+        assert other.wait_entries(2)
         os.close(write_end)
         assert end(client) == 0
         assert numbers(intake.entries()) == [0] and numbers(other.entries()) == [1, 2]
@@ -140,14 +141,14 @@ def test_a_reload_with_a_fault_changes_nothing_and_names_the_line(agent, numbere
     a = agent(numbered)
     a.sections["agent"]["tags"] = "site:new"
     a.sections["capture"] = {"max_stall": "soon"}
-    reload(a, "reload refused")
+    a.reload("reload refused")
     number = 1 + a.ini.read_text().splitlines().index("max_stall = soon")
     assert f"{a.ini}:{number}:" in a.log
     a.run("/bin/echo", "#n=1", service="app")
     a.flush()
     assert numbers(intake.entries()) == [1] and "ddtags" not in intake.entries()[0]
     del a.sections["capture"]
-    reload(a)
+    a.reload()
     a.run("/bin/echo", "#n=2", service="app")
     a.flush()
     assert [e.get("ddtags") for e in intake.entries()] == [None, "site:new"]
@@ -157,7 +158,7 @@ def test_a_reload_without_its_key_file_changes_nothing(agent, numbered, intake):
     a = agent(numbered)
     key = numbered["sink datadog"]["api_key_file"]
     a.sections["sink datadog"]["api_key_file"] = key.parent / "missing"
-    reload(a, "reload refused")
+    a.reload("reload refused")
     assert str(key.parent / "missing") in a.log
     a.run("/bin/echo", "#n=1", service="app")
     a.flush()
@@ -168,10 +169,10 @@ def test_a_reload_reads_the_key_anew(agent, numbered, intake):
     intake.api_key = "f" * 32
     a = agent(numbered)
     a.run("/bin/echo", "#n=1", service="app")
-    assert intake.wait_requests(1, 10) and intake.requests()[0].status == 403
+    assert intake.wait_requests(1) and intake.requests()[0].status == 403
     numbered["sink datadog"]["api_key_file"].write_text("f" * 32 + "\n")
-    reload(a)
-    assert intake.wait_entries(1, 10)
+    a.reload()
+    assert intake.wait_entries(1)
 
 
 def test_a_reload_names_the_keys_that_wait_for_the_next_start(agent, numbered, intake):
@@ -179,7 +180,7 @@ def test_a_reload_names_the_keys_that_wait_for_the_next_start(agent, numbered, i
     size = a.status()["ring"]["size"]
     a.sections["ring"] = {"size": "1M", "lock": "no"}
     a.sections["capture"] = {"max_streams": "16", "stdout_level": "debug"}
-    reload(a)
+    a.reload()
     for key in "ring.size", "ring.lock", "capture.max_streams":
         assert f"{key} takes effect at the next start" in a.log
     assert "stdout_level takes" not in a.log
@@ -190,12 +191,17 @@ def test_a_reload_names_the_keys_that_wait_for_the_next_start(agent, numbered, i
 
 def test_reloads_under_load_lose_nothing(agent, numbered, intake, feeder):
     a = agent(numbered)
-    client = a.popen("run", "-s", "app", "--", feeder, "--lines", "20000", "--rate", "10000", "--report", "/dev/null")
+    client = a.popen("run", "-s", "app", "--", feeder, "--lines", "15000", "--rate", "10000", "--report", "/dev/null")
     for turn in range(12):
-        a.sections["sink datadog"]["compression"] = ["gzip", "zstd", "none"][turn % 3]
-        reload(a)
-        wait_until(lambda: client.poll() is not None or book(a)["in"] >= 1500 * turn)
+        compression = ["gzip", "zstd", "none"][turn % 3]
+        a.sections["sink datadog"]["compression"] = compression
+        a.reload()
+        seen = len(intake.requests())
+        a.run("/bin/echo", f"#n={turn}", service="other")  # so that there is something to ship in any case
+        encoding = "identity" if compression == "none" else compression
+        wait_until(lambda: encoding in [r.encoding for r in intake.requests()[seen:]], what=encoding)
     assert end(client) == 0
     a.flush()
-    assert_exactly(numbers(prove_ring(intake.everything()).values()), range(20000))
-    assert {r.encoding for r in intake.requests()} >= {"gzip", "zstd"}
+    found = prove_ring(intake.everything()).values()
+    assert_exactly(numbers(found, "app"), range(15000))
+    assert_exactly(numbers(found, "other"), range(12))

@@ -22,8 +22,9 @@ import pytest
 from conftest import ROOT, wait_until
 from filesink import FileSink, lines_of
 from lines import (PYTHON, assert_books_balance, assert_exactly, book, by_number, line, numbers, prove_ring, receipts,
-                   seeded)
+                   seeded, stop_for_a_while)
 from netns import UNSHARE, reason_not_to
+from test_peers import fd_count, fd_count_at_rest
 
 PROGRAMS = ROOT / "tests" / "support" / "programs"
 NOBODY = 65534
@@ -40,10 +41,10 @@ def out(runtime):
 
 @contextlib.contextmanager
 def sender(path):
-    """A socket that is connected there. A send that waits for 10 s fails."""
+    """A socket that is connected there. A send that waits for a minute fails."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.connect(str(path))
-        sock.settimeout(10)
+        sock.settimeout(60)
         yield sock
 
 
@@ -56,7 +57,7 @@ def send(agent, *datagrams):
 
 
 def run(*command, **kwargs):
-    return subprocess.run([*map(str, command)], check=True, timeout=20, **kwargs)
+    return subprocess.run([*map(str, command)], check=True, timeout=60, **kwargs)
 
 
 # ---- who sends ----
@@ -65,7 +66,7 @@ def run(*command, **kwargs):
 def test_a_python_service_logs_without_a_pipe(agent, out):
     a = agent(out.sections)
     with subprocess.Popen([PYTHON, PROGRAMS / "syslog_service.py", a.runtime / "syslog.sock"]) as service:
-        assert service.wait(20) == 0
+        assert service.wait(60) == 0
     a.flush()
     entries = out.entries()
     assert [e["status"] for e in entries] == ["debug", "info", "warning", "error", "critical", "error"]
@@ -112,7 +113,7 @@ def test_what_libc_sends_to_dev_log_is_understood(agent, out, runtime):
     script = (f"mount -t tmpfs none {dev} && mkdir {dev}/lb && mount --bind {runtime} {dev}/lb && "
               f"ln -s lb/syslog.sock {dev}/log && mount --move {dev} /dev && exec {PYTHON} -c '{LIBC}'")
     done = subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script], capture_output=True, text=True,
-                          timeout=20, stdin=subprocess.DEVNULL)
+                          timeout=60, stdin=subprocess.DEVNULL)
     if "permi" in done.stderr:
         pytest.skip(f"no mounts here: {done.stderr}")
     assert done.returncode == 0, done.stderr
@@ -230,15 +231,14 @@ def test_one_longer_than_what_is_kept_for_it_is_cut_and_says_so(agent, out):
 
 def test_descriptors_that_come_along_are_closed(agent, out):
     a = agent(out.sections)
-    a.flush()
-    before = len(os.listdir(f"/proc/{a.process.pid}/fd"))
+    before = fd_count_at_rest(a)
     with sender(a.runtime / "syslog.sock") as sock, open("/dev/null", "rb") as null:
         for n in range(1, 101):
             fds = array.array("i", [null.fileno()] * (n % 100 + 1))
             sock.sendmsg([b"<14>evil: take these"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
     a.flush()
     assert len(out.entries("evil")) == 100
-    assert len(os.listdir(f"/proc/{a.process.pid}/fd")) <= before
+    wait_until(lambda: fd_count(a) <= before, what="as many descriptors as before")
 
 
 # ---- an agent that goes away ----
@@ -292,12 +292,12 @@ def test_what_waits_in_systemds_socket_when_the_agent_is_killed_comes_once(agent
             a.kill9()
             time.sleep(chance.choice([0, 0.05]))  # what is sent now waits in the socket
             start_with(a, sock)
+        wait_until(lambda: sent[0] > 500, what="the last one takes the rest")
     finally:
         until.set()
         thread.join()
-    wait_until(a._is_ready, 10, "the last one is ready")
+    wait_until(a._is_ready, what="the last one is ready")
     a.flush()
-    assert sent[0] > 500
     prove_once(out.everything(), sent[0])
     assert book(a, "app")["in"] == sent[0]
 
@@ -322,11 +322,11 @@ def test_no_kill_point_loses_or_doubles_a_datagram(agent, out, passed, kp_progra
         done = send_some(path, done)
         # As many deaths near the start, where it recovers, as far behind it.
         start_with(a, sock, kp_program, {"LOGBOOM_KILL_AT": str(int(2 ** chance.uniform(3, 11)))})
-        wait_until(lambda: a.process.poll() is not None or taken_by(a) == done, 20, "killed, or all is taken")
+        wait_until(lambda: a.process.poll() is not None or taken_by(a) == done, what="killed, or all is taken")
         killed += a.process.poll() is not None
         a.kill9()
     start_with(a, sock)
-    wait_until(a._is_ready, 10, "ready")
+    wait_until(a._is_ready, what="ready")
     a.flush()
     print(f"{killed} of {samples} killed at a store")
     assert killed > samples // 4
@@ -343,24 +343,25 @@ def taken_by(agent):
 
 def test_an_agent_that_is_told_to_stop_takes_what_is_queued(agent, out):
     a = agent(out.sections)
-    a.process.send_signal(signal.SIGSTOP)
+    stop_for_a_while(a.process)
     with sender(a.runtime / "syslog.sock") as sock:
         for n in range(10):
             sock.send(b"<14>app: " + line(n).rstrip(b"\n"))
     a.process.send_signal(signal.SIGTERM)
     a.process.send_signal(signal.SIGCONT)
-    assert a.process.wait(20) == 0
+    assert a.process.wait(60) == 0
     assert_exactly(numbers(out.entries(), "app"), range(10))
 
 
 # ---- a sink that goes away, a queue that is full ----
 
-SEND_MAX_S = 2.0  # a busy machine may take a process away for long; max_stall is 25 ms
+SEND_MAX_S = 15.0  # a busy machine may take a process away for long; max_stall is 25 ms
 
 
 def test_a_sink_that_is_away_holds_up_no_sender_and_every_drop_is_told(agent, sink, intake, runtime):
     sink["sink datadog"].update(sequence="all", wait="50ms", urgent_wait="20ms", retry_min="20ms", retry_max="200ms")
     a, count, longest = agent({**sink, "ring": {"size": "512K"}}), 12000, 0
+    a.flush()
     intake.plan.set([{"do": "status", "code": 503, "times": -1}])
     with sender(a.runtime / "syslog.sock") as sock:
         for n in range(count):
@@ -368,14 +369,14 @@ def test_a_sink_that_is_away_holds_up_no_sender_and_every_drop_is_told(agent, si
             sock.send(b"<14>app: " + line(n, "x" * 60).rstrip(b"\n"))
             longest = max(longest, time.monotonic() - begin)
     assert longest < SEND_MAX_S
-    wait_until(lambda: book(a, "app")["in"] == count, 20, "all are taken")
+    wait_until(lambda: book(a, "app")["in"] == count, what="all are taken")
     intake.plan.set([])
 
     def is_told():
-        a.flush(20)
+        a.flush()
         told = sum(e["logboom"]["count"] for e in receipts(intake.everything()))
         return told == book(a)["shed"] + book(a)["overload"]
-    wait_until(is_told, 30, "all losses are told")
+    wait_until(is_told, what="all losses are told")
     found = by_number(intake.everything())
     got = numbers(found.values(), "app")
     told = sum(e["logboom"]["count"] for e in receipts(intake.everything()))
@@ -400,12 +401,12 @@ def test_syslog_off_makes_no_socket_and_removes_that_of_before(agent, out):
 
 def inside_network_of(agent, *command):
     return subprocess.run(["nsenter", "-t", str(agent.process.pid), "-n", "--", *command], capture_output=True, text=True,
-                          timeout=10).stdout
+                          timeout=60).stdout
 
 
 def queued_at_a_stopped(agent):
     """How many datagrams its socket takes before senders wait. Each sender has a bound of its own, so there are many."""
-    agent.process.send_signal(signal.SIGSTOP)
+    stop_for_a_while(agent.process)
     count = 0
     try:
         with contextlib.ExitStack() as stack:

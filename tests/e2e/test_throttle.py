@@ -40,14 +40,14 @@ def context(entries):
 
 def feed(agent, data, service="app"):
     client = agent.pipe("-s", service)
-    client.communicate(data, timeout=30)
+    client.communicate(data, timeout=60)
     assert client.returncode == 0
 
 
 def settle(agent, service="app", lines_in=None):
     """All that was fed has a verdict, and what is queued is delivered."""
     if lines_in is not None:
-        wait_until(lambda: book(agent, service)["in"] == lines_in and book(agent, service)["open"] == 0, 20)
+        wait_until(lambda: book(agent, service)["in"] == lines_in and book(agent, service)["open"] == 0)
     agent.flush()
     status = agent.status()
     assert_books_balance(status)
@@ -122,12 +122,12 @@ def test_a_traceback_and_a_bad_end_bring_context_too(agent, numbered, intake):
     a = agent({**numbered, "throttle": {**QUIET["throttle"], "trigger": "emergency"}})
     code = "import sys\nfor n in range(100): print(f'line #n={n:07d}', flush=True)\nsys.exit(3)"
     assert a.run(PYTHON, "-c", code, service="ends").returncode == 3
-    wait_until(lambda: own(intake, "exit"), 10)
+    wait_until(lambda: own(intake, "exit"))
     settle(a)
     assert context(intake.entries()) == list(range(10, 100))
     code = "for n in range(200, 300): print(f'line #n={n:07d}', flush=True)\nprint(flush=True)\nimport nowhere_to_be_found"
     a.run(PYTHON, "-c", f"import sys; sys.stderr = sys.stdout\n{code}", service="raises")
-    wait_until(lambda: len(own(intake, "exit")) == 2, 10)
+    wait_until(lambda: len(own(intake, "exit")) == 2)
     settle(a)
     assert [n for n in context(intake.entries()) if n >= 200] == list(range(210, 300))
 
@@ -184,7 +184,7 @@ def test_a_rule_that_is_no_pattern_is_refused_with_its_line(agent, numbered):
     assert len(faults) == 2 and all(fault.startswith(f"{a.ini}:") for fault in faults)
     assert "drop bad: no pattern" in told.stderr and "rule worse: no pattern" in told.stderr
     a.spawn()
-    assert a.process.wait(10) == 2 and "bad" in a.log
+    assert a.process.wait(60) == 2 and "bad" in a.log
 
 
 def test_a_line_said_again_and_again_is_sent_once_and_counted(agent, numbered, intake):
@@ -193,9 +193,9 @@ def test_a_line_said_again_and_again_is_sent_once_and_counted(agent, numbered, i
     client.stdin.write(b"2026-01-01 10:00:00,001 INFO a: idle #n=1\n" +
                        b"".join(b"2026-01-01 10:00:%02d,001 INFO a: idle #n=1\n" % s for s in range(1, 50)))
     client.stdin.write(b"2026-01-01 10:01:00,001 INFO a: busy #n=2\n")
-    client.communicate(timeout=20)
+    client.communicate(timeout=60)
     settle(a, lines_in=51)
-    wait_until(lambda: own(intake, "repeat"), 10)
+    wait_until(lambda: own(intake, "repeat"))
     assert_exactly(numbers(intake.entries(), "app"), [1, 2])
     told = own(intake, "repeat")
     assert [t["logboom"]["count"] for t in told] == [49] and "idle" in told[0]["message"]
@@ -210,7 +210,7 @@ def test_a_count_is_told_when_its_window_is_over(agent, numbered, intake):
     with held_pipe() as (read_end, write_end):
         client = a.popen("pipe", "-s", "app", stdin=read_end)
         os.write(write_end, b"INFO:a:idle #n=1\n" * 4)
-        wait_until(lambda: own(intake, "repeat"), 10, "nobody says anything else")
+        wait_until(lambda: own(intake, "repeat"), 20, "nobody says anything else")
         assert [t["logboom"]["count"] for t in own(intake, "repeat")] == [3]
         os.close(write_end)
         os.close(read_end)
@@ -250,9 +250,7 @@ def test_books_and_held_lines_go_on(agent, numbered, intake, how):
         a.restart()
     else:
         a.sections["throttle"]["burst"] = "20"
-        a.write_ini()
-        a.hup()
-        wait_until(lambda: "configuration reloaded" in a.log)
+        a.reload()
     after = book(a)
     assert {key: after[key] for key in before} == before
     feed(a, lines(300, 400))
@@ -274,18 +272,18 @@ def test_no_kill_point_loses_a_held_line_or_sends_it_twice(agent, numbered, inta
         client.stdin.write(lines(done, done + 150) + line(done + 150, level="ERROR"))
         client.stdin.close()
         done += 151
-        wait_until(lambda: a.process.poll() is not None or client.poll() is not None, 20, "killed, or fed")
+        wait_until(lambda: a.process.poll() is not None or client.poll() is not None, what="killed, or fed")
         if a.process.poll() is None:
             a.process.send_signal(signal.SIGTERM)
-        killed += a.process.wait(20) == -signal.SIGKILL
+        killed += a.process.wait(60) == -signal.SIGKILL
         a.start()
         assert end(client) == 0
-        wait_until(lambda: book(a)["open"] == 0 and book(a)["in"] == done, 20)
+        wait_until(lambda: book(a)["open"] == 0 and book(a)["in"] == done)
         assert_books_balance(a.status())
         a.stop()
     print(f"{killed} of {samples} were killed")
     a.start()
-    a.flush(30)
+    a.flush()
     held = [int(NUMBER.search(s)[1]) for s in a.client("tail", "--held", "-n", "100000").stdout.splitlines()]
     got = numbers(by_number(intake.entries()).values(), "app")
     assert len(got) == len(set(got)) and not set(got) & set(held)
@@ -329,7 +327,7 @@ def test_a_mad_service_costs_next_to_nothing_and_its_error_comes_with_context(ag
         sent += len(batch)
         batch = []
         time.sleep(max(0, begin + sent / 5000 - time.monotonic()))
-    client.communicate("".join(batch).encode(), timeout=30)
+    client.communicate("".join(batch).encode(), timeout=60)
     total = int(seconds * 5000)
     status = settle(a, "mad", total)
     books = status["books"]["services"]["mad"]

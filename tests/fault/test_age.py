@@ -67,8 +67,8 @@ def test_a_line_that_slept_too_long_is_dropped_and_told_where_that_is_wanted(age
     feed(a, lines(50, 100))
     intake.plan.set([])
     a.flush()
-    wait_until(lambda: sum(e["logboom"]["count"] for e in receipts(intake.entries(), "expired")) == 50, 15,
-               "a receipt tells the fifty")
+    wait_until(lambda: sum(e["logboom"]["count"] for e in receipts(intake.entries(), "expired")) == 50,
+               what="a receipt tells the fifty")
     settle(a, intake, 50)
     assert_exactly(list(of_lines(intake)), range(50, 100))
     books = book(a)
@@ -93,8 +93,8 @@ def test_a_clock_set_by_hand_does_not_move_the_lines_once_it_was_synchronised(ag
     a = agent(quick, env=clock.env)
     feed(a, lines(0, 10))
     settle(a, intake, 10)
+    clock.set(synced=False)  # as clock_settime() leaves it, which does both at once: nobody may see the step alone
     clock.step(step_s)
-    clock.set(synced=False)  # as clock_settime() leaves it
     feed(a, lines(10, 20))
     settle(a, intake, 20)
     assert {e["logboom"].get("clock") for e in of_lines(intake).values()} == {"exact"}

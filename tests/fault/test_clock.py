@@ -61,8 +61,8 @@ def test_a_certificate_of_another_time_waits_for_the_clock_and_burns_no_backoff(
         a = agent(quick, start=False)
         a.start(env=ours.env)
         feed(a, lines(0, 100))
-        wait_until(lambda: words in sink_of(a)["last_error"].lower() and "clock" in a.log.lower(), 15,
-                   "status says what, and the log that the clock is to blame")
+        wait_until(lambda: words in sink_of(a)["last_error"].lower() and "clock" in a.log.lower(),
+                   what="status says what, and the log that the clock is to blame")
         assert server.stats()["requests"] == 0
         assert book(a)["pending"] == 100
         assert_books_balance(a.status())
@@ -82,7 +82,7 @@ def test_with_a_clock_that_is_right_a_bad_certificate_is_a_failure_like_any(agen
         a = agent(quick, start=False)
         a.start(env=clock(0, True).env)
         feed(a, lines(0, 100))
-        state = wait_until(lambda: (s := sink_of(a))["failures"] >= 3 and s, 15, "it is tried again and again")
+        state = wait_until(lambda: (s := sink_of(a))["failures"] >= 2 and s, what="it is tried again")
         assert words in state["last_error"].lower() and book(a)["pending"] == 100
         server.use_certificate(authority.issue())
         settle(a, server, 100)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from fire import NAME, feed, prove, settle
+from fire import NAME, feed, heal_with, prove, settle
 from lines import assert_books_balance, assert_exactly, end, line, lines, numbers, prove_ring, seeded
 
 POISON = "strychnine"
@@ -35,7 +35,9 @@ STATES = {
 def test_a_kill_in_any_state_repeats_no_more_than_was_in_flight(agent, quick, intake, state):
     chance = seeded()
     steps, policies = STATES[state]
-    quick[NAME].update(body_lines=BODY_LINES, concurrency=CONCURRENCY, timeout="500ms", wait="20ms")
+    quick[NAME].update(body_lines=BODY_LINES, concurrency=CONCURRENCY, wait="20ms")
+    if state == "hang":  # where it does not, a busy machine may answer later than that, too
+        quick[NAME].update(timeout="500ms")
     a = agent(quick)
     intake.plan.set(steps)
     intake.policies.set(policies)
@@ -49,6 +51,8 @@ def test_a_kill_in_any_state_repeats_no_more_than_was_in_flight(agent, quick, in
         a.kill9()
         a.start()
         assert_books_balance(a.status())
+    if state == "hang":
+        heal_with(a, intake, timeout="30s")
     intake.plan.set([])  # what is refused by a policy stays so
     feed(a, lines(KILLS * each, KILLS * each + 20))
     count = KILLS * each + 20
@@ -74,9 +78,9 @@ def test_kills_amid_traffic_and_trouble_lose_nothing(agent, quick, intake, feede
         time.sleep(chance.uniform(0.05, 0.4))
         a.kill9()
         a.start()
-    assert end(client, 40 + kills) == 0
-    intake.plan.set([])
-    settle(a, intake, count, seconds=60)
+    assert end(client) == 0
+    heal_with(a, intake, timeout="30s")  # what took longer than 300 ms until now may have come several times
+    settle(a, intake, count)
     found = prove_ring(intake.everything())
     assert_exactly(numbers(found.values()), range(count))
     assert_books_balance(a.status())

@@ -87,7 +87,7 @@ def test_a_paused_sink_outlives_a_restart_with_its_data(agent, quick, intake):
 
 def test_after_a_403_that_was_a_mistake_of_the_server_a_reload_finds_it_well(agent, quick, intake):
     a = agent(quick)
-    intake.plan.set([{"do": "status", "code": 403, "times": 2}])
+    intake.plan.set([{"do": "status", "code": 403, "times": -1}])
     feed(a, lines(0, 100))
     wait_state(a, "paused")
     intake.plan.set([])

@@ -89,7 +89,7 @@ def find_poison(a, intake, code, bad, count=500):
     settle(a, intake, 1)
     intake.policies.set([{"code": code, "marker": POISON}])
     feed(a, poisoned(count, bad)[len(line(0)):])
-    settle(a, intake, count - len(bad), rejected=len(bad), seconds=30)
+    settle(a, intake, count - len(bad), rejected=len(bad))
     asked = len(intake.requests()) - 1
     assert asked <= 2 * len(bad) * (math.ceil(math.log2(count)) + 2) + 10, "the search is logarithmic"
     prove(a, intake, count, rejected=bad)
@@ -145,12 +145,14 @@ def test_a_reject_is_told_once_though_the_agent_is_started_anew(agent, quick, in
 
 
 def test_where_everything_is_refused_the_data_is_kept(agent, quick, intake):
+    # Who is healed in the middle of a search may take what is next for the poison: it is to pause until the reload.
+    quick[NAME].update(retry_min="10s", retry_max="30s")
     a = agent(quick)
     feed(a, lines(0, 20))
     settle(a, intake, 20)
     intake.policies.set([{"code": 400}])
     feed(a, lines(20, 320))
-    wait_until(lambda: sink_of(a)["state"] == "paused", 20, "it has understood")
+    wait_until(lambda: sink_of(a)["state"] == "paused", what="it has understood")
     for n in range(320, 520, 50):  # more does not make it give up more
         feed(a, lines(n, n + 50))
     wait_until(lambda: book(a)["in"] == 520)
@@ -211,7 +213,7 @@ def test_where_no_encoding_is_taken_the_data_is_kept(agent, quick, intake):
     a = agent(quick)
     intake.policies.set([{"code": 415}])
     feed(a, lines(0, 100))
-    wait_until(lambda: sink_of(a)["state"] == "paused", 15, "it is paused")
+    wait_until(lambda: sink_of(a)["state"] == "paused", what="it is paused")
     assert book(a)["pending"] == 100 and "415" in a.log
     heal(intake)
     reload(a)
@@ -222,8 +224,10 @@ def test_where_no_encoding_is_taken_the_data_is_kept(agent, quick, intake):
 def test_the_encoding_that_was_asked_for_is_not_changed_where_it_is_taken(agent, quick, intake):
     quick[NAME]["compression"] = "gzip"
     a = agent(quick)
+    feed(a, lines(0, 1))
+    settle(a, intake, 1)
     intake.policies.set([{"code": 400, "marker": POISON}])
-    feed(a, poisoned(100, [3]))
+    feed(a, poisoned(100, [3])[len(line(0)):])
     settle(a, intake, 99, rejected=1)
     prove(a, intake, 100, rejected=[3])
     assert {request.encoding for request in intake.requests()} == {"gzip"}

@@ -170,12 +170,12 @@ class Intake:
         with self._changed:
             return json.loads(json.dumps(self._stats))
 
-    def wait_entries(self, count, seconds=10):
+    def wait_entries(self, count, seconds=60):
         """Wait until so many entries are stored, records of starts and ends not counted. Returns whether they are."""
         with self._changed:
             return self._changed.wait_for(lambda: self._stats["entries"] - self._starts >= count, seconds)
 
-    def wait_requests(self, count, seconds=10):
+    def wait_requests(self, count, seconds=60):
         """Wait until so many log requests were done with, however they ended. Returns whether they were."""
         with self._changed:
             return self._changed.wait_for(lambda: self._stats["requests"] >= count, seconds)

@@ -11,6 +11,7 @@ import random
 import re
 import signal
 import subprocess
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -175,7 +176,7 @@ def write_all(fd, data):
         data = data[os.write(fd, data):]
 
 
-def end(process, seconds=20):
+def end(process, seconds=60):
     """Wait for a process; kill it where it does not end. Returns its exit status."""
     try:
         return process.wait(seconds)
@@ -183,6 +184,15 @@ def end(process, seconds=20):
         process.send_signal(signal.SIGKILL)
         process.wait()
         raise
+
+
+def stop_for_a_while(process):
+    """SIGSTOP, and wait until it has effect: what is sent from here on is not read before SIGCONT."""
+    process.send_signal(signal.SIGSTOP)
+    end_s = time.monotonic() + 60
+    while Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        assert time.monotonic() < end_s, "it does not stop"
+        time.sleep(0.001)
 
 
 def unit_of_this_process():

@@ -20,4 +20,4 @@ def inside(pid, *command):
 
 def ip(pid, text):
     """`ip TEXT` in the network of that process."""
-    subprocess.run(inside(pid, "ip", *text.split()), check=True, timeout=10)
+    subprocess.run(inside(pid, "ip", *text.split()), check=True, timeout=60)

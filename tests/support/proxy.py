@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urllib.parse.urlsplit(self.path)
         if url.scheme != "http":
             return self._say(400, b"not an absolute address")
-        upstream = http.client.HTTPConnection(url.netloc, timeout=30)
+        upstream = http.client.HTTPConnection(url.netloc, timeout=60)
         try:
             upstream.request("POST", url.path, body,
                              {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP})

@@ -83,6 +83,22 @@ static void the_first_is_sent_and_the_others_are_counted(void **state)
     assert_memory_equal(due.body.kind, "link down", due.body.kind_len);
 }
 
+static void one_that_is_older_than_what_was_counted_moves_the_begin(void **state)
+{
+    struct lb_collapse_due due;
+    uint32_t row;
+
+    (void)state;
+    assert_false(say("link down", 4));
+    now_ns += 5 * SECOND;
+    assert_true(say("link down", 4));
+    now_ns -= 2 * SECOND;
+    assert_true(say("link down", 4));
+    assert_true(lb_collapse_of(&throttle_commit, 9, &row, &due));
+    assert_int_equal(due.body.first_ns, 1003 * SECOND);
+    assert_int_equal(due.body.last_ns, 1005 * SECOND);
+}
+
 static void only_neighbours_are_the_same(void **state)
 {
     (void)state;
@@ -203,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_first_is_sent_and_the_others_are_counted),
+        TEST(one_that_is_older_than_what_was_counted_moves_the_begin),
         TEST(only_neighbours_are_the_same),
         TEST(another_severity_is_another_record),
         TEST(a_time_stamp_in_front_does_not_count),

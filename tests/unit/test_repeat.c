@@ -119,6 +119,27 @@ static void what_was_folded_is_told_once_when_its_window_is_over(void **state)
     assert_int_equal(look(77, SECOND + WINDOW), LB_REPEAT_AGAIN); /* told, and known */
 }
 
+static void one_that_is_older_than_what_was_counted_moves_the_begin(void **state)
+{
+    struct lb_repeat_due due;
+    uint64_t next_ns = 0;
+    uint32_t row = 0;
+
+    (void)state;
+    seen(77, SECOND);
+    count(77, 5 * SECOND);
+    count(77, 3 * SECOND);
+    assert_true(next(&row, 6 * SECOND, true, &due, &next_ns));
+    assert_int_equal(due.body.first_ns, 3 * SECOND);
+    assert_int_equal(due.body.last_ns, 5 * SECOND);
+    lb_repeat_told(&commit, row);
+    count(77, 2 * SECOND); /* what was told does not count here */
+    row = 0;
+    assert_true(next(&row, 6 * SECOND, true, &due, &next_ns));
+    assert_int_equal(due.body.first_ns, 2 * SECOND);
+    assert_int_equal(due.body.last_ns, 2 * SECOND);
+}
+
 static void the_agent_stops_and_tells_windows_that_are_open(void **state)
 {
     struct lb_repeat_due due;
@@ -194,6 +215,7 @@ int main(void)
         CLAIM(the_first_is_new_the_next_is_folded_and_after_the_window_it_is_whole_again),
         CLAIM(another_service_has_its_own),
         CLAIM(what_was_folded_is_told_once_when_its_window_is_over),
+        CLAIM(one_that_is_older_than_what_was_counted_moves_the_begin),
         CLAIM(the_agent_stops_and_tells_windows_that_are_open),
         CLAIM(a_count_survives_a_kill_and_one_that_was_not_published_did_not_happen),
         CLAIM(when_rows_run_out_the_oldest_goes_and_never_one_that_has_something_to_tell),

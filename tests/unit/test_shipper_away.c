@@ -160,6 +160,33 @@ static void a_stretch_of_many_services_is_shed_in_parts(void **state)
     assert_int_equal(rig_untold(&ship.rig), rig_books(&ship.rig).shed);
 }
 
+/* Lines that a client had drained are older than what a new agent had recovered before it came. */
+static void a_receipt_tells_from_the_oldest_to_the_newest(void **state)
+{
+    struct lb_receipt receipt;
+    unsigned row = 0;
+    uint64_t begin_ns;
+
+    (void)state;
+    ship_begin(64 * KIB, FILED "body_lines = 2\nretry_min = 1h\nretry_max = 1h\nwait = 1h\n");
+    begin_ns = ship.now_ns;
+    ship.rig.boot_ns = begin_ns;
+    rig_put(&ship.rig, "shop", LB_LEVEL_INFO, 200);
+    ship.rig.boot_ns = begin_ns - 2 * SHIP_SECOND;
+    rig_put(&ship.rig, "shop", LB_LEVEL_INFO, 200);
+    ship.shipper.failed_since_delivery = true;
+    lb_retry_failed(&ship.shipper.retry, LB_FAILURE_NETWORK, 0, ship.now_ns);
+    ship.shipper.retry.until_ns = LB_NEVER;
+    ship_step();
+    fill_to(LB_HIGH_WATER(size()) + 1);
+    assert_true(rig_books(&ship.rig).shed > 2);
+    lb_loss_release(&ship.rig.files.state);
+    lb_commit_publish(&ship.rig.files.state.slow);
+    assert_true(lb_loss_next(&ship.rig.files.state, &row, &receipt));
+    assert_int_equal(receipt.first_ns, begin_ns - 2 * SHIP_SECOND);
+    assert_int_equal(receipt.last_ns, begin_ns);
+}
+
 /* A body behind was delivered, the agent killed: what is shed then is two ranges, and no receipt claims both.
  */
 static void a_receipt_never_covers_a_number_that_was_delivered(void **state)
@@ -357,6 +384,7 @@ int main(void)
                                   ship_end),
         cmocka_unit_test_teardown(losses_are_told_only_after_a_delivery, ship_end),
         cmocka_unit_test_teardown(a_stretch_of_many_services_is_shed_in_parts, ship_end),
+        cmocka_unit_test_teardown(a_receipt_tells_from_the_oldest_to_the_newest, ship_end),
         cmocka_unit_test_teardown(a_receipt_never_covers_a_number_that_was_delivered, ship_end),
         cmocka_unit_test_teardown(new_settings_are_for_bodies_that_wait_too, ship_end),
         cmocka_unit_test_teardown(while_held_nothing_is_sent_and_nothing_asked_for, ship_end),

@@ -69,6 +69,18 @@ static void a_minute_after_the_first_it_is_told_by_reason_and_pattern(void **sta
     assert_int_equal(templates_asked_for, 2);
 }
 
+static void one_that_is_older_than_what_was_counted_moves_the_begin(void **state)
+{
+    uint32_t row;
+
+    (void)state;
+    suppress(3, LB_DROP_SAMPLE, 7, 1, 30 * SECOND);
+    suppress(3, LB_DROP_SAMPLE, 7, 1, 10 * SECOND);
+    assert_true(is_due(&row, 90 * SECOND));
+    assert_int_equal(body.pattern[0].first_ns, 10 * SECOND);
+    assert_int_equal(body.pattern[0].last_ns, 30 * SECOND);
+}
+
 static void what_was_told_is_not_told_again(void **state)
 {
     uint32_t row;
@@ -143,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_minute_after_the_first_it_is_told_by_reason_and_pattern),
+        TEST(one_that_is_older_than_what_was_counted_moves_the_begin),
         TEST(what_was_told_is_not_told_again),
         TEST(services_have_summaries_of_their_own),
         TEST(the_rest_is_one_row_and_nothing_is_missing),
