@@ -80,6 +80,7 @@ static void every_row_of_the_table_is_whole_and_its_default_is_a_legal_value(voi
         union {
             char *text;
             uint64_t number;
+            struct lb_quota quota;
         } field = { .number = 0 };
         char why[512] = "";
 
