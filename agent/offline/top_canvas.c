@@ -15,13 +15,15 @@ void lb_top_canvas_clear(struct lb_top_canvas *canvas, unsigned width, unsigned 
     canvas->width = width < LB_TOP_COLUMNS_MAX ? width : LB_TOP_COLUMNS_MAX;
     canvas->height = height < LB_TOP_LINES_MAX ? height : LB_TOP_LINES_MAX;
     canvas->is_utf8 = is_utf8;
+    canvas->is_full = true;
     canvas->lines = 0;
     canvas->len = 0;
 }
 
 bool lb_top_canvas_line(struct lb_top_canvas *canvas, enum lb_top_style style)
 {
-    if (canvas->lines == canvas->height)
+    canvas->is_full = canvas->lines == canvas->height;
+    if (canvas->is_full)
         return false;
     canvas->line[canvas->lines++] = (struct lb_top_line) { .at = canvas->len, .style = style };
     return true;
@@ -64,7 +66,7 @@ unsigned lb_top_canvas_put(struct lb_top_canvas *canvas, const char *text, size_
     struct lb_top_line *line;
     unsigned begin, limit;
 
-    if (canvas->lines == 0)
+    if (canvas->is_full)
         return 0;
     line = &canvas->line[canvas->lines - 1];
     begin = line->columns;
@@ -99,11 +101,14 @@ void lb_top_canvas_print(struct lb_top_canvas *canvas, const char *format, ...)
                           LB_TOP_COLUMNS_MAX);
 }
 
+unsigned lb_top_canvas_column(const struct lb_top_canvas *canvas)
+{
+    return canvas->is_full ? 0 : canvas->line[canvas->lines - 1].columns;
+}
+
 void lb_top_canvas_pad(struct lb_top_canvas *canvas, unsigned column)
 {
-    const struct lb_top_line *line = &canvas->line[canvas->lines ? canvas->lines - 1 : 0];
-
-    while (canvas->lines > 0 && line->columns < column && lb_top_canvas_put(canvas, " ", 1, 1) > 0)
+    while (lb_top_canvas_column(canvas) < column && lb_top_canvas_put(canvas, " ", 1, 1) > 0)
         continue;
 }
 

@@ -28,6 +28,7 @@ struct lb_top_line {
 struct lb_top_canvas {
     unsigned width, height; /* what fits; height at most LB_TOP_LINES_MAX */
     bool is_utf8;           /* the locale's, and LC_CTYPE is set to it */
+    bool is_full;           /* the last line that was begun is not there: what is put is lost */
     unsigned lines;
     struct lb_top_line line[LB_TOP_LINES_MAX];
     size_t len;
@@ -59,6 +60,11 @@ unsigned lb_top_canvas_put(struct lb_top_canvas *canvas, const char *text, size_
  */
 void lb_top_canvas_print(struct lb_top_canvas *canvas, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * Columns that the line has now.
+ */
+unsigned lb_top_canvas_column(const struct lb_top_canvas *canvas);
 
 /*
  * Put blanks until a column is reached.

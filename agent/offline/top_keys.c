@@ -52,15 +52,22 @@ static void rub_out(struct lb_top_keys *keys)
     set_filter(keys, len > 0 ? len - 1 : 0);
 }
 
-/* A first byte has room only if the rest of its character will have it. */
+static size_t bytes_of(unsigned char first)
+{
+    return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+}
+
+/* A first byte has room only if the rest of its character will have it; one that goes on needs one that
+ * began. */
 static bool has_room(const struct lb_top_keys *keys, unsigned char c)
 {
-    size_t bytes = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+    size_t begin = keys->filter_len;
 
-    if ((c & 0xc0) == 0x80) /* goes on with one that began */
-        return keys->filter_len > 0 && (keys->filter[keys->filter_len - 1] & 0x80) &&
-               keys->filter_len < LB_TOP_FILTER_MAX;
-    return keys->filter_len + bytes <= LB_TOP_FILTER_MAX;
+    if ((c & 0xc0) != 0x80)
+        return keys->filter_len + bytes_of(c) <= LB_TOP_FILTER_MAX;
+    while (begin > 0 && (keys->filter[begin - 1] & 0xc0) == 0x80)
+        begin--;
+    return begin > 0 && keys->filter_len - begin + 1 < bytes_of((unsigned char)keys->filter[begin - 1]);
 }
 
 static void type(struct lb_top_keys *keys, char c)

@@ -19,10 +19,10 @@
 #include "agent/offline/top_rows.h"
 #include "agent/offline/top_table.h"
 
-#define RING_FULL   0.75 /* from here on lines are given up while the sink is away (LB_HIGH_WATER) */
-#define BAR_MAX     20u
-#define TEXT_SIZE   160
-#define SHARE_SHOWN 0.995
+#define RING_FULL  0.75 /* from here on lines are given up while the sink is away (LB_HIGH_WATER) */
+#define BAR_MAX    20u
+#define THREE_BARS 120u /* a narrower line has no room for them */
+#define TEXT_SIZE  160
 
 static void put(struct lb_top_canvas *canvas, const char *text)
 {
@@ -84,8 +84,7 @@ static void draw_sink(const struct lb_top_view *view, const struct lb_top_sink *
         lb_top_canvas_print(canvas, ", %s today",
                             lb_top_bytes((double)sink->wire_bytes_today, text, sizeof text));
     else
-        lb_top_canvas_print(canvas, ", %s since its start",
-                            lb_top_bytes((double)sink->wire_bytes, text, sizeof text));
+        lb_top_canvas_print(canvas, ", sent %s", lb_top_bytes((double)sink->wire_bytes, text, sizeof text));
     if (before && seconds > 0 && sink->wire_bytes >= before->wire_bytes)
         lb_top_canvas_print(
             canvas, ", %s/s",
@@ -102,23 +101,24 @@ static void draw_quota(const struct lb_top_view *view, struct lb_top_canvas *can
     const struct lb_top_quota *quota = &now->quota;
     char left[32], limit[32], ends[32];
 
-    if (!quota->is_on && now->pressure == 0)
+    if (!quota->is_on)
         return;
-    lb_top_canvas_line(canvas, quota->step > 0 || now->pressure > 0 ? LB_TOP_BAD : LB_TOP_PLAIN);
-    if (quota->is_on) {
-        lb_top_canvas_print(canvas, "quota: %.0f %% left, %s of %s a %s", lb_top_percent_left(quota),
-                            lb_top_bytes((double)quota->left, left, sizeof left),
-                            lb_top_bytes((double)quota->limit, limit, sizeof limit), quota->window);
-        if (quota->ends_s * 1000 > now->wall_ms)
-            lb_top_canvas_print(
-                canvas, ", new in %s",
-                lb_top_time((double)(quota->ends_s * 1000 - now->wall_ms) / 1000, ends, sizeof ends));
-        if (quota->step > 0)
-            lb_top_canvas_print(canvas, ", savings at step %u", quota->step);
-    }
-    if (now->pressure > 0)
-        lb_top_canvas_print(canvas, "%spressure of memory: step %u of 3", quota->is_on ? "; " : "",
-                            now->pressure);
+    lb_top_canvas_line(canvas, quota->step > 0 ? LB_TOP_BAD : LB_TOP_PLAIN);
+    lb_top_canvas_print(canvas, "quota: %.0f %% left, %s of %s a %s", lb_top_percent_left(quota),
+                        lb_top_bytes((double)quota->left, left, sizeof left),
+                        lb_top_bytes((double)quota->limit, limit, sizeof limit), quota->window);
+    if (quota->ends_s * 1000 > now->wall_ms)
+        lb_top_canvas_print(
+            canvas, ", new in %s",
+            lb_top_time((double)(quota->ends_s * 1000 - now->wall_ms) / 1000, ends, sizeof ends));
+    if (quota->step > 0)
+        lb_top_canvas_print(canvas, ", savings at step %u", quota->step);
+}
+
+static void draw_pressure(const struct lb_top_view *view, struct lb_top_canvas *canvas)
+{
+    if (view->now->pressure > 0 && lb_top_canvas_line(canvas, LB_TOP_BAD))
+        lb_top_canvas_print(canvas, "pressure of memory: step %u of 3", view->now->pressure);
 }
 
 /* ---- how full ---- */
@@ -128,9 +128,9 @@ static double share_of(const struct lb_top_fill *fill)
     return fill->size ? (double)fill->used / (double)fill->size : 0;
 }
 
-static void draw_fill(struct lb_top_canvas *canvas, const char *name, const struct lb_top_fill *fill)
+static void draw_fill(struct lb_top_canvas *canvas, const char *name, const struct lb_top_fill *fill,
+                      unsigned bar)
 {
-    unsigned bar = canvas->width / 8 < BAR_MAX ? canvas->width / 8 : BAR_MAX;
     unsigned full = (unsigned)(share_of(fill) * bar + 0.5);
     char cells[BAR_MAX + 1], size[32];
 
@@ -139,19 +139,22 @@ static void draw_fill(struct lb_top_canvas *canvas, const char *name, const stru
     memset(cells, '.', bar);
     memset(cells, '#', full);
     cells[bar] = '\0';
-    lb_top_canvas_print(canvas, "%s%s [%s] %.0f %% of %s",
-                        canvas->line[canvas->lines - 1].columns ? "  " : "", name, cells,
-                        100 * share_of(fill), lb_top_bytes((double)fill->size, size, sizeof size));
+    lb_top_canvas_print(canvas, "%s%s %s%s%s%.0f %% of %s", lb_top_canvas_column(canvas) ? "  " : "", name,
+                        bar ? "[" : "", cells, bar ? "] " : "", 100 * share_of(fill),
+                        lb_top_bytes((double)fill->size, size, sizeof size));
 }
 
 static void draw_fills(const struct lb_top_view *view, struct lb_top_canvas *canvas)
 {
     const struct lb_top_status *now = view->now;
+    unsigned bar = canvas->width / 8 < BAR_MAX ? canvas->width / 8 : BAR_MAX;
 
+    if (now->backlog.is_there && canvas->width < THREE_BARS)
+        bar = 0;
     lb_top_canvas_line(canvas, share_of(&now->ring) >= RING_FULL ? LB_TOP_BAD : LB_TOP_PLAIN);
-    draw_fill(canvas, "ring", &now->ring);
-    draw_fill(canvas, "backlog", &now->backlog);
-    draw_fill(canvas, "held", &now->held);
+    draw_fill(canvas, "ring", &now->ring, bar);
+    draw_fill(canvas, "backlog", &now->backlog, bar);
+    draw_fill(canvas, "held", &now->held, bar);
     if (now->staging.is_there)
         lb_top_canvas_print(canvas, "  staging %.0f %%", 100 * share_of(&now->staging));
 }
@@ -177,7 +180,7 @@ static void draw_footer(const struct lb_top_view *view, struct lb_top_canvas *ca
                         lb_top_sort_name(keys->sort), keys->is_paused ? "go on" : "pause",
                         keys->filter[0] ? ": " : "", keys->filter);
     snprintf(right, sizeof right, "every %.3g s", view->interval_s);
-    if (canvas->line[canvas->lines - 1].columns + strlen(right) + 2 <= canvas->width)
+    if (lb_top_canvas_column(canvas) + strlen(right) + 2 <= canvas->width)
         lb_top_canvas_right(canvas, canvas->width, right);
 }
 
@@ -228,6 +231,7 @@ void lb_top_screen_draw(const struct lb_top_view *view, struct lb_top_canvas *ca
         for (unsigned i = 0; i < view->now->sinks; i++)
             draw_sink(view, &view->now->sink[i], canvas);
         draw_quota(view, canvas);
+        draw_pressure(view, canvas);
         draw_fills(view, canvas);
         lb_top_tables_draw(view, canvas);
     }
