@@ -123,6 +123,8 @@ static void show(struct top *top)
 {
     if (!top->has_now || top->is_over)
         return;
+    lb_top_terminal_enter(
+        &top->terminal); /* there is something to show: before, the shell is told what fails */
     draw(top);
     if (!lb_top_terminal_show(&top->terminal, &top->canvas, top->must_clear))
         end(top, 1);
@@ -379,20 +381,13 @@ static int start(struct top *top)
     return rc == 0 && top->is_live ? watch_terminal(top) : rc;
 }
 
-/* The screen is taken when there is something to show: an agent that is not there is told in the shell. */
 static int run(struct top *top)
 {
-    while (!top->is_over) {
-        int rc = lb_loop_turn(&top->loop, true);
+    int rc = 0;
 
-        if (rc < 0)
-            return rc;
-        if (top->is_live && top->has_now && !top->is_over && !top->terminal.is_entered) {
-            lb_top_terminal_enter(&top->terminal);
-            show(top);
-        }
-    }
-    return 0;
+    while (rc == 0 && !top->is_over)
+        rc = lb_loop_turn(&top->loop, true);
+    return rc;
 }
 
 static void finish(struct top *top, struct lb_top_status *statuses)
