@@ -22,6 +22,7 @@
 #include "agent/offline/check.h"
 #include "agent/offline/explain.h"
 #include "agent/offline/tail.h"
+#include "agent/offline/top.h"
 #include "agent/shape/pattern.h"
 #include "agent/store/card.h"
 #include "agent/store/files.h"
@@ -482,6 +483,8 @@ int main(int argc, char **argv)
         return lb_offline_check(argc > 2 ? argv[2] : NULL, stdout, stderr);
     if (argc > 1 && strcmp(argv[1], "--offline-tail") == 0)
         return lb_offline_tail(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--offline-top") == 0)
+        return lb_offline_top(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "--offline-explain") == 0)
         return lb_offline_explain(argc - 1, argv + 1);
     rc = read_options(argc, argv);

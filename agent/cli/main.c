@@ -21,6 +21,7 @@ static const struct {
     { "run", "logboom run", "start a command and log what it prints", lb_cmd_run },
     { "tail", "logboom tail", "show the newest lines", lb_cmd_tail },
     { "status", "logboom status", "what the agent is doing", lb_cmd_status },
+    { "top", "logboom top", "what each service logs, and how the sinks are, live", lb_cmd_top },
     { "flush", "logboom flush", "ship all that waits, now", lb_cmd_flush },
     { "ping", "logboom ping", "can the sink be reached?", lb_cmd_ping },
     { "check", "logboom check", "find faults in the configuration", lb_cmd_check },

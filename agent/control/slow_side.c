@@ -160,6 +160,7 @@ static void *run(void *arg)
             break;
         take_over(slow);
         slow->step_timer.due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns);
+        lb_today_look(&slow->today, slow->shipper.stats.wire_bytes, &slow->shipper.wall, slow->loop.now_ns);
         lb_control_step(&slow->control, slow->loop.now_ns);
         lb_link_put(&slow->link->slow_turns, slow->link->slow_turns + 1);
     }
@@ -214,6 +215,7 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
         .config = loaded->config,
         .capture = capture,
         .shipper = &slow->shipper,
+        .today = &slow->today,
         .state = &slow->files->state,
         .ring = &slow->files->ring,
         .repair = &slow->files->repair,

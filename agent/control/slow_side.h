@@ -33,6 +33,7 @@ struct lb_slow_side {
     struct lb_watch door; /* link->to_slow_fd */
     struct lb_timer step_timer;
     struct lb_shipper shipper;
+    struct lb_today today; /* of shipper.stats.wire_bytes */
     struct lb_control control;
     struct lb_netwatch netwatch;
     uint64_t seed;

@@ -136,6 +136,7 @@ static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, 
 {
     const struct lb_shipper *shipper = source->shipper;
     const struct lb_shipper_stats *stats = &shipper->stats;
+    uint64_t today;
 
     fprintf(out, "\"sinks\":[{\"name\":\"%s\",\"type\":\"%s\",\"state\":\"%s\"", shipper->sink_config->name,
             shipper->sink->type, sink_state(source, now_ns));
@@ -144,6 +145,10 @@ static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, 
             (unsigned long long)stats->failures, (unsigned long long)stats->lines);
     fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u",
             (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes, in_flight(shipper));
+    if (lb_today_count(source->today, stats->wire_bytes, &shipper->wall, now_ns, &today))
+        fprintf(out, ",\"wire_bytes_today\":%llu", (unsigned long long)today);
+    else
+        fputs(",\"wire_bytes_today\":null", out);
     if (stats->last_delivery_ns)
         fprintf(out, ",\"last_delivery_s\":%.3f", (double)(now_ns - stats->last_delivery_ns) / 1e9);
     else

@@ -6,6 +6,7 @@
 
 #include "agent/capture/capture.h"
 #include "agent/ship/shipper.h"
+#include "agent/ship/today.h"
 
 /*
  * `logboom status`: one snapshot of the agent, for machines and for people.
@@ -21,6 +22,7 @@
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
  *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes
+ *              wire_bytes_today(since midnight UTC, or the start; null: the clock is not known)
  *              in_flight last_delivery_s(null: none yet) last_error } ]
  *   ring: { id size used fill tmpfs locked lock_error holes lost_bytes set_aside next: { urgent routine } }
  *   held: { size used locked }
@@ -42,6 +44,7 @@ struct lb_status_source {
     const struct lb_config *config;
     const struct lb_capture *capture;
     const struct lb_shipper *shipper;
+    const struct lb_today *today; /* of the shipper's wire_bytes */
     const struct lb_state *state;
     const struct lb_ring *ring; /* the one being filled */
     const struct lb_ring_repair *repair;

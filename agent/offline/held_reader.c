@@ -11,6 +11,8 @@
 #include "agent/store/killpoint.h"
 #include "agent/store/ring.h"
 
+#define BROUGHT_ALONG 8 /* chunks between two looks; a service that is loud goes through more */
+
 static uint64_t word(const struct lb_held_reader *reader, uint32_t chunk, unsigned which)
 {
     return lb_load(&reader->header->words[chunk * LB_HELD_WORDS + which]);
@@ -127,6 +129,44 @@ const struct lb_record *lb_held_reader_peek(struct lb_held_reader *reader)
 void lb_held_reader_take(struct lb_held_reader *reader)
 {
     reader->has_record = false;
+}
+
+/*
+ * Chunks are numbered as they are taken: those whose numbers are nowhere any more came and went. A few do so
+ * when what is held is brought along by an error; that is not lost to us, for it is in the ring then.
+ */
+static uint64_t count_vanished(struct lb_held_reader *reader)
+{
+    uint64_t newest = reader->newest_seq, there = 0, vanished;
+
+    for (uint32_t chunk = 0; chunk < reader->chunks; chunk++) {
+        uint64_t seq = word(reader, chunk, LB_HELD_SEQ);
+
+        newest = seq > newest ? seq : newest;
+        there += seq > reader->newest_seq;
+    }
+    vanished = newest - reader->newest_seq;
+    reader->newest_seq = newest;
+    return vanished > there + BROUGHT_ALONG ? vanished - there : 0;
+}
+
+uint64_t lb_held_reader_skip(struct lb_held_reader *reader)
+{
+    uint64_t bytes = count_vanished(reader) * LB_HELD_CHUNK_BYTES;
+
+    for (uint32_t chunk = 0; chunk < reader->chunks; chunk++) {
+        uint64_t used;
+
+        if (!has_more(reader, chunk))
+            continue;
+        used = word(reader, chunk, LB_HELD_USED);
+        if (used > LB_HELD_CHUNK_BYTES)
+            used = LB_HELD_CHUNK_BYTES;
+        bytes += used > reader->seen[chunk].at ? used - reader->seen[chunk].at : 0;
+        reader->seen[chunk].at = used;
+    }
+    reader->has_record = false;
+    return bytes;
 }
 
 void lb_held_reader_close(struct lb_held_reader *reader)

@@ -18,6 +18,7 @@ struct lb_held_reader {
     } * seen;
     struct lb_record *record; /* the copy of the next one */
     bool has_record;
+    uint64_t newest_seq; /* as lb_held_reader_skip() last saw it */
 };
 
 /*
@@ -39,6 +40,14 @@ const struct lb_record *lb_held_reader_peek(struct lb_held_reader *reader);
  * It was dealt with.
  */
 void lb_held_reader_take(struct lb_held_reader *reader);
+
+/*
+ * Pass over all that is there now.
+ *   returns  how many bytes of records that were, with those of chunks that were filled and given up again
+ *            since the last call of this
+ *   calls    main thread of an offline mode
+ */
+uint64_t lb_held_reader_skip(struct lb_held_reader *reader);
 
 /*
  * Unmap and free.

@@ -11,23 +11,25 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int connect_to_agent(void)
+#define PATIENCE_MS 10000
+
+int lb_agent_connect(const char *request, unsigned patience_ms)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     const char *dir = getenv("LOGBOOM_RUNTIME_DIR");
-    struct timeval patience = { .tv_sec = 10 };
+    struct timeval patience = { .tv_sec = patience_ms / 1000, .tv_usec = patience_ms % 1000 * 1000 };
     int fd, len = snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock",
                            dir && dir[0] ? dir : "/run/logboom");
 
     if (len < 0 || (size_t)len >= sizeof address.sun_path)
         return -ENAMETOOLONG;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (patience_ms ? 0 : SOCK_NONBLOCK), 0);
     if (fd < 0)
         return -errno;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        send(fd, "ring\n", 5, MSG_NOSIGNAL) != 5) {
+        send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request)) {
         int rc = -errno;
 
         close(fd);
@@ -106,7 +108,12 @@ static int map_file(struct lb_ring_reader *reader, int fd)
 
 int lb_ring_reader_open(struct lb_ring_reader *reader)
 {
-    int fds[LB_CONTROL_FDS_MAX], fd = connect_to_agent(), rc;
+    return lb_ring_reader_open_within(reader, PATIENCE_MS);
+}
+
+int lb_ring_reader_open_within(struct lb_ring_reader *reader, unsigned patience_ms)
+{
+    int fds[LB_CONTROL_FDS_MAX], fd = lb_agent_connect("ring\n", patience_ms), rc;
     unsigned count = 0;
 
     memset(reader, 0, sizeof *reader);
@@ -154,6 +161,21 @@ const struct lb_record *lb_ring_reader_next(struct lb_ring_reader *reader, uint6
         }
     }
     return NULL;
+}
+
+uint64_t lb_ring_reader_pos(const struct lb_ring_reader *reader)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < reader->rings; i++)
+        sum += reader->pos[i];
+    return sum;
+}
+
+void lb_ring_reader_skip(struct lb_ring_reader *reader)
+{
+    for (unsigned i = 0; i < reader->rings; i++)
+        reader->pos[i] = lb_ring_head(&reader->ring[i]);
 }
 
 void lb_ring_reader_close(struct lb_ring_reader *reader)

@@ -26,11 +26,38 @@ struct lb_ring_reader {
 int lb_ring_reader_open(struct lb_ring_reader *reader);
 
 /*
+ * The same with a bound of one's own.
+ *   patience_ms  that each step may take, above 0
+ */
+int lb_ring_reader_open_within(struct lb_ring_reader *reader, unsigned patience_ms);
+
+/*
+ * Connect to an agent's control.sock and send a request.
+ *   request      a line, with LF
+ *   patience_ms  that each step of what follows on the socket may take; 0: nothing waits
+ *   returns      a socket, the caller's | negative errno of connect or send
+ *   calls        any thread of an offline mode
+ */
+int lb_agent_connect(const char *request, unsigned patience_ms);
+
+/*
  * The next record in order, as a copy.
  *   returns  it, valid until the next call | NULL: none now
  *   calls    main thread of an offline mode
  */
 const struct lb_record *lb_ring_reader_next(struct lb_ring_reader *reader, uint64_t *ret_ring_id);
+
+/*
+ * How far was read, in bytes over all rings: what it grows by is what was read and what was passed over.
+ *   calls    main thread of an offline mode
+ */
+uint64_t lb_ring_reader_pos(const struct lb_ring_reader *reader);
+
+/*
+ * Pass over all that is there now.
+ *   calls    main thread of an offline mode
+ */
+void lb_ring_reader_skip(struct lb_ring_reader *reader);
 
 /*
  * Unmap and free.
