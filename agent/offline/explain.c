@@ -15,24 +15,18 @@
 #include <unistd.h>
 
 #include "agent/offline/explain_print.h"
+#include "agent/offline/joiner.h"
 #include "agent/shape/pattern.h"
 #include "agent/shape/repeat.h"
 #include "common/clock.h"
 
 #define DEFAULT_FILE "/etc/logboom/logboom.ini"
 
-/* A line that is in no record yet. */
-struct line {
-    size_t at, len; /* in the text */
-    uint32_t raw_len;
-    bool is_cut;
-};
-
 struct explain {
     struct lb_config *config;
     const struct lb_service_config *settings;
     struct lb_explain_printer printer;
-    struct lb_shape shape;
+    struct lb_joiner joiner;
     struct lb_commit commit;     /* of the tables of the steps, which lie in memory of our own */
     struct lb_state_file *state; /* only its tables are used */
     struct lb_rules *rules;
@@ -45,43 +39,9 @@ struct explain {
     uint64_t now_ns; /* a clock of its own: a millisecond a record */
     char *mask_room;
     size_t mask_bytes;
-    struct line *line;
-    size_t lines, line_room, shown; /* those before `shown` were shown to the steps */
-    char *text;
-    size_t text_len, text_room;
-    char *room;
-    uint64_t first_number; /* of line[0], from 1 */
 };
 
 /* ---- records ---- */
-
-/* The text of the first `count` lines, joined. */
-static size_t join(struct explain *explain, size_t count)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            explain->room[len++] = '\n';
-        memcpy(explain->room + len, explain->text + explain->line[i].at, explain->line[i].len);
-        len += explain->line[i].len;
-    }
-    return len;
-}
-
-static void forget(struct explain *explain, size_t count)
-{
-    size_t from = count < explain->lines ? explain->line[count].at : explain->text_len;
-
-    memmove(explain->text, explain->text + from, explain->text_len - from);
-    memmove(explain->line, explain->line + count, (explain->lines - count) * sizeof *explain->line);
-    explain->text_len -= from;
-    explain->lines -= count;
-    for (size_t i = 0; i < explain->lines; i++)
-        explain->line[i].at -= from;
-    explain->first_number += count;
-    explain->shown = 0;
-}
 
 static void note(struct explain *explain, const struct lb_shape_output *out, uint32_t lines)
 {
@@ -105,12 +65,20 @@ static void forget_count(struct explain *explain)
     explain->last.has_count = false;
 }
 
-/* The first `count` lines are a record. */
-static void tell(struct explain *explain, const struct lb_shape *shape, size_t count, bool is_cut)
+static void on_blank(void *arg)
 {
-    struct lb_shape_input in = { .text = explain->room,
+    struct explain *explain = arg;
+
+    lb_explain_print_blank(&explain->printer, explain->joiner.first_number);
+}
+
+/* The first `count` lines are a record. */
+static void on_record(void *arg, const struct lb_shape *shape, size_t count, bool is_cut)
+{
+    struct explain *explain = arg;
+    struct lb_shape_input in = { .text = explain->joiner.room,
                                  .may_change = true,
-                                 .room = explain->room,
+                                 .room = explain->joiner.room,
                                  .mask_room = explain->mask_room,
                                  .mask_bytes = explain->mask_bytes,
                                  .mask_state = &explain->mask_state,
@@ -121,151 +89,14 @@ static void tell(struct explain *explain, const struct lb_shape *shape, size_t c
                                  .wants_pattern = true };
     struct lb_shape_output out;
 
-    in.len = join(explain, count);
+    in.len = lb_joiner_text(&explain->joiner, count);
     lb_shape_record(shape, &explain->shape_settings, &explain->tables, &in, &out);
-    lb_explain_print(&explain->printer, &out, explain->first_number, count, is_cut);
+    lb_explain_print(&explain->printer, &out, explain->joiner.first_number, count, is_cut);
     note(explain, &out, (uint32_t)count);
     if (out.verdict == LB_SHAPE_QUEUE && explain->last.has_count)
         forget_count(explain);
     lb_shape_note(&explain->shape_settings, &explain->tables, &in, &out, (uint32_t)count);
     lb_commit_publish(&explain->commit);
-    forget(explain, count);
-}
-
-static void close_record(struct explain *explain)
-{
-    struct lb_shape *shape = &explain->shape;
-    bool is_cut = shape->is_full || shape->is_continued;
-
-    if (shape->lines > 0)
-        tell(explain, shape, shape->lines, is_cut);
-    lb_shape_closed(shape);
-    explain->shown = 0;
-}
-
-static void tell_alone(struct explain *explain, const struct line *line)
-{
-    struct lb_shape alone;
-
-    if (explain->shape.lines + explain->shape.held > 0) {
-        close_record(explain);
-        return;
-    }
-    if (line->len == 0) {
-        lb_explain_print_blank(&explain->printer, explain->first_number);
-        forget(explain, 1);
-        return;
-    }
-    lb_shape_message(&alone, explain->text + line->at, line->len, -1);
-    tell(explain, &alone, 1, line->is_cut);
-}
-
-/* Show the lines that were not shown yet, until they are all part of the record that is open, or gone. */
-static void go_on(struct explain *explain)
-{
-    while (explain->shown < explain->lines) {
-        const struct line *line = &explain->line[explain->shown];
-
-        if (line->is_cut || explain->settings->capture.multiline == LB_JOIN_OFF) {
-            tell_alone(explain, line);
-            continue;
-        }
-        switch (lb_shape_line(&explain->shape, &explain->settings->capture, explain->text + line->at,
-                              line->len, line->raw_len)) {
-        case LB_SHAPE_BLANK:
-            lb_explain_print_blank(&explain->printer, explain->first_number);
-            forget(explain, 1);
-            break;
-        case LB_SHAPE_KEEP:
-            explain->shown++;
-            break;
-        case LB_SHAPE_CLOSE:
-            close_record(explain);
-            break;
-        }
-    }
-}
-
-static void finish(struct explain *explain)
-{
-    do {
-        close_record(explain);
-        go_on(explain);
-    } while (explain->lines > 0);
-}
-
-/* ---- input ---- */
-
-static bool grow(void **memory, size_t *room, size_t need, size_t size)
-{
-    size_t wanted = *room * 2 > need ? *room * 2 : need + 64;
-    void *more;
-
-    if (need <= *room)
-        return true;
-    more = realloc(*memory, wanted * size);
-    if (!more)
-        return false;
-    *memory = more;
-    *room = wanted;
-    return true;
-}
-
-/* Add one line, or a piece of one. false: out of memory */
-static bool add(struct explain *explain, const char *text, size_t len, size_t raw_len, bool is_cut)
-{
-    if (!grow((void **)&explain->line, &explain->line_room, explain->lines + 1, sizeof *explain->line) ||
-        !grow((void **)&explain->text, &explain->text_room, explain->text_len + len, 1))
-        return false;
-    explain->line[explain->lines++] =
-        (struct line) { .at = explain->text_len, .len = len, .raw_len = (uint32_t)raw_len, .is_cut = is_cut };
-    if (len > 0)
-        memcpy(explain->text + explain->text_len, text, len);
-    explain->text_len += len;
-    return true;
-}
-
-/* A line as it was read, its end included: in pieces where it is longer than max_line. */
-static bool take(struct explain *explain, const char *text, size_t raw_len)
-{
-    size_t most = explain->settings->capture.max_line_bytes, len = raw_len;
-    bool is_long;
-
-    if (len > 0 && text[len - 1] == '\n')
-        len--;
-    if (len > 0 && text[len - 1] == '\r')
-        len--;
-    is_long = len > most;
-    do {
-        size_t part = len < most ? len : most;
-
-        if (!add(explain, text, part, is_long ? part : raw_len, is_long))
-            return false;
-        text += part;
-        len -= part;
-        go_on(explain);
-    } while (len > 0);
-    return true;
-}
-
-static int read_all(struct explain *explain, FILE *in)
-{
-    char *text = NULL;
-    size_t room = 0;
-    ssize_t got;
-    int code = 0;
-
-    while (code == 0 && (got = getline(&text, &room, in)) > 0)
-        if (!take(explain, text, (size_t)got))
-            code = 1;
-    free(text);
-    if (code == 0)
-        finish(explain);
-    if (code != 0 || ferror(in)) {
-        fprintf(stderr, "logboom explain: %s\n", code ? "out of memory" : "cannot read standard input");
-        return 1;
-    }
-    return fflush(stdout) == 0 ? 0 : 1;
 }
 
 /* ---- start ---- */
@@ -345,16 +176,15 @@ static int start(struct explain *explain, const char *file, const char *service)
 {
     bool has_none = !file && access(DEFAULT_FILE, F_OK) != 0 && errno == ENOENT;
     int rc = has_none ? load_defaults(&explain->config) : load(file, &explain->config);
-    size_t longest;
-
     if (rc != 0)
         return rc == -EINVAL ? 2 : 1;
     explain->settings = lb_config_service(explain->config, service, strlen(service));
-    longest = explain->settings->capture.join_bytes + explain->settings->capture.max_line_bytes;
-    explain->room = malloc(longest + 1);
-    explain->mask_bytes = longest + longest / 2 + 4096;
+    explain->joiner.settings = &explain->settings->capture;
+    explain->joiner.arg = explain;
+    explain->joiner.on_record = on_record;
+    explain->joiner.on_blank = on_blank;
+    explain->mask_bytes = lb_joiner_longest(&explain->joiner) * 3 / 2 + 4096;
     explain->mask_room = malloc(explain->mask_bytes);
-    explain->first_number = 1;
     explain->printer.service = service;
     rc = compile_rules(explain);
     if (rc != 0)
@@ -363,7 +193,7 @@ static int start(struct explain *explain, const char *file, const char *service)
     explain->shape_settings =
         (struct lb_shape_settings) { &explain->settings->capture, &explain->settings->throttle,
                                      explain->printer.rules };
-    return explain->room && explain->mask_room && make_tables(explain) == 0 ? 0 : 1;
+    return explain->mask_room && lb_joiner_begin(&explain->joiner) == 0 && make_tables(explain) == 0 ? 0 : 1;
 }
 
 static void stop(struct explain *explain)
@@ -373,9 +203,7 @@ static void stop(struct explain *explain)
     lb_config_free(explain->config);
     free(explain->state);
     free(explain->mask_room);
-    free(explain->room);
-    free(explain->line);
-    free(explain->text);
+    lb_joiner_end(&explain->joiner);
 }
 
 int lb_offline_explain(int argc, char **argv)
@@ -398,7 +226,9 @@ int lb_offline_explain(int argc, char **argv)
     explain.printer.has_colors = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     code = start(&explain, file, service);
     if (code == 0)
-        code = read_all(&explain, stdin);
+        code = lb_joiner_read(&explain.joiner, stdin, "logboom explain", NULL);
+    if (code == 0 && fflush(stdout) != 0)
+        code = 1;
     stop(&explain);
     return code;
 }
