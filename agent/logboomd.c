@@ -21,6 +21,7 @@
 #include "agent/control/slow_side.h"
 #include "agent/offline/check.h"
 #include "agent/offline/explain.h"
+#include "agent/offline/plan.h"
 #include "agent/offline/tail.h"
 #include "agent/offline/top.h"
 #include "agent/shape/pattern.h"
@@ -485,6 +486,8 @@ int main(int argc, char **argv)
         return lb_offline_tail(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "--offline-top") == 0)
         return lb_offline_top(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--offline-plan") == 0)
+        return lb_offline_plan(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "--offline-explain") == 0)
         return lb_offline_explain(argc - 1, argv + 1);
     rc = read_options(argc, argv);

@@ -398,30 +398,37 @@ static void add_syslog(const struct lb_turn *turn, const struct lb_extra *syslog
     extra->header_len += extra->syslog.field[LB_SYSLOG_SD].len;
 }
 
-bool lb_records_message(struct lb_turn *turn, char *text, size_t len, int level,
-                        const struct lb_extra *syslog)
+bool lb_records_shaped(struct lb_turn *turn, const struct lb_shape *shape, char *text, size_t len,
+                       const struct lb_extra *syslog, struct lb_shape_output *ret_out)
 {
     struct lb_capture *capture = turn->capture;
     struct lb_commit *commit = &capture->state->fast;
     struct lb_shape_tables tables = { commit, capture->limit, capture->memo };
     uint32_t mask_word = turn->stream->service_ix * LB_THROTTLE_WORDS + LB_THROTTLE_MASK_STATE;
-    struct lb_shape_output out;
-    struct lb_shape shape;
     struct lb_shape_input in;
 
-    lb_shape_message(&shape, text, len, level);
-    begin_head(turn, shape.lines, (uint32_t)len, (turn->head.flags & LB_RECORD_CUT) != 0);
+    begin_head(turn, shape->lines, (uint32_t)len, (turn->head.flags & LB_RECORD_CUT) != 0);
     in = begin_input(turn);
     in.text = text;
     in.len = len;
     in.may_change = true;
     turn->mask_state = (uint8_t)lb_commit_get(commit, LB_FAST_THROTTLE, mask_word);
-    lb_shape_record(&shape, &turn->stream->shape_settings, &tables, &in, &out);
+    lb_shape_record(shape, &turn->stream->shape_settings, &tables, &in, ret_out);
     if (syslog)
-        add_syslog(turn, syslog, &out.extra);
-    if (!lb_verdict_carry_out(turn, &in, &out))
+        add_syslog(turn, syslog, &ret_out->extra);
+    if (!lb_verdict_carry_out(turn, &in, ret_out))
         return false;
     if (turn->mask_state != lb_commit_get(commit, LB_FAST_THROTTLE, mask_word))
         lb_commit_set(commit, LB_FAST_THROTTLE, mask_word, turn->mask_state);
     return true;
+}
+
+bool lb_records_message(struct lb_turn *turn, char *text, size_t len, int level,
+                        const struct lb_extra *syslog)
+{
+    struct lb_shape_output out;
+    struct lb_shape shape;
+
+    lb_shape_message(&shape, text, len, level);
+    return lb_records_shaped(turn, &shape, text, len, syslog, &out);
 }

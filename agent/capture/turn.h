@@ -46,6 +46,13 @@ bool lb_records_message(struct lb_turn *turn, char *text, size_t len, int level,
                         const struct lb_extra *syslog);
 
 /*
+ * The same with a record that was joined already: for who plays the fast side (`logboom plan`).
+ *   ret_out   what the steps made of it; its texts live until the next record
+ */
+bool lb_records_shaped(struct lb_turn *turn, const struct lb_shape *shape, char *text, size_t len,
+                       const struct lb_extra *syslog, struct lb_shape_output *ret_out);
+
+/*
  * Do with a record what its verdict says; the head of the turn is that record's.
  *   in, out   of lb_shape_record()
  *   returns   true dealt with | false the ring has no room and we wait: shape it again then

@@ -26,6 +26,7 @@ static const struct {
     { "ping", "logboom ping", "can the sink be reached?", lb_cmd_ping },
     { "check", "logboom check", "find faults in the configuration", lb_cmd_check },
     { "explain", "logboom explain", "what each line would become, and why", lb_cmd_explain },
+    { "plan", "logboom plan", "what a configuration would keep of a log, and what that costs", lb_cmd_plan },
 };
 
 static void print_help(FILE *out)

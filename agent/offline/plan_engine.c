@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An agent on a virtual clock. In: records and their times. Out: what was sent, in the engine's counts and
+ * books. Always true: whatever is due before a record happens before it, at its own time; what decides is the
+ * agent's own code.
+ */
+#include "agent/offline/plan_engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/capture/parts.h"
+#include "common/clock.h"
+
+#define START_NS   (1000 * LB_NS_PER_S)
+#define TRIES      16 /* to find room in the ring, by shipping what is there */
+#define ACCEPTED   202
+#define SEED       1
+#define TLS_RECORD 16384u
+
+/* ---- a sink that takes everything at once ---- */
+
+static int take(void *self, unsigned slot, const void *body, size_t len, const char *encoding)
+{
+    struct lb_plan_engine *engine = self;
+
+    (void)body;
+    (void)encoding;
+    engine->out[slot].is_out = true;
+    engine->out[slot].len = len;
+    return 0;
+}
+
+static bool cancel(void *self, unsigned slot)
+{
+    struct lb_plan_engine *engine = self;
+
+    engine->out[slot].is_out = false;
+    return true;
+}
+
+static void hang_up(void *self)
+{
+    (void)self;
+}
+
+static struct lb_wall_reading read_clocks(void *ctx)
+{
+    const struct lb_plan_engine *engine = ctx;
+
+    return (struct lb_wall_reading) { engine->loop.now_ns, engine->loop.now_ns + engine->offset_ns, true };
+}
+
+static void count_wire(struct lb_plan_engine *engine, const struct lb_body *body, uint64_t wire_bytes)
+{
+    double all = 0;
+
+    engine->wire_bytes += wire_bytes;
+    engine->bodies++;
+    if (body->sums > LB_BODY_SUMS)
+        return; /* of more services than are told apart: in all only */
+    for (unsigned i = 0; i < body->sums; i++)
+        all += (double)(body->sum[i].bytes + body->sum[i].own_bytes);
+    for (unsigned i = 0; all > 0 && i < body->sums; i++)
+        engine->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
+            (double)wire_bytes * (double)(body->sum[i].bytes + body->sum[i].own_bytes) / all;
+}
+
+static void answer(struct lb_plan_engine *engine, unsigned slot)
+{
+    size_t len = engine->out[slot].len;
+    bool is_file = engine->shipper.sink->transport == LB_TRANSPORT_FILE;
+    struct lb_answer taken = { .status = is_file ? 0 : ACCEPTED, .wire_bytes = len };
+
+    if (!is_file) {
+        taken.wire_bytes += LB_PLAN_HEAD_BYTES;
+        taken.link_bytes = taken.wire_bytes + (taken.wire_bytes / TLS_RECORD + 1) * LB_PLAN_TLS_BYTES;
+    }
+    engine->out[slot].is_out = false;
+    if (slot < LB_SHIPPER_SLOTS)
+        count_wire(engine, &engine->shipper.slot[slot].body, is_file ? len : taken.link_bytes);
+    lb_shipper_answer_at(&engine->shipper, slot, &taken, engine->loop.now_ns);
+}
+
+/* Steps until there is nothing to do at this instant. */
+static void step(struct lb_plan_engine *engine)
+{
+    bool has_answered;
+
+    do {
+        engine->due_ns = lb_shipper_step(&engine->shipper, engine->loop.now_ns);
+        has_answered = false;
+        for (unsigned slot = 0; slot < LB_TRANSPORT_SLOTS; slot++)
+            if (engine->out[slot].is_out) {
+                answer(engine, slot);
+                has_answered = true;
+            }
+    } while (has_answered);
+}
+
+/* ---- time ---- */
+
+/* Was the slow side knocked for? */
+static void hear_knock(struct lb_plan_engine *engine)
+{
+    uint64_t knocks;
+
+    if (lb_link_get(&engine->doors.slow_wake_pos) == UINT64_MAX &&
+        read(engine->doors.to_slow_fd, &knocks, sizeof knocks) > 0)
+        step(engine);
+}
+
+static void pass_until(struct lb_plan_engine *engine, uint64_t until_ns)
+{
+    struct lb_capture *capture = &engine->capture;
+    struct lb_timer *timers[] = { &capture->collapse_timer, &capture->summary_timer,  &capture->repeat_timer,
+                                  &capture->tell_timer,     &capture->shortage.timer, &capture->heart.timer };
+
+    for (;;) {
+        struct lb_timer *first = timers[0];
+        uint64_t due_ns;
+
+        for (size_t i = 1; i < sizeof timers / sizeof timers[0]; i++)
+            if (timers[i]->due_ns < first->due_ns)
+                first = timers[i];
+        due_ns = first->due_ns < engine->due_ns ? first->due_ns : engine->due_ns;
+        if (due_ns > until_ns)
+            break;
+        if (due_ns > engine->loop.now_ns)
+            engine->loop.now_ns = due_ns;
+        if (due_ns == first->due_ns) {
+            first->due_ns = LB_NEVER;
+            first->fire(first->arg, engine->loop.now_ns);
+            hear_knock(engine);
+        } else {
+            step(engine);
+        }
+    }
+    if (until_ns > engine->loop.now_ns)
+        engine->loop.now_ns = until_ns;
+}
+
+/* ---- records ---- */
+
+static struct lb_stream *stream_of(struct lb_plan_engine *engine, const char *service, size_t len)
+{
+    uint32_t row = lb_state_service(&engine->files.state, service, len);
+    struct lb_stream *stream = &engine->stream[row];
+    struct lb_stream_name *name = &engine->name[row];
+
+    if (stream->name)
+        return stream;
+    name->service_len = (uint16_t)(len < sizeof name->service ? len : sizeof name->service);
+    memcpy(name->service, service, name->service_len);
+    *stream = (struct lb_stream) { .capture = &engine->capture, .name = name, .service_ix = row };
+    lb_streams_settle(&engine->capture, stream);
+    if (engine->is_unthrottled) {
+        if (stream->shape_settings.rules)
+            engine->plain_rules[row] = *stream->shape_settings.rules;
+        engine->plain_rules[row].filter = NULL;
+        stream->shape_settings.rules = &engine->plain_rules[row];
+        stream->shape_settings.throttle = NULL;
+    }
+    return stream;
+}
+
+static struct lb_turn begin_turn(struct lb_plan_engine *engine, struct lb_stream *stream, bool is_cut)
+{
+    return (struct lb_turn) { .capture = &engine->capture,
+                              .stream = stream,
+                              .now_ns = engine->loop.now_ns,
+                              .head = { .kind = LB_KIND_LINE,
+                                        .flags = is_cut ? LB_RECORD_CUT : 0,
+                                        .stream_id = 1 + stream->service_ix,
+                                        .service_ix = stream->service_ix } };
+}
+
+/* A ring that is full is shipped: no sink of the plan is slow. */
+static bool make_room(struct lb_plan_engine *engine)
+{
+    uint64_t tail = lb_ring_tail(&engine->files.ring);
+
+    lb_shipper_flush(&engine->shipper);
+    step(engine);
+    if (lb_ring_tail(&engine->files.ring) != tail)
+        return true;
+    pass_until(engine, engine->loop.now_ns + LB_NS_PER_S); /* a rate, or a quota, holds it up */
+    return lb_ring_tail(&engine->files.ring) != tail;
+}
+
+bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
+                        const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms)
+{
+    struct lb_stream *stream = stream_of(engine, service, service_len);
+    uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
+    struct lb_shape_output out;
+    struct lb_turn turn;
+    bool is_done = false;
+
+    pass_until(engine, wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0);
+    turn = begin_turn(engine, stream, is_cut);
+    for (unsigned i = 0; i < TRIES && !is_done; i++) {
+        is_done = lb_records_shaped(&turn, shape, text, len, NULL, &out);
+        if (!is_done && !make_room(engine))
+            break;
+    }
+    if (!is_done) { /* as an app would: it is dropped, and told */
+        lb_records_drop(&turn, LB_DROP_OVERLOAD, turn.head.lines, len);
+        lb_records_untold(&turn, LB_UNTOLD_OVERLOAD, turn.head.lines, len, (int)out.severity);
+    } else if (!engine->is_unthrottled &&
+               !lb_plan_tally_count(&engine->tally, stream->service_ix, &out, shape->lines)) {
+        fprintf(stderr, "logboom plan: out of memory\n");
+        return false;
+    }
+    lb_records_publish(&turn);
+    hear_knock(engine);
+    return true;
+}
+
+void lb_plan_engine_blank(struct lb_plan_engine *engine, const char *service, size_t service_len)
+{
+    struct lb_turn turn = begin_turn(engine, stream_of(engine, service, service_len), false);
+
+    lb_records_drop(&turn, LB_DROP_BLANK, 1, 0);
+    lb_records_publish(&turn);
+}
+
+/* ---- begin and end ---- */
+
+static int open_files(struct lb_plan_engine *engine)
+{
+    int other, rc;
+
+    snprintf(engine->dir_path, sizeof engine->dir_path, "/dev/shm/logboom-plan.XXXXXX");
+    if (!mkdtemp(engine->dir_path)) {
+        engine->dir_path[0] = '\0';
+        return -errno;
+    }
+    engine->files.held_bytes = engine->config->held_bytes;
+    rc = lb_files_lock(&engine->files, engine->dir_path, &other);
+    if (rc == 0)
+        rc = lb_files_open(&engine->files, engine->config->ring_bytes, false);
+    if (rc == 0)
+        lb_files_recover(&engine->files);
+    return rc;
+}
+
+static int start_fast_side(struct lb_plan_engine *engine)
+{
+    int rc = lb_loop_init(&engine->loop);
+
+    if (rc == 0)
+        rc = lb_link_init(&engine->doors);
+    if (rc < 0)
+        return rc;
+    lb_limit_open(&engine->limit, &engine->files.state.fast);
+    engine->loop.now_ns = START_NS;
+    engine->capture = (struct lb_capture) { .loop = &engine->loop,
+                                            .staging = &engine->staging,
+                                            .ring = &engine->files.ring,
+                                            .state = &engine->files.state,
+                                            .link = &engine->doors,
+                                            .config = engine->config,
+                                            .rules = engine->rules,
+                                            .held = &engine->files.held,
+                                            .limit = &engine->limit,
+                                            .memo = &engine->memo,
+                                            .room = malloc(LB_CAPTURE_ROOM),
+                                            .mask_room = malloc(LB_CAPTURE_ROOM) };
+    if (!engine->capture.room || !engine->capture.mask_room)
+        return -ENOMEM;
+    return lb_turns_start(&engine->capture);
+}
+
+static int start_slow_side(struct lb_plan_engine *engine)
+{
+    int rc;
+
+    engine->shipper = (struct lb_shipper) {
+        .ring = &engine->files.ring,
+        .state = &engine->files.state,
+        .link = &engine->doors,
+        .config = engine->config,
+        .transport = { engine, take, cancel, hang_up, NULL, false },
+        .read_clocks = read_clocks,
+        .clocks_ctx = engine,
+        .phase = SEED,
+    };
+    lb_wall_init(&engine->shipper.wall, 0);
+    rc = lb_shipper_start(&engine->shipper, SEED, engine->loop.now_ns);
+    if (rc == 0)
+        step(engine);
+    return rc;
+}
+
+struct lb_plan_engine *lb_plan_engine_new(struct lb_config *config, struct lb_rules *rules,
+                                          bool is_unthrottled, uint64_t wall_ms)
+{
+    struct lb_plan_engine *engine = calloc(1, sizeof *engine);
+    int rc = engine ? 0 : -ENOMEM;
+
+    if (rc == 0) {
+        engine->config = config;
+        engine->rules = rules;
+        engine->is_unthrottled = is_unthrottled;
+        engine->offset_ns = wall_ms * LB_NS_PER_MS - START_NS;
+        engine->files.dir_fd = -1;
+        if (is_unthrottled)
+            config->quota.bytes = config->link_bytes_per_day = LB_OFF;
+        rc = open_files(engine);
+    }
+    if (rc == 0)
+        rc = start_fast_side(engine);
+    if (rc == 0)
+        rc = start_slow_side(engine);
+    if (rc == 0)
+        return engine;
+    fprintf(stderr, "logboom plan: cannot work in /dev/shm: %s\n", strerror(-rc));
+    lb_plan_engine_free(engine);
+    return NULL;
+}
+
+void lb_plan_engine_finish(struct lb_plan_engine *engine)
+{
+    engine->capture.is_stopping = true;
+    lb_own_stop(&engine->capture);
+    lb_own_tell(&engine->capture, engine->loop.now_ns);
+    lb_shipper_flush(&engine->shipper);
+    step(engine);
+}
+
+void lb_plan_engine_free(struct lb_plan_engine *engine)
+{
+    static const char *const left[] = { "lock", "state", "ring", "held" };
+
+    if (!engine)
+        return;
+    if (engine->shipper.sink)
+        lb_shipper_stop(&engine->shipper);
+    for (size_t i = 0; engine->files.dir_fd >= 0 && i < sizeof left / sizeof left[0]; i++)
+        unlinkat(engine->files.dir_fd, left[i], 0);
+    if (engine->dir_path[0])
+        rmdir(engine->dir_path);
+    lb_plan_tally_free(&engine->tally);
+    free(engine->capture.room);
+    free(engine->capture.mask_room);
+    lb_rules_free(engine->rules);
+    lb_config_free(engine->config);
+    free(engine);
+}

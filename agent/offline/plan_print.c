@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* A plan, printed. In: what engines counted. Out: tables for a person, or JSON. No text of a log goes to a
+ * terminal as it is: templates are escaped. */
+#include "agent/offline/plan_print.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "agent/control/books.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/units.h"
+
+#define MONTH_DAYS    30
+#define PATTERNS_TEXT 10
+#define PATTERNS_JSON 50
+#define TEMPLATE_MAX  52 /* columns */
+#define MINUTE_MS     60000
+
+/* ---- for a person ---- */
+
+static const char *date_of(uint64_t ms, char buf[32])
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    strftime(buf, 32, "%F %T", &tm);
+    return buf;
+}
+
+static void print_row(const struct lb_plan_result *result, const char *name, int name_len,
+                      const struct lb_plan_book *book, FILE *out)
+{
+    double day = lb_plan_a_day(result, book->wire_bytes);
+    char wire[32], a_day[32], a_month[32];
+
+    fprintf(out, "  %-20.*s %10llu %10llu %10llu %10llu %10s %10s %10s\n", name_len, name,
+            (unsigned long long)book->in, (unsigned long long)book->kept, (unsigned long long)book->held,
+            (unsigned long long)book->dropped,
+            lb_units_print_human((uint64_t)book->wire_bytes, wire, sizeof wire),
+            lb_units_print_human((uint64_t)day, a_day, sizeof a_day),
+            lb_units_print_human((uint64_t)(day * MONTH_DAYS), a_month, sizeof a_month));
+}
+
+static struct lb_plan_book all_of(const struct lb_plan_engine *engine)
+{
+    struct lb_plan_book all = lb_plan_book_of(engine, LB_SERVICES_BOOKS);
+
+    all.wire_bytes = (double)engine->wire_bytes;
+    return all;
+}
+
+static void print_engine_rows(const struct lb_plan_result *result, const struct lb_plan_engine *engine,
+                              const char *label, FILE *out)
+{
+    struct lb_plan_book book = all_of(engine);
+
+    print_row(result, label, (int)strlen(label), &book, out);
+    for (unsigned i = 0; lb_plan_services(engine) > 1 && i < lb_plan_services(engine); i++) {
+        uint32_t row = lb_plan_service(engine, i);
+        const struct lb_state_name *name = &engine->files.state.file->name[row];
+
+        book = lb_plan_book_of(engine, row);
+        print_row(result, name->text, (int)name->len, &book, out);
+    }
+}
+
+static void print_whys(const struct lb_plan_engine *engine, FILE *out)
+{
+    const struct lb_plan_tally *tally = &engine->tally;
+
+    if (tally->whys > 0)
+        fprintf(out, "\nwhat gave way, and to what\n");
+    for (unsigned i = 0; i < tally->whys; i++) {
+        const struct lb_state_name *name = &engine->files.state.file->name[tally->why[i].row];
+
+        fprintf(out, "  %-20.*s %10llu  %-9s %s\n", (int)name->len, name->text,
+                (unsigned long long)tally->why[i].lines, lb_drop_name(tally->why[i].drop), tally->why[i].by);
+    }
+}
+
+/* Control characters, and what is no ASCII, as a dot: columns stay columns on any terminal. */
+static void print_template(const struct lb_plan_pattern *pattern, FILE *out)
+{
+    size_t len = pattern->template_len < TEMPLATE_MAX ? pattern->template_len : TEMPLATE_MAX;
+
+    if (pattern->pattern == 0) {
+        fputs("(all others)\n", out);
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        fputc(pattern->template[i] >= ' ' && pattern->template[i] < 127 ? pattern->template[i] : '.', out);
+    fputs(len < pattern->template_len ? "...\n" : "\n", out);
+}
+
+static void print_patterns(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
+{
+    const struct lb_state_name *name = &engine->files.state.file->name[row];
+    struct lb_plan_pattern best[PATTERNS_TEXT + 1];
+    unsigned count = lb_plan_tally_best(&engine->tally, row, best, PATTERNS_TEXT + 1);
+
+    fprintf(out, "\npatterns of %.*s\n  %9s %9s %9s %9s  %s\n", (int)name->len, name->text, "lines", "kept",
+            "held", "sampled", "pattern");
+    for (unsigned i = 0; i < count; i++) {
+        fprintf(out, "  %9llu %9llu %9llu %9llu  ", (unsigned long long)lb_plan_pattern_lines(&best[i]),
+                (unsigned long long)best[i].lines[LB_PLAN_KEPT],
+                (unsigned long long)(best[i].lines[LB_PLAN_HELD] + best[i].lines[LB_PLAN_COLLAPSED] +
+                                     best[i].lines[LB_PLAN_REPEATED] + best[i].lines[LB_PLAN_DROPPED]),
+                (unsigned long long)best[i].lines[LB_PLAN_SAMPLED]);
+        print_template(&best[i], out);
+    }
+}
+
+static void print_head(const struct lb_plan_result *result, FILE *out)
+{
+    uint64_t span_ms = result->last_ms - result->first_ms;
+    char size[32], first[32], last[32];
+
+    fprintf(out, "%llu lines, %s, from %s to %s UTC (%.1f h)\n", (unsigned long long)result->lines,
+            lb_units_print_human(result->bytes, size, sizeof size), date_of(result->first_ms, first),
+            date_of(result->last_ms, last), (double)span_ms / 3600000);
+    if (result->timed < result->records)
+        fprintf(out, "%llu of %llu records bear no time: they come one after the other at --rate\n",
+                (unsigned long long)(result->records - result->timed), (unsigned long long)result->records);
+    if (span_ms < MINUTE_MS)
+        fprintf(out, "less than a minute: what is said of a day is no more than a guess\n");
+}
+
+void lb_plan_print_text(const struct lb_plan_result *result, FILE *out)
+{
+    struct lb_plan_book plain = all_of(result->plain), all = all_of(result->plan);
+
+    print_head(result, out);
+    fprintf(out, "\n  %-20s %10s %10s %10s %10s %10s %10s %10s\n", "lines", "in", "kept", "held", "dropped",
+            "on wire", "a day", "a month");
+    print_engine_rows(result, result->plan, result->against ? result->file : "all", out);
+    if (result->against)
+        print_engine_rows(result, result->against, result->against_file, out);
+    print_row(result, "unthrottled", 11, &plain, out);
+    fprintf(out,
+            "\nkept: sent, %llu of them as the context of an error. On wire: bodies as the sink packs them, "
+            "with\n"
+            "%u bytes of head each and what TLS adds; %llu bodies, unthrottled %llu. A month has 30 days.\n",
+            (unsigned long long)all.promoted, LB_PLAN_HEAD_BYTES, (unsigned long long)result->plan->bodies,
+            (unsigned long long)result->plain->bodies);
+    print_whys(result->plan, out);
+    for (unsigned i = 0; i < lb_plan_services(result->plan); i++)
+        print_patterns(result->plan, lb_plan_service(result->plan, i), out);
+}
+
+/* ---- for programs ---- */
+
+static void print_escaped(const char *text, size_t len, FILE *out)
+{
+    char escaped[6 * LB_TEMPLATE_BYTES + 8];
+    size_t part = len < LB_TEMPLATE_BYTES ? len : LB_TEMPLATE_BYTES;
+
+    fprintf(out, "\"%.*s\"", (int)(lb_json_escape(escaped, text, part) - escaped), escaped);
+}
+
+static void print_reasons(const char *key, const uint64_t *lines, unsigned from, unsigned count, FILE *out)
+{
+    fprintf(out, ",\"%s\":{", key);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(out, "%s\"%s\":%llu", i ? "," : "", lb_drop_name(from + i), (unsigned long long)lines[i]);
+    fputc('}', out);
+}
+
+static void print_json_whys(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
+{
+    const char *before = "";
+
+    fputs(",\"why\":[", out);
+    for (unsigned i = 0; i < engine->tally.whys; i++) {
+        const struct lb_plan_why *why = &engine->tally.why[i];
+
+        if (why->row != row)
+            continue;
+        fprintf(out, "%s{\"reason\":\"%s\",\"by\":", before, lb_drop_name(why->drop));
+        print_escaped(why->by, strlen(why->by), out);
+        fprintf(out, ",\"lines\":%llu,\"bytes\":%llu}", (unsigned long long)why->lines,
+                (unsigned long long)why->bytes);
+        before = ",";
+    }
+    fputc(']', out);
+}
+
+static void print_json_patterns(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
+{
+    static const char *const fates[LB_PLAN_FATES] = { "kept",      "held",     "sampled",
+                                                      "collapsed", "repeated", "dropped" };
+    static struct lb_plan_pattern best[PATTERNS_JSON + 1]; /* large */
+    unsigned count = lb_plan_tally_best(&engine->tally, row, best, PATTERNS_JSON + 1);
+
+    fputs(",\"patterns\":[", out);
+    for (unsigned i = 0; i < count; i++) {
+        fprintf(out, "%s{\"pattern\":\"%016llx\",\"template\":", i ? "," : "",
+                (unsigned long long)best[i].pattern);
+        print_escaped(best[i].template, best[i].template_len, out);
+        for (unsigned fate = 0; fate < LB_PLAN_FATES; fate++)
+            fprintf(out, ",\"%s\":%llu", fates[fate], (unsigned long long)best[i].lines[fate]);
+        fprintf(out, ",\"bytes\":%llu}", (unsigned long long)best[i].bytes);
+    }
+    fputc(']', out);
+}
+
+static void print_json_service(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
+{
+    const struct lb_state_name *name = &engine->files.state.file->name[row];
+    struct lb_plan_book book = lb_plan_book_of(engine, row);
+
+    fprintf(out, "\"%.*s\":{\"in\":%llu,\"in_bytes\":%llu,\"kept\":%llu,\"kept_bytes\":%llu,\"held\":%llu,",
+            (int)name->len, name->text, (unsigned long long)book.in, (unsigned long long)book.in_bytes,
+            (unsigned long long)book.kept, (unsigned long long)book.kept_bytes,
+            (unsigned long long)book.held);
+    fprintf(out, "\"dropped\":%llu,\"own\":%llu,\"promoted\":%llu,\"wire_bytes\":%.0f",
+            (unsigned long long)book.dropped, (unsigned long long)book.own, (unsigned long long)book.promoted,
+            book.wire_bytes);
+    print_reasons("held_by", book.held_by, LB_DROP_FILTER, LB_HELD_REASONS, out);
+    print_reasons("dropped_by", book.dropped_by, 0, LB_DROP_COUNT, out);
+    print_json_whys(engine, row, out);
+    print_json_patterns(engine, row, out);
+    fputc('}', out);
+}
+
+static void print_wire(const struct lb_plan_result *result, const struct lb_plan_engine *engine, FILE *out)
+{
+    double day = lb_plan_a_day(result, (double)engine->wire_bytes);
+
+    fprintf(out, "\"wire_bytes\":%llu,\"bodies\":%llu,\"wire_day\":%.0f,\"wire_month\":%.0f",
+            (unsigned long long)engine->wire_bytes, (unsigned long long)engine->bodies, day,
+            day * MONTH_DAYS);
+}
+
+static void print_json_engine(const struct lb_plan_result *result, const struct lb_plan_engine *engine,
+                              const char *file, FILE *out)
+{
+    struct lb_plan_book all = all_of(engine);
+
+    fputs("{\"config\":", out);
+    print_escaped(file, strlen(file), out);
+    fprintf(out, ",\"in\":%llu,\"kept\":%llu,\"held\":%llu,\"dropped\":%llu,\"promoted\":%llu,\"own\":%llu,",
+            (unsigned long long)all.in, (unsigned long long)all.kept, (unsigned long long)all.held,
+            (unsigned long long)all.dropped, (unsigned long long)all.promoted, (unsigned long long)all.own);
+    print_wire(result, engine, out);
+    fprintf(out, ",\"steps\":{\"quota\":%u,\"pressure\":%u},\"services\":{",
+            engine->capture.shortage.quota_step, engine->capture.shortage.pressure_step);
+    for (unsigned i = 0; i < lb_plan_services(engine); i++) {
+        fputs(i ? "," : "", out);
+        print_json_service(engine, lb_plan_service(engine, i), out);
+    }
+    fputs("}}", out);
+}
+
+void lb_plan_print_json(const struct lb_plan_result *result, FILE *out)
+{
+    fprintf(out, "{\"lines\":%llu,\"bytes\":%llu,\"records\":%llu,\"timed\":%llu,\"first_ms\":%llu,",
+            (unsigned long long)result->lines, (unsigned long long)result->bytes,
+            (unsigned long long)result->records, (unsigned long long)result->timed,
+            (unsigned long long)result->first_ms);
+    fprintf(out, "\"last_ms\":%llu,\"span_s\":%.3f,\"plan\":", (unsigned long long)result->last_ms,
+            (double)(result->last_ms - result->first_ms) / 1000);
+    print_json_engine(result, result->plan, result->file, out);
+    if (result->against) {
+        fputs(",\"against\":", out);
+        print_json_engine(result, result->against, result->against_file, out);
+    }
+    fputs(",\"unthrottled\":{", out);
+    print_wire(result, result->plain, out);
+    fputs("}}\n", out);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* What became of records. In: verdicts. Out: counts by pattern and by what decided. Always true: each line is
+ * in one row of a pattern. */
+#include "agent/offline/plan_tally.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/shape/pattern.h"
+
+#define FULL (LB_PLAN_PATTERNS / 4 * 3) /* of a hash table with open addressing */
+
+static enum lb_plan_fate fate_of(const struct lb_shape_output *out)
+{
+    switch (out->verdict) {
+    case LB_SHAPE_QUEUE:
+        return LB_PLAN_KEPT;
+    case LB_SHAPE_REPEAT:
+        return LB_PLAN_REPEATED;
+    case LB_SHAPE_COLLAPSE:
+        return LB_PLAN_COLLAPSED;
+    case LB_SHAPE_HOLD:
+        return out->drop == LB_DROP_SAMPLE ? LB_PLAN_SAMPLED : LB_PLAN_HELD;
+    case LB_SHAPE_DROP:
+        break;
+    }
+    return LB_PLAN_DROPPED;
+}
+
+static struct lb_plan_pattern *find(struct lb_plan_tally *tally, uint64_t pattern, uint32_t row)
+{
+    size_t at =
+        (size_t)((pattern ^ row * 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu >> 40) % LB_PLAN_PATTERNS;
+
+    while (tally->pattern[at].is_used &&
+           (tally->pattern[at].pattern != pattern || tally->pattern[at].row != row))
+        at = (at + 1) % LB_PLAN_PATTERNS;
+    return &tally->pattern[at];
+}
+
+static struct lb_plan_pattern *row_of(struct lb_plan_tally *tally, uint32_t row,
+                                      const struct lb_shape_output *out)
+{
+    uint64_t id = out->pattern ? out->pattern : lb_pattern_id(out->text, out->len);
+    struct lb_plan_pattern *found = find(tally, id, row);
+
+    if (found->is_used)
+        return found;
+    if (tally->patterns == FULL)
+        return &tally->rest[row];
+    tally->patterns++;
+    found->is_used = true;
+    found->pattern = id;
+    found->row = row;
+    found->template_len = lb_pattern_template(out->text, out->len, found->template, sizeof found->template);
+    return found;
+}
+
+static void count_why(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
+                      uint64_t lines)
+{
+    struct lb_plan_why *why = tally->why;
+    unsigned i = 0;
+
+    for (; i < tally->whys; i++)
+        if (why[i].row == row && why[i].drop == out->drop &&
+            strncmp(why[i].by, out->by, sizeof why[i].by - 1) == 0)
+            break;
+    if (i == LB_PLAN_WHYS)
+        i--; /* so many rules that the last ones share a row */
+    if (i == tally->whys) {
+        why[i] = (struct lb_plan_why) { .row = row, .drop = out->drop };
+        snprintf(why[i].by, sizeof why[i].by, "%s", out->by);
+        tally->whys++;
+    }
+    why[i].lines += lines;
+    why[i].bytes += out->len;
+}
+
+bool lb_plan_tally_count(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
+                         uint64_t lines)
+{
+    struct lb_plan_pattern *pattern;
+
+    if (!tally->pattern)
+        tally->pattern = calloc(LB_PLAN_PATTERNS, sizeof *tally->pattern);
+    if (!tally->pattern)
+        return false;
+    row = row < LB_SERVICES_BOOKS ? row : LB_SERVICES_BOOKS - 1;
+    pattern = row_of(tally, row, out);
+    pattern->lines[fate_of(out)] += lines;
+    pattern->bytes += out->len;
+    if (out->verdict != LB_SHAPE_QUEUE)
+        count_why(tally, row, out, lines);
+    return true;
+}
+
+uint64_t lb_plan_pattern_lines(const struct lb_plan_pattern *pattern)
+{
+    uint64_t lines = 0;
+
+    for (unsigned i = 0; i < LB_PLAN_FATES; i++)
+        lines += pattern->lines[i];
+    return lines;
+}
+
+static void add(struct lb_plan_pattern *to, const struct lb_plan_pattern *from)
+{
+    for (unsigned i = 0; i < LB_PLAN_FATES; i++)
+        to->lines[i] += from->lines[i];
+    to->bytes += from->bytes;
+}
+
+unsigned lb_plan_tally_best(const struct lb_plan_tally *tally, uint32_t row, struct lb_plan_pattern *rows,
+                            unsigned max)
+{
+    struct lb_plan_pattern rest = tally->rest[row];
+    unsigned count = 0;
+
+    rest.pattern = 0;
+    rest.row = row;
+    for (size_t i = 0; tally->pattern && i < LB_PLAN_PATTERNS; i++) {
+        const struct lb_plan_pattern *one = &tally->pattern[i];
+        unsigned at = count;
+
+        if (!one->is_used || one->row != row)
+            continue;
+        while (at > 0 && lb_plan_pattern_lines(&rows[at - 1]) < lb_plan_pattern_lines(one))
+            at--;
+        if (at == max - 1) {
+            add(&rest, one);
+            continue;
+        }
+        if (count == max - 1)
+            add(&rest, &rows[--count]);
+        memmove(&rows[at + 1], &rows[at], (count - at) * sizeof *rows);
+        rows[at] = *one;
+        count++;
+    }
+    if (lb_plan_pattern_lines(&rest) > 0)
+        rows[count++] = rest;
+    return count;
+}
+
+void lb_plan_tally_free(struct lb_plan_tally *tally)
+{
+    free(tally->pattern);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LB_OFFLINE_PLAN_TALLY_H
+#define LB_OFFLINE_PLAN_TALLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/shape/pipeline.h"
+
+/*
+ * What became of records, by service and pattern, and by what decided. Both
+ * tables are bounded: what comes when they are full is counted in one row of
+ * its service, as all others.
+ */
+#define LB_PLAN_PATTERNS 4096
+#define LB_PLAN_WHYS     128
+
+enum lb_plan_fate {
+    LB_PLAN_KEPT = 0, /* queued at once */
+    LB_PLAN_HELD,
+    LB_PLAN_SAMPLED, /* held as not one of a sample */
+    LB_PLAN_COLLAPSED,
+    LB_PLAN_REPEATED,
+    LB_PLAN_DROPPED,
+    LB_PLAN_FATES
+};
+
+struct lb_plan_pattern {
+    uint64_t pattern; /* 0: all others of the service */
+    uint32_t row;     /* of the books */
+    bool is_used;
+    uint64_t lines[LB_PLAN_FATES], bytes;
+    char template[LB_TEMPLATE_BYTES];
+    size_t template_len;
+};
+
+/* What decided: the reason, and the key or rule that has it. */
+struct lb_plan_why {
+    uint32_t row;
+    enum lb_drop drop;
+    char by[64];
+    uint64_t lines, bytes;
+};
+
+struct lb_plan_tally {
+    struct lb_plan_pattern *pattern; /* LB_PLAN_PATTERNS, by hash */
+    unsigned patterns;
+    struct lb_plan_pattern rest[LB_SERVICES_BOOKS];
+    struct lb_plan_why why[LB_PLAN_WHYS];
+    unsigned whys;
+};
+
+/*
+ * Count a record.
+ *   out       of the steps, its texts as they were
+ *   returns   false: out of memory
+ *   calls     offline modes
+ */
+bool lb_plan_tally_count(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
+                         uint64_t lines);
+
+/*
+ * The patterns of a service that have most lines, most first, what is not among them summed up in a last row
+ * with pattern 0.
+ *   ret_rows  room for max; max above 1
+ *   returns   how many
+ */
+unsigned lb_plan_tally_best(const struct lb_plan_tally *tally, uint32_t row, struct lb_plan_pattern *ret_rows,
+                            unsigned max);
+
+/*
+ * How many lines a row has.
+ */
+uint64_t lb_plan_pattern_lines(const struct lb_plan_pattern *pattern);
+
+/*
+ * Free all.
+ */
+void lb_plan_tally_free(struct lb_plan_tally *tally);
+
+#endif
