@@ -165,6 +165,8 @@ struct lb_config {
     uint64_t ring_bytes;
     bool ring_lock;
     enum lb_level ring_urgent;
+    /* [metrics] */
+    char *metrics_listen; /* "off", or what lb_listen_parse() takes */
     /* [service NAME], [input NAME], [sink NAME] in the order of the files */
     struct lb_service_config *services;
     size_t service_count;
@@ -240,7 +242,7 @@ struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 10
+#define LB_MEMORY_PARTS 11
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known
