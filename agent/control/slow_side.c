@@ -116,6 +116,7 @@ static void take_over(struct lb_slow_side *slow)
     slow->shipper.transport.close(slow->shipper.transport.self);
     slow->shipper.transport = transport;
     slow->control.status.config = next->config;
+    lb_metrics_listen(&slow->metrics, next->config->metrics_listen);
     __atomic_store_n(&slow->taken, next, __ATOMIC_RELEASE);
     __atomic_store_n(&slow->next, NULL, __ATOMIC_RELEASE);
 }
@@ -179,6 +180,7 @@ static void *run(void *arg)
     lb_link_put(&slow->link->slow_done, 1);
     lb_link_knock(slow->link->to_fast_fd);
     lb_control_stop(&slow->control);
+    lb_metrics_close(&slow->metrics);
     lb_netwatch_close(&slow->netwatch);
     lb_shipper_stop(&slow->shipper); /* may wait for a resolver of libcurl's: nobody waits for us any more */
     lb_loop_close(&slow->loop);
@@ -250,6 +252,14 @@ static void watch_network(struct lb_slow_side *slow)
         lb_log(LB_LEVEL_INFO, "changes of the network are not heard of: %s", strerror(-rc));
 }
 
+static void serve_metrics(struct lb_slow_side *slow, const struct lb_loaded *loaded)
+{
+    slow->metrics.loop = &slow->loop;
+    slow->metrics.status = &slow->control.status;
+    lb_metrics_open(&slow->metrics);
+    lb_metrics_listen(&slow->metrics, loaded->config->metrics_listen);
+}
+
 int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link,
                        struct lb_card *card, struct lb_loaded *loaded, const struct lb_capture *capture)
 {
@@ -278,6 +288,8 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
         rc = lb_card_listen(card, LB_CARD_SLOW, &slow->loop);
     if (rc == 0)
         rc = lb_control_start(&slow->control, files->dir_fd);
+    if (rc == 0)
+        serve_metrics(slow, loaded);
     if (rc == 0)
         rc = -pthread_create(&slow->thread, NULL, run, slow);
     if (rc < 0) {

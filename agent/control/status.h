@@ -51,6 +51,18 @@ struct lb_status_source {
 };
 
 /*
+ * What several forms of the snapshot tell: the sink's state as a word, one of LB_STATUS_SINK_STATES; bodies
+ * that are on their way; bytes of the held pool that are taken. calls     slow side
+ */
+#define LB_STATUS_SINK_STATES                   \
+    {                                           \
+        "idle", "ok", "away", "paused", "clock" \
+    }
+const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t now_ns);
+unsigned lb_status_in_flight(const struct lb_shipper *shipper);
+uint64_t lb_status_held_used(const struct lb_status_source *source);
+
+/*
  * Print the snapshot.
  *   errors    those of stdio, seen by ferror(out)
  *   calls     slow side
