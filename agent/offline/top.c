@@ -24,6 +24,7 @@
 #include "agent/offline/top_follow.h"
 #include "agent/offline/top_link.h"
 #include "agent/offline/top_options.h"
+#include "agent/offline/top_rows.h"
 #include "agent/offline/top_screen.h"
 #include "agent/offline/top_terminal.h"
 #include "common/clock.h"
@@ -47,6 +48,7 @@ struct top {
     int away_error; /* 0: it is there */
     int rings_error;
     struct lb_top_canvas canvas;
+    struct lb_top_came came[LB_TOP_SERVICES];
     struct lb_top_pattern pattern[LB_TOP_ROWS_BEST];
     unsigned patterns;
     char trouble[256];
@@ -164,10 +166,12 @@ static void follow_rings(struct top *top, bool is_another)
 static void look(struct top *top)
 {
     uint64_t now_ns = lb_clock_boot_ns();
+    unsigned count;
 
     if (!top->follow.is_open || now_ns <= top->looked_ns)
         return;
-    lb_top_follow_look(&top->follow, (double)(now_ns - top->looked_ns) / 1e9);
+    count = lb_top_rows_came(top->now, top->has_before ? top->before : NULL, top->came);
+    lb_top_follow_look(&top->follow, (double)(now_ns - top->looked_ns) / 1e9, top->came, count);
     top->looked_ns = now_ns;
 }
 

@@ -192,7 +192,7 @@ static void look(double seconds, uint64_t id, unsigned times)
 {
     lb_top_patterns_begin(patterns, seconds);
     see("app", id, times, false);
-    lb_top_patterns_end(patterns, 1, 1);
+    lb_top_patterns_end(patterns, 1, 1, NULL, 0);
 }
 
 static void rates_are_over_the_last_ten_seconds(void **state)
@@ -230,11 +230,31 @@ static void what_a_look_did_not_see_is_multiplied_up(void **state)
     lb_top_patterns_begin(patterns, 1);
     see("app", 1, 10, false);
     see("app", 1, 3, true);
-    lb_top_patterns_end(patterns, 0.25, 0.5);
+    lb_top_patterns_end(patterns, 0.25, 0.5, NULL, 0);
     assert_true(lb_top_patterns_share(patterns) == 0.25);
     lb_top_patterns_best(patterns, "", best, LB_TOP_ROWS_BEST);
     assert_true(best[0].lines_s == 46 && best[0].held_s == 6);
     assert_int_equal(best[0].total, 13);
+}
+
+static void no_service_is_multiplied_up_to_more_than_what_came_of_it(void **state)
+{
+    static const struct lb_top_came came[] = { { "storm", 1000, 5000 }, { "web", 10, 0 }, { "we", 99, 99 } };
+
+    (void)state;
+    lb_top_patterns_begin(patterns, 1);
+    see("storm", 1, 30, false);
+    see("storm", 2, 10, false);
+    see("storm", 1, 20, true);
+    see("web", 1, 9, false);
+    see("app", 1, 1, false); /* of which nothing is known */
+    lb_top_patterns_end(patterns, 0.01, 0.1, came, 3);
+    assert_int_equal(lb_top_patterns_best(patterns, "", best, LB_TOP_ROWS_BEST), 4);
+    assert_true(best[0].lines_s == 30 * 25 + 200 && best[0].held_s == 200);
+    assert_true(best[1].lines_s == 250);
+    assert_true(best[2].lines_s == 100);
+    assert_true(best[3].lines_s > 9.99 && best[3].lines_s < 10.01);
+    assert_memory_equal(best[3].service, "web", 3);
 }
 
 static void a_pattern_is_one_of_a_service_and_filters_take_both(void **state)
@@ -244,7 +264,7 @@ static void a_pattern_is_one_of_a_service_and_filters_take_both(void **state)
     see("app", 1, 2, false);
     see("web", 1, 3, false);
     see("web", 1025, 1, false); /* of the same chain */
-    lb_top_patterns_end(patterns, 1, 1);
+    lb_top_patterns_end(patterns, 1, 1, NULL, 0);
     assert_int_equal(lb_top_patterns_best(patterns, "", best, LB_TOP_ROWS_BEST), 3);
     assert_int_equal(lb_top_patterns_best(patterns, "WEB", best, LB_TOP_ROWS_BEST), 2);
     assert_int_equal(lb_top_patterns_best(patterns, "kind B", best, LB_TOP_ROWS_BEST), 2);
@@ -262,7 +282,7 @@ static void a_full_table_keeps_those_that_come(void **state)
         see("app", 7, 1, false);
         for (uint64_t k = 0; k < 16; k++)
             see("noise", id + k, 1, false);
-        lb_top_patterns_end(patterns, 1, 1);
+        lb_top_patterns_end(patterns, 1, 1, NULL, 0);
     }
     assert_int_equal(lb_top_patterns_best(patterns, "app", best, LB_TOP_ROWS_BEST), 1);
     assert_int_equal(best[0].total, 1000 + 5 * LB_TOP_PATTERNS / 16);
@@ -387,6 +407,8 @@ int main(void)
         cmocka_unit_test(rows_are_ordered_and_equal_ones_by_name),
         cmocka_unit_test_setup_teardown(rates_are_over_the_last_ten_seconds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_look_did_not_see_is_multiplied_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_service_is_multiplied_up_to_more_than_what_came_of_it, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_pattern_is_one_of_a_service_and_filters_take_both, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_full_table_keeps_those_that_come, set_up, tear_down),
