@@ -217,9 +217,10 @@ static const struct lb_key keys[] = {
 
     { KEY(METRICS, "metrics", "listen"), LB_KEY_TEXT, FIELD(lb_config, metrics_listen), .dflt = "off",
       .off_means = "they are served nowhere",
-      .help = "Where GET /metrics is answered, for Prometheus: unix:/run/logboom/metrics.sock, which the agent's "
-              "user and group may read, or 127.0.0.1:9464 or [::1]:9464, which everybody on the device may. "
-              "No other address is taken. A reload brings it into effect." },
+      .help =
+          "Where GET /metrics is answered, for Prometheus: unix:/run/logboom/metrics.sock, which the agent's "
+          "user and group may read, or 127.0.0.1:9464 or [::1]:9464, which everybody on the device may. "
+          "No other address is taken. A reload brings it into effect." },
 
     { KEY(SERVICE, "service", "tags"), LB_KEY_TEMPLATE, FIELD(lb_service_config, tags), .dflt = "",
       .help = "Tags of this service's records, beside those of [agent]." },

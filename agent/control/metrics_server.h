@@ -25,7 +25,7 @@
 #define LB_METRICS_CLIENTS     8
 #define LB_METRICS_PATIENCE_NS (10 * 1000000000ull)
 #define LB_METRICS_REQUEST_MAX 4096
-#define LB_METRICS_BODY_MAX    (3 * 1024 * 1024u) /* of one answer: 256 services, 54 series each, the longest name */
+#define LB_METRICS_BODY_MAX    (3 * 1024 * 1024u) /* of one answer: 256 services with 54 series each */
 #define LB_METRICS_OUTPUT_MAX  (4 * 1024 * 1024u) /* of all that are not sent yet */
 #define LB_METRICS_LINGER_MAX  (64 * 1024u)       /* bytes that a client may send too much */
 
