@@ -20,10 +20,7 @@
 #include "agent/control/process.h"
 #include "agent/control/slow_side.h"
 #include "agent/offline/check.h"
-#include "agent/offline/explain.h"
-#include "agent/offline/plan.h"
-#include "agent/offline/tail.h"
-#include "agent/offline/top.h"
+#include "agent/offline/modes.h"
 #include "agent/shape/pattern.h"
 #include "agent/store/card.h"
 #include "agent/store/files.h"
@@ -478,18 +475,10 @@ static int read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int rc;
+    int rc = lb_offline_run(argc, argv);
 
-    if (argc > 1 && strcmp(argv[1], "--offline-check") == 0)
-        return lb_offline_check(argc > 2 ? argv[2] : NULL, stdout, stderr);
-    if (argc > 1 && strcmp(argv[1], "--offline-tail") == 0)
-        return lb_offline_tail(argc - 1, argv + 1);
-    if (argc > 1 && strcmp(argv[1], "--offline-top") == 0)
-        return lb_offline_top(argc - 1, argv + 1);
-    if (argc > 1 && strcmp(argv[1], "--offline-plan") == 0)
-        return lb_offline_plan(argc - 1, argv + 1);
-    if (argc > 1 && strcmp(argv[1], "--offline-explain") == 0)
-        return lb_offline_explain(argc - 1, argv + 1);
+    if (rc >= 0)
+        return rc;
     rc = read_options(argc, argv);
     if (rc >= 0)
         return rc;

@@ -174,6 +174,8 @@ struct lb_config {
     uint64_t link_bytes_per_day; /* LB_OFF: no limit */
     /* [heartbeat] */
     uint64_t heartbeat_ms; /* 0: off */
+    /* [metrics] */
+    char *metrics_listen; /* "off", or what lb_listen_parse() takes */
     /* [service NAME], [input NAME], [sink NAME] in the order of the files */
     struct lb_service_config *services;
     size_t service_count;
@@ -249,7 +251,7 @@ struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 10
+#define LB_MEMORY_PARTS 11
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known

@@ -13,6 +13,7 @@
 
 #include "common/config_load.h"
 #include "common/expand.h"
+#include "common/listen.h"
 #include "common/proto.h"
 #include "common/units.h"
 
@@ -249,6 +250,17 @@ static void check_sink(struct lb_loader *loader)
         check_key_file(loader);
 }
 
+static void check_metrics(struct lb_loader *loader)
+{
+    const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_METRICS];
+    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_METRICS, "listen");
+    struct lb_listen_address address;
+    const char *why;
+
+    if (lb_listen_parse(loader->config->metrics_listen, &address, &why) < 0)
+        lb_config_fault(loader->faults, &at, "listen %s", why);
+}
+
 int lb_config_complete(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
@@ -275,6 +287,7 @@ int lb_config_complete(struct lb_loader *loader)
     if (loader->refused_count > 0)
         return 0;
     check_room(loader);
+    check_metrics(loader);
     if (sink)
         check_sink(loader);
     return lb_config_complete_inputs(loader);

@@ -29,6 +29,9 @@
 /* Input that was read, and what was found by a scan; of a journal: as well, and a message of the longest. */
 #define INPUTS_KIB  384
 #define JOURNAL_KIB (1024 + 64)
+/* Answers to who asks for [metrics]: LB_METRICS_OUTPUT_MAX of agent/control/metrics_server.h, and requests.
+ */
+#define METRICS_KIB (4 * 1024 + 64)
 
 /* ZSTD_estimateCCtxSize(level) of zstd 1.5.4, rounded up, in KiB. */
 static const uint32_t zstd_kib[] = {
@@ -86,6 +89,9 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
     parts[8] = (struct lb_memory_part) { "texts, datagrams",
                                          (TEXT_KIB + (config->has_syslog ? DATAGRAM_KIB : 0)) * KIB };
     parts[9] = (struct lb_memory_part) { "inputs", input_bytes(config) };
+    parts[10] =
+        (struct lb_memory_part) { "metrics",
+                                  strcmp(config->metrics_listen, "off") == 0 ? 0 : METRICS_KIB * KIB };
     for (size_t i = 0; i < LB_MEMORY_PARTS; i++)
         sum += parts[i].bytes;
     return sum;

@@ -21,6 +21,7 @@ enum lb_key_section {
     LB_SECTION_HELD,
     LB_SECTION_NETWORK,
     LB_SECTION_HEARTBEAT,
+    LB_SECTION_METRICS,
     LB_SECTION_SERVICE, /* [service NAME]; takes the rows of its own and those with is_per_service */
     LB_SECTION_INPUT,   /* [input NAME] */
     LB_SECTION_SINK,    /* [sink NAME] */

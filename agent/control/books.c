@@ -8,15 +8,6 @@
 
 #include <string.h>
 
-static const char *const drop_names[LB_DROP_COUNT] = { "blank",  "overload", "client",  "repeat",
-                                                       "filter", "collapse", "sample",  "limit",
-                                                       "lost",   "quota",    "pressure" };
-
-const char *lb_drop_name(unsigned reason)
-{
-    return reason < LB_DROP_COUNT ? drop_names[reason] : "unknown";
-}
-
 static struct lb_sum sum_at(const uint64_t *words)
 {
     return (struct lb_sum) { words[0], words[1] };

@@ -24,10 +24,4 @@ struct lb_book {
  */
 void lb_books_read(const struct lb_status_source *source, struct lb_book *ret_books, struct lb_book *ret_all);
 
-/*
- * Name of a reason to drop.
- *   returns    a static string
- */
-const char *lb_drop_name(unsigned reason);
-
 #endif

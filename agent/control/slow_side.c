@@ -104,6 +104,7 @@ static void take_over(struct lb_slow_side *slow)
     slow->shipper.transport.close(slow->shipper.transport.self);
     slow->shipper.transport = transport;
     slow->control.status.config = next->config;
+    lb_metrics_listen(&slow->metrics, next->config->metrics_listen);
     __atomic_store_n(&slow->taken, next, __ATOMIC_RELEASE);
     __atomic_store_n(&slow->next, NULL, __ATOMIC_RELEASE);
 }
@@ -160,13 +161,13 @@ static void *run(void *arg)
             break;
         take_over(slow);
         slow->step_timer.due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns);
-        lb_today_look(&slow->today, slow->shipper.stats.wire_bytes, &slow->shipper.wall, slow->loop.now_ns);
         lb_control_step(&slow->control, slow->loop.now_ns);
         lb_link_put(&slow->link->slow_turns, slow->link->slow_turns + 1);
     }
     lb_link_put(&slow->link->slow_done, 1);
     lb_link_knock(slow->link->to_fast_fd);
     lb_control_stop(&slow->control);
+    lb_metrics_close(&slow->metrics);
     lb_netwatch_close(&slow->netwatch);
     lb_shipper_stop(&slow->shipper); /* may wait for a resolver of libcurl's: nobody waits for us any more */
     lb_loop_close(&slow->loop);
@@ -215,7 +216,6 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
         .config = loaded->config,
         .capture = capture,
         .shipper = &slow->shipper,
-        .today = &slow->today,
         .state = &slow->files->state,
         .ring = &slow->files->ring,
         .repair = &slow->files->repair,
@@ -236,6 +236,14 @@ static void watch_network(struct lb_slow_side *slow)
 
     if (rc < 0) /* a pause then takes its time */
         lb_log(LB_LEVEL_INFO, "changes of the network are not heard of: %s", strerror(-rc));
+}
+
+static void serve_metrics(struct lb_slow_side *slow, const struct lb_loaded *loaded)
+{
+    slow->metrics.loop = &slow->loop;
+    slow->metrics.status = &slow->control.status;
+    lb_metrics_open(&slow->metrics);
+    lb_metrics_listen(&slow->metrics, loaded->config->metrics_listen);
 }
 
 int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link,
@@ -266,6 +274,8 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
         rc = lb_card_listen(card, LB_CARD_SLOW, &slow->loop);
     if (rc == 0)
         rc = lb_control_start(&slow->control, files->dir_fd);
+    if (rc == 0)
+        serve_metrics(slow, loaded);
     if (rc == 0)
         rc = -pthread_create(&slow->thread, NULL, run, slow);
     if (rc < 0) {

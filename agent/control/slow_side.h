@@ -7,6 +7,7 @@
 
 #include "agent/capture/capture.h"
 #include "agent/control/control.h"
+#include "agent/control/metrics_server.h"
 #include "agent/ship/netwatch.h"
 #include "agent/ship/shipper.h"
 #include "agent/store/card.h"
@@ -33,8 +34,8 @@ struct lb_slow_side {
     struct lb_watch door; /* link->to_slow_fd */
     struct lb_timer step_timer;
     struct lb_shipper shipper;
-    struct lb_today today; /* of shipper.stats.wire_bytes */
     struct lb_control control;
+    struct lb_metrics_server metrics;
     struct lb_netwatch netwatch;
     uint64_t seed;
     struct lb_files *files;

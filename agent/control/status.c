@@ -9,6 +9,7 @@
 
 #include "agent/control/books.h"
 #include "agent/control/status_short.h"
+#include "agent/ship/meter.h"
 #include "agent/ship/pending.h"
 #include "agent/store/killpoint.h"
 #include "common/clock.h"
@@ -107,7 +108,7 @@ static void print_books(const struct lb_status_source *source, uint64_t now_ns, 
     free(books);
 }
 
-static const char *sink_state(const struct lb_status_source *source, uint64_t now_ns)
+const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t now_ns)
 {
     switch (source->shipper->trouble) {
     case LB_TROUBLE_PAUSED:
@@ -123,7 +124,7 @@ static const char *sink_state(const struct lb_status_source *source, uint64_t no
     return source->shipper->stats.last_delivery_ns ? "ok" : "idle";
 }
 
-static unsigned in_flight(const struct lb_shipper *shipper)
+unsigned lb_status_in_flight(const struct lb_shipper *shipper)
 {
     unsigned count = 0;
 
@@ -139,13 +140,14 @@ static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, 
     uint64_t today;
 
     fprintf(out, "\"sinks\":[{\"name\":\"%s\",\"type\":\"%s\",\"state\":\"%s\"", shipper->sink_config->name,
-            shipper->sink->type, sink_state(source, now_ns));
+            shipper->sink->type, lb_status_sink_state(source, now_ns));
     fprintf(out, ",\"requests\":%llu,\"delivered_bodies\":%llu,\"failures\":%llu,\"lines\":%llu",
             (unsigned long long)stats->requests, (unsigned long long)stats->delivered_bodies,
             (unsigned long long)stats->failures, (unsigned long long)stats->lines);
     fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u",
-            (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes, in_flight(shipper));
-    if (lb_today_count(source->today, stats->wire_bytes, &shipper->wall, now_ns, &today))
+            (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes,
+            lb_status_in_flight(shipper));
+    if (lb_meter_today(shipper, now_ns, &today))
         fprintf(out, ",\"wire_bytes_today\":%llu", (unsigned long long)today);
     else
         fputs(",\"wire_bytes_today\":null", out);
@@ -186,16 +188,23 @@ static void print_ring(const struct lb_status_source *source, FILE *out)
         (unsigned long long)next[1]);
 }
 
-static void print_throttle(const struct lb_status_source *source, FILE *out)
+uint64_t lb_status_held_used(const struct lb_status_source *source)
 {
     const struct lb_held *held = source->capture->held;
     uint64_t chunks = 0;
 
     for (uint32_t chunk = 0; chunk < held->chunks; chunk++)
         chunks += lb_load(&held->header->words[chunk * LB_HELD_WORDS + LB_HELD_OWNER]) > 0;
+    return chunks * LB_HELD_CHUNK_BYTES;
+}
+
+static void print_throttle(const struct lb_status_source *source, FILE *out)
+{
+    const struct lb_held *held = source->capture->held;
+
     fprintf(out, "\"held\":{\"size\":%llu,\"used\":%llu,\"locked\":%s},\"redact\":{\"jit\":%s}",
             (unsigned long long)held->chunks * LB_HELD_CHUNK_BYTES,
-            (unsigned long long)chunks * LB_HELD_CHUNK_BYTES, held->map.is_locked ? "true" : "false",
+            (unsigned long long)lb_status_held_used(source), held->map.is_locked ? "true" : "false",
             source->uses_jit ? "true" : "false");
 }
 
@@ -341,7 +350,7 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
             source->config->runtime_dir);
     print_services(source, out);
     fprintf(out, "\nsink %s (%s): %s", source->shipper->sink_config->name, source->shipper->sink->type,
-            sink_state(source, now_ns));
+            lb_status_sink_state(source, now_ns));
     if (stats->last_delivery_ns)
         fprintf(out, ", last delivery %.1f s ago", (double)(now_ns - stats->last_delivery_ns) / 1e9);
     fprintf(out, "\n  %llu requests, %llu failed, %llu lines as %s, %s on the wire\n",

@@ -6,7 +6,6 @@
 
 #include "agent/capture/capture.h"
 #include "agent/ship/shipper.h"
-#include "agent/ship/today.h"
 
 /*
  * `logboom status`: one snapshot of the agent, for machines and for people.
@@ -22,7 +21,7 @@
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
  *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes
- *              wire_bytes_today(since midnight UTC, or the start; null: the clock is not known)
+ *              wire_bytes_today(since midnight UTC, with what TLS adds; null: the clock is not known)
  *              in_flight last_delivery_s(null: none yet) last_error } ]
  *   ring: { id size used fill tmpfs locked lock_error holes lost_bytes set_aside next: { urgent routine } }
  *   held: { size used locked }
@@ -44,7 +43,6 @@ struct lb_status_source {
     const struct lb_config *config;
     const struct lb_capture *capture;
     const struct lb_shipper *shipper;
-    const struct lb_today *today; /* of the shipper's wire_bytes */
     const struct lb_state *state;
     const struct lb_ring *ring; /* the one being filled */
     const struct lb_ring_repair *repair;
@@ -52,6 +50,18 @@ struct lb_status_source {
     bool is_tmpfs;
     bool uses_jit;
 };
+
+/*
+ * What several forms of the snapshot tell: the sink's state as a word, one of LB_STATUS_SINK_STATES; bodies
+ * that are on their way; bytes of the held pool that are taken. calls     slow side
+ */
+#define LB_STATUS_SINK_STATES                   \
+    {                                           \
+        "idle", "ok", "away", "paused", "clock" \
+    }
+const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t now_ns);
+unsigned lb_status_in_flight(const struct lb_shipper *shipper);
+uint64_t lb_status_held_used(const struct lb_status_source *source);
 
 /*
  * Print the snapshot.

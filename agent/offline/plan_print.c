@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/control/books.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/units.h"

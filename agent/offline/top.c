@@ -24,6 +24,7 @@
 #include "agent/offline/top_follow.h"
 #include "agent/offline/top_link.h"
 #include "agent/offline/top_options.h"
+#include "agent/offline/top_rows.h"
 #include "agent/offline/top_screen.h"
 #include "agent/offline/top_terminal.h"
 #include "common/clock.h"
@@ -47,6 +48,7 @@ struct top {
     int away_error; /* 0: it is there */
     int rings_error;
     struct lb_top_canvas canvas;
+    struct lb_top_came came[LB_TOP_SERVICES];
     struct lb_top_pattern pattern[LB_TOP_ROWS_BEST];
     unsigned patterns;
     char trouble[256];
@@ -164,10 +166,12 @@ static void follow_rings(struct top *top, bool is_another)
 static void look(struct top *top)
 {
     uint64_t now_ns = lb_clock_boot_ns();
+    unsigned count;
 
     if (!top->follow.is_open || now_ns <= top->looked_ns)
         return;
-    lb_top_follow_look(&top->follow, (double)(now_ns - top->looked_ns) / 1e9);
+    count = lb_top_rows_came(top->now, top->has_before ? top->before : NULL, top->came);
+    lb_top_follow_look(&top->follow, (double)(now_ns - top->looked_ns) / 1e9, top->came, count);
     top->looked_ns = now_ns;
 }
 
@@ -302,7 +306,12 @@ static void stop(struct top *top)
 {
     lb_top_terminal_leave(&top->terminal);
     kill(getpid(), SIGSTOP);
-    lb_top_terminal_enter(&top->terminal);
+}
+
+/* Whoever stopped us may not have asked, and the shell has changed the terminal since then. */
+static void go_on(struct top *top)
+{
+    lb_top_terminal_leave(&top->terminal);
     top->must_clear = true;
     show(top);
 }
@@ -319,6 +328,8 @@ static void on_signal(void *arg, uint32_t events)
             show(top);
         } else if (info.ssi_signo == SIGTSTP) {
             stop(top);
+        } else if (info.ssi_signo == SIGCONT) {
+            go_on(top);
         } else {
             top->signal = info.ssi_signo == SIGINT ? 0 : (int)info.ssi_signo;
             end(top, 0);
@@ -336,6 +347,7 @@ static int watch_signals(struct top *top)
     sigaddset(&set, SIGHUP);
     if (top->is_live) {
         sigaddset(&set, SIGTSTP);
+        sigaddset(&set, SIGCONT);
         sigaddset(&set, SIGWINCH);
     }
     signal(SIGPIPE, SIG_IGN);
@@ -423,6 +435,21 @@ static int run_all(struct top *top)
     return top->code;
 }
 
+/* A locale that is not there, as that of who logged in from elsewhere: its encoding can be had all the same.
+ */
+static void set_locale(void)
+{
+    static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+    const char *name = NULL;
+
+    if (setlocale(LC_CTYPE, ""))
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !(name && name[0]); i++)
+        name = getenv(names[i]);
+    if (name && (strcasestr(name, ".utf-8") || strcasestr(name, ".utf8")))
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int lb_offline_top(int argc, char **argv)
 {
     struct top *top = calloc(1, sizeof *top);
@@ -430,7 +457,7 @@ int lb_offline_top(int argc, char **argv)
 
     if (!top)
         return 1;
-    setlocale(LC_CTYPE, "");
+    set_locale();
     code = lb_top_options_read(argc, argv, &top->options);
     top->options.is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     if (code == 0) {

@@ -20,7 +20,7 @@ int lb_top_follow_open(struct lb_top_follow *follow)
     return 0;
 }
 
-static void count(struct lb_top_follow *follow, const struct lb_record *record, bool is_held)
+static void take(struct lb_top_follow *follow, const struct lb_record *record, bool is_held)
 {
     uint32_t len;
     const char *text = lb_record_text(record, &len);
@@ -47,7 +47,7 @@ static double look_at_queued(struct lb_top_follow *follow)
 
     for (unsigned i = 0; i < LB_TOP_LOOK_QUEUED && (record = lb_ring_reader_next(reader, &ring_id)); i++) {
         bytes += record->len;
-        count(follow, record, false);
+        take(follow, record, false);
     }
     lb_ring_reader_skip(reader);
     return share(bytes, lb_ring_reader_pos(reader) - begin - bytes);
@@ -61,13 +61,14 @@ static double look_at_held(struct lb_top_follow *follow)
 
     for (unsigned i = 0; i < LB_TOP_LOOK_HELD && (record = lb_held_reader_peek(held)); i++) {
         bytes += record->len;
-        count(follow, record, true);
+        take(follow, record, true);
         lb_held_reader_take(held);
     }
     return share(bytes, lb_held_reader_skip(held));
 }
 
-void lb_top_follow_look(struct lb_top_follow *follow, double seconds)
+void lb_top_follow_look(struct lb_top_follow *follow, double seconds, const struct lb_top_came *came,
+                        unsigned count)
 {
     double queued, held;
 
@@ -76,7 +77,7 @@ void lb_top_follow_look(struct lb_top_follow *follow, double seconds)
     lb_top_patterns_begin(follow->patterns, seconds);
     queued = look_at_queued(follow);
     held = look_at_held(follow);
-    lb_top_patterns_end(follow->patterns, queued, held);
+    lb_top_patterns_end(follow->patterns, queued, held, came, count);
 }
 
 void lb_top_follow_skip(struct lb_top_follow *follow)

@@ -33,8 +33,10 @@ int lb_top_follow_open(struct lb_top_follow *follow);
 /*
  * Count what came since the last look.
  *   seconds  that it was since then, above 0
+ *   came     of count services, since then
  */
-void lb_top_follow_look(struct lb_top_follow *follow, double seconds);
+void lb_top_follow_look(struct lb_top_follow *follow, double seconds, const struct lb_top_came *came,
+                        unsigned count);
 
 /*
  * What came meanwhile is not looked at: go on from here.

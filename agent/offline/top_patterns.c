@@ -5,6 +5,7 @@
  */
 #include "agent/offline/top_patterns.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@
 struct row {
     uint64_t id;
     uint64_t total;
-    uint32_t queued, held; /* of the look that is open */
+    uint32_t queued, held;               /* of the look that is open */
+    double more_of_queued, more_of_held; /* what these stand for, each */
     float queued_in[LB_TOP_LOOKS], held_in[LB_TOP_LOOKS];
     double queued_sum, held_sum; /* over the window; as of the last look's end */
     uint16_t next;
@@ -151,16 +153,56 @@ void lb_top_patterns_see(struct lb_top_patterns *patterns, const char *service, 
     *(is_held ? &row->held : &row->queued) += 1;
 }
 
-void lb_top_patterns_end(struct lb_top_patterns *patterns, double queued_share, double held_share)
+static double at_least_one(double number)
+{
+    return number < 1 ? 1 : number;
+}
+
+static bool is_of(const struct row *row, const struct lb_top_came *came)
+{
+    return strncmp(row->service, came->service, row->service_len) == 0 &&
+           came->service[row->service_len] == '\0';
+}
+
+/* No service is multiplied up to more than what came of it. */
+static void bound(struct lb_top_patterns *patterns, const struct lb_top_came *came)
+{
+    double queued = 0, held = 0;
+
+    for (unsigned i = 0; i < patterns->rows; i++)
+        if (is_of(&patterns->row[i], came)) {
+            queued += patterns->row[i].queued;
+            held += patterns->row[i].held;
+        }
+    for (unsigned i = 0; i < patterns->rows; i++) {
+        struct row *row = &patterns->row[i];
+
+        if (!is_of(row, came))
+            continue;
+        if (queued > 0 && row->more_of_queued > came->queued / queued)
+            row->more_of_queued = at_least_one(came->queued / queued);
+        if (held > 0 && row->more_of_held > came->held / held)
+            row->more_of_held = at_least_one(came->held / held);
+    }
+}
+
+void lb_top_patterns_end(struct lb_top_patterns *patterns, double queued_share, double held_share,
+                         const struct lb_top_came *came, unsigned count)
 {
     unsigned look = patterns->look;
 
+    for (unsigned i = 0; i < patterns->rows; i++) {
+        patterns->row[i].more_of_queued = 1 / queued_share;
+        patterns->row[i].more_of_held = 1 / held_share;
+    }
+    for (unsigned i = 0; i < count && (queued_share < 1 || held_share < 1); i++)
+        bound(patterns, &came[i]);
     patterns->share[look] = queued_share < held_share ? queued_share : held_share;
     for (unsigned i = 0; i < patterns->rows; i++) {
         struct row *row = &patterns->row[i];
 
-        row->queued_in[look] = (float)(row->queued / queued_share);
-        row->held_in[look] = (float)(row->held / held_share);
+        row->queued_in[look] = (float)(row->queued * row->more_of_queued);
+        row->held_in[look] = (float)(row->held * row->more_of_held);
         row->queued_sum = row->held_sum = 0;
         for (unsigned back = 0; back < patterns->looks; back++) {
             row->queued_sum += (double)row->queued_in[column(patterns, back)];

@@ -13,7 +13,8 @@
  * Time passes in looks. What a look sees counts for the seconds that it
  * covers; rates are over the looks of the last LB_TOP_WINDOW_S seconds. A look
  * that could not see everything says which share it saw, and what it saw is
- * multiplied up.
+ * multiplied up, service by service to no more than what came of each: of one
+ * that is loud little is seen, of its quiet neighbours all.
  */
 #define LB_TOP_PATTERNS  1024
 #define LB_TOP_LOOKS     16
@@ -22,6 +23,12 @@
 #define LB_TOP_ROWS_BEST 128 /* of the table, that can be shown */
 
 struct lb_top_patterns;
+
+/* What came of a service since the last look, by the agent's books, in lines. */
+struct lb_top_came {
+    const char *service; /* NUL-terminated */
+    double queued, held;
+};
 
 /* One of them, to be shown. */
 struct lb_top_pattern {
@@ -65,8 +72,10 @@ void lb_top_patterns_see(struct lb_top_patterns *patterns, const char *service, 
 /*
  * End the look.
  *   queued_share, held_share  of what there was, that it saw: above 0, 1 for all
+ *   came      of count services; of others it is not known
  */
-void lb_top_patterns_end(struct lb_top_patterns *patterns, double queued_share, double held_share);
+void lb_top_patterns_end(struct lb_top_patterns *patterns, double queued_share, double held_share,
+                         const struct lb_top_came *came, unsigned count);
 
 /*
  * Over how many seconds the rates are; 0: there was no look yet.

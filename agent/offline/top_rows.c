@@ -92,3 +92,24 @@ unsigned lb_top_rows(const struct lb_top_status *now, const struct lb_top_status
     qsort_r(rows, count, sizeof *rows, compare, &sort);
     return count;
 }
+
+static double more(uint64_t now, uint64_t before)
+{
+    return now > before ? (double)(now - before) : 0;
+}
+
+unsigned lb_top_rows_came(const struct lb_top_status *now, const struct lb_top_status *before,
+                          struct lb_top_came *came)
+{
+    static const struct lb_top_book nothing;
+
+    for (unsigned i = 0; before && i < now->services; i++) {
+        const struct lb_top_book *book = &now->service[i], *then = find(before, book->name, i);
+
+        if (!then)
+            then = &nothing;
+        came[i] = (struct lb_top_came) { book->name, more(book->queued, then->queued),
+                                         more(book->suppressed, then->suppressed) };
+    }
+    return before ? now->services : 0;
+}

@@ -3,6 +3,7 @@
 #define LB_OFFLINE_TOP_ROWS_H
 
 #include "agent/offline/top_keys.h"
+#include "agent/offline/top_patterns.h"
 #include "agent/offline/top_status.h"
 
 /* One service between two looks. Rates are a second, below 0 where they are not known. */
@@ -36,5 +37,15 @@ double lb_top_seconds_between(const struct lb_top_status *before, const struct l
  */
 unsigned lb_top_rows(const struct lb_top_status *now, const struct lb_top_status *before,
                      enum lb_top_sort sort, const char *filter, struct lb_top_row *rows);
+
+/*
+ * What came of each service between two looks.
+ *   before   NULL: nothing is known
+ *   came     room for LB_TOP_SERVICES; the names are those of now
+ *   returns  how many
+ *   calls    any thread; a pure function
+ */
+unsigned lb_top_rows_came(const struct lb_top_status *now, const struct lb_top_status *before,
+                          struct lb_top_came *came);
 
 #endif

@@ -118,9 +118,13 @@ static void read_book(struct lb_json_scan *scan, const struct lb_json_member *at
         const char *name;
         uint64_t *lines, *bytes;
     } rows[] = {
-        { "in", &book->in, &book->in_bytes },      { "held", &book->held, &bytes },
-        { "dropped", &book->dropped, &bytes },     { "pending", &book->pending, &bytes },
-        { "delivered", &book->delivered, &bytes }, { "shed", &shed, &bytes },
+        { "in", &book->in, &book->in_bytes },
+        { "queued", &book->queued, &bytes },
+        { "held", &book->held, &bytes },
+        { "dropped", &book->dropped, &bytes },
+        { "pending", &book->pending, &bytes },
+        { "delivered", &book->delivered, &bytes },
+        { "shed", &shed, &bytes },
         { "rejected", &rejected, &bytes },
     };
     struct lb_json_member member;

@@ -27,7 +27,7 @@ struct lb_top_quota {
 struct lb_top_book {
     char name[LB_TOP_NAME];
     uint64_t in, in_bytes;
-    uint64_t delivered, pending;
+    uint64_t queued, delivered, pending;
     uint64_t held, dropped;
     uint64_t lost;       /* shed, rejected, and dropped for want of room: what nobody wanted to lose */
     uint64_t suppressed; /* held or dropped on purpose: held + dropped less what of it is lost */

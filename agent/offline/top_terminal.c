@@ -36,13 +36,13 @@ int lb_top_terminal_open(struct lb_top_terminal *terminal)
     size_t lines = LB_TOP_TEXT_MAX + LB_TOP_LINES_MAX * SEQUENCES_MAX;
 
     memset(terminal, 0, sizeof *terminal);
-    if (!isatty(STDOUT_FILENO))
+    if (!isatty(STDOUT_FILENO) || !term || !term[0] || strcmp(term, "dumb") == 0)
         return -ENOTTY;
     terminal->frame_room = lines + sizeof CLEAR;
     terminal->frame = malloc(terminal->frame_room);
     if (!terminal->frame)
         return -ENOMEM;
-    terminal->has_colours = !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
+    terminal->has_colours = !(no_color && no_color[0]);
     terminal->out_fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     terminal->is_own_fd = terminal->out_fd >= 0;
     if (!terminal->is_own_fd)

@@ -29,7 +29,7 @@ struct lb_top_terminal {
 
 /*
  * Look whether stdout is a terminal, and get hold of it.
- *   returns   0 | -ENOTTY stdout is none | -ENOMEM
+ *   returns   0 | -ENOTTY stdout is none, or one that knows no sequences (TERM=dumb) | -ENOMEM
  *   calls     one thread, as all here
  */
 int lb_top_terminal_open(struct lb_top_terminal *terminal);

@@ -143,10 +143,13 @@ void lb_meter_charge(struct lb_shipper *shipper, const struct lb_body *body, boo
         lb_release_publish(shipper);
 }
 
-uint64_t lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns)
+bool lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns, uint64_t *ret_bytes)
 {
+    if (!is_network(shipper) || get(shipper, LB_METER_MORE, LB_METER_OFFSET_NS) == 0)
+        return false;
     /* Nobody steps at midnight only for this. */
-    return now_ns < shipper->meter.day_ends_ns ? get(shipper, LB_METER_ALL, LB_METER_DAY_BYTES) : 0;
+    *ret_bytes = now_ns < shipper->meter.day_ends_ns ? get(shipper, LB_METER_ALL, LB_METER_DAY_BYTES) : 0;
+    return true;
 }
 
 /* ---- when more may go ---- */

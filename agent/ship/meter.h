@@ -64,8 +64,9 @@ size_t lb_meter_max_bytes(const struct lb_shipper *shipper);
 
 /*
  * Bytes sent in the day that it is, for status.
+ *   returns   false: nobody knows the time, or the sink is on no network
  *   calls     slow side
  */
-uint64_t lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns);
+bool lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns, uint64_t *ret_bytes);
 
 #endif

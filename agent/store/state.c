@@ -148,6 +148,15 @@ int lb_state_open(int dir_fd, bool lock, lb_commit_apply_range apply_range, void
     return rc;
 }
 
+const char *lb_drop_name(unsigned reason)
+{
+    static const char *const names[LB_DROP_COUNT] = { "blank",  "overload", "client",  "repeat",
+                                                      "filter", "collapse", "sample",  "limit",
+                                                      "lost",   "quota",    "pressure" };
+
+    return reason < LB_DROP_COUNT ? names[reason] : "unknown";
+}
+
 void lb_state_close(struct lb_state *state)
 {
     lb_commit_close(&state->fast);

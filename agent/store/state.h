@@ -64,6 +64,14 @@ enum lb_drop {
     LB_DROP_COUNT
 };
 
+/*
+ * Name of a reason to drop, as status has it.
+ *   reason    enum lb_drop
+ *   returns   a static string
+ *   calls     any thread
+ */
+const char *lb_drop_name(unsigned reason);
+
 /* The reasons that formats 1 and 2 had: their words lie in the first table of books, the others' in MORE. */
 #define LB_DROP_COUNT_2 3
 

@@ -172,15 +172,20 @@ def test_the_window_may_change_its_size(agent, sink, terminal):
         assert is_left(t, 0)
 
 
+def pid_of_top(terminal):
+    """The shell's only child."""
+    shell = terminal.flag("pane_pid")
+    with open(f"/proc/{shell}/task/{shell}/children", encoding="ascii") as children:
+        return int(children.read().split()[0])
+
+
 @pytest.mark.parametrize("how,code", [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_leaves_the_terminal_as_it_was(agent, sink, terminal, how, code):
     agent(sink)
     t = terminal()
     t.type("logboom top; echo code=$?\n")
     t.wait(lambda: t.lines[-1].startswith(KEYS))
-    pane = t.flag("pane_pid")
-    top = int(subprocess.run(["pgrep", "-P", pane], capture_output=True, text=True, check=True).stdout.split()[0])
-    os.kill(top, how)
+    os.kill(pid_of_top(t), how)
     t.wait(lambda: f"code={code}" in t.lines)
     assert t.flag("alternate_on") == "0" and t.flag("cursor_flag") == "1"
     assert t.lines[1] == "before"
@@ -201,6 +206,42 @@ def test_control_c_ends_it_and_control_z_stops_it(agent, sink, terminal):
     t.press("C-c")
     t.wait(lambda: t.flag("alternate_on") == "0")
     assert is_left(t, 0)
+
+
+def test_a_stop_that_nobody_asked_it_for(agent, sink, terminal):
+    agent(sink)
+    t = terminal()
+    begin(t)
+    top = pid_of_top(t)
+    os.kill(top, signal.SIGSTOP)
+    t.wait(lambda: "Stopped" in t.text, what="the shell has it back, on the wrong screen")
+    t.type("fg\n")
+    t.wait(lambda: t.lines[-1].startswith(KEYS) and "Stopped" not in t.text)
+    t.type("q")
+    assert is_left(t, 0)
+    t.type("stty -a\n")
+    t.wait(lambda: any(re.search(r"(^| )icanon", line) for line in t.lines))
+
+
+def test_a_terminal_that_is_closed_ends_it(agent, sink, terminal):
+    agent(sink)
+    t = terminal()
+    begin(t)
+    top = pid_of_top(t)
+    t.close()
+    wait_until(lambda: not os.path.exists(f"/proc/{top}"), 30, "it has ended")
+
+
+def test_a_locale_that_is_not_installed_and_a_terminal_that_knows_nothing(agent, sink, terminal):
+    a = agent(sink)
+    t = terminal()
+    with loud(a, "web", "grüße %n"):
+        t.type("env LC_ALL=xx_YY.UTF-8 logboom top -d 0.5\n")
+        t.wait(lambda: "grüße <num>" in t.text)
+        t.type("q")
+        assert is_left(t, 0)
+    t.type("clear; TERM=dumb logboom top -d 0.2; echo code=$?\n")
+    t.wait(lambda: "code=0" in t.lines and "sink datadog" in t.text)
 
 
 def test_an_agent_that_goes_away_is_waited_for(agent, sink, terminal):

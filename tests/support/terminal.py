@@ -36,6 +36,10 @@ class Terminal:
         return self
 
     def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        """Hang up on what runs in it."""
         subprocess.run(["tmux", "-S", self.socket, "kill-server"], env=self.env, capture_output=True, timeout=60)
 
     def type(self, text):

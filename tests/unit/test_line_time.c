@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* When a line says that it was written, in the forms that logs have. 1795780800 is 2026-11-27 12:00:00 UTC. */
+/* When a line says that it was written, in the forms that logs have. 1795780800 is 2026-11-27 12:00:00 UTC.
+ */
 #include "common/line_time.h"
 
 #include <setjmp.h>
@@ -57,9 +58,20 @@ static void seconds_and_milliseconds_since_1970(void **state)
 static void what_is_no_time_is_none(void **state)
 {
     static const char *const lines[] = {
-        "", "up", "12:00:00 up", "id 17957808001 of 3", "0000-00-00 00:00:00 up", "2026-13-27 12:00:00 up",
-        "2026-11-27 25:00:00 up", "v2026-11-27 12:00:00", "Nov", "Nov 27", "1795780800x", "99/Foo/2026:12:00:00 +0000",
-        "May be", "123456789 up",
+        "",
+        "up",
+        "12:00:00 up",
+        "id 17957808001 of 3",
+        "0000-00-00 00:00:00 up",
+        "2026-13-27 12:00:00 up",
+        "2026-11-27 25:00:00 up",
+        "v2026-11-27 12:00:00",
+        "Nov",
+        "Nov 27",
+        "1795780800x",
+        "99/Foo/2026:12:00:00 +0000",
+        "May be",
+        "123456789 up",
     };
 
     (void)state;

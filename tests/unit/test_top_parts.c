@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The parts of `logboom top`: a status is read whatever else it says, patterns are counted in a table that
- * does not grow, keys do what the help says, services become rows. And today's share of a counter.
+ * does not grow, keys do what the help says, services become rows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,6 @@
 #include "agent/offline/top_keys.h"
 #include "agent/offline/top_patterns.h"
 #include "agent/offline/top_rows.h"
-#include "agent/ship/today.h"
 
 #define DAY_NS 86400000000000ull
 
@@ -192,7 +191,7 @@ static void look(double seconds, uint64_t id, unsigned times)
 {
     lb_top_patterns_begin(patterns, seconds);
     see("app", id, times, false);
-    lb_top_patterns_end(patterns, 1, 1);
+    lb_top_patterns_end(patterns, 1, 1, NULL, 0);
 }
 
 static void rates_are_over_the_last_ten_seconds(void **state)
@@ -230,11 +229,31 @@ static void what_a_look_did_not_see_is_multiplied_up(void **state)
     lb_top_patterns_begin(patterns, 1);
     see("app", 1, 10, false);
     see("app", 1, 3, true);
-    lb_top_patterns_end(patterns, 0.25, 0.5);
+    lb_top_patterns_end(patterns, 0.25, 0.5, NULL, 0);
     assert_true(lb_top_patterns_share(patterns) == 0.25);
     lb_top_patterns_best(patterns, "", best, LB_TOP_ROWS_BEST);
     assert_true(best[0].lines_s == 46 && best[0].held_s == 6);
     assert_int_equal(best[0].total, 13);
+}
+
+static void no_service_is_multiplied_up_to_more_than_what_came_of_it(void **state)
+{
+    static const struct lb_top_came came[] = { { "storm", 1000, 5000 }, { "web", 10, 0 }, { "we", 99, 99 } };
+
+    (void)state;
+    lb_top_patterns_begin(patterns, 1);
+    see("storm", 1, 30, false);
+    see("storm", 2, 10, false);
+    see("storm", 1, 20, true);
+    see("web", 1, 9, false);
+    see("app", 1, 1, false); /* of which nothing is known */
+    lb_top_patterns_end(patterns, 0.01, 0.1, came, 3);
+    assert_int_equal(lb_top_patterns_best(patterns, "", best, LB_TOP_ROWS_BEST), 4);
+    assert_true(best[0].lines_s == 30 * 25 + 200 && best[0].held_s == 200);
+    assert_true(best[1].lines_s == 250);
+    assert_true(best[2].lines_s == 100);
+    assert_true(best[3].lines_s > 9.99 && best[3].lines_s < 10.01);
+    assert_memory_equal(best[3].service, "web", 3);
 }
 
 static void a_pattern_is_one_of_a_service_and_filters_take_both(void **state)
@@ -244,7 +263,7 @@ static void a_pattern_is_one_of_a_service_and_filters_take_both(void **state)
     see("app", 1, 2, false);
     see("web", 1, 3, false);
     see("web", 1025, 1, false); /* of the same chain */
-    lb_top_patterns_end(patterns, 1, 1);
+    lb_top_patterns_end(patterns, 1, 1, NULL, 0);
     assert_int_equal(lb_top_patterns_best(patterns, "", best, LB_TOP_ROWS_BEST), 3);
     assert_int_equal(lb_top_patterns_best(patterns, "WEB", best, LB_TOP_ROWS_BEST), 2);
     assert_int_equal(lb_top_patterns_best(patterns, "kind B", best, LB_TOP_ROWS_BEST), 2);
@@ -262,7 +281,7 @@ static void a_full_table_keeps_those_that_come(void **state)
         see("app", 7, 1, false);
         for (uint64_t k = 0; k < 16; k++)
             see("noise", id + k, 1, false);
-        lb_top_patterns_end(patterns, 1, 1);
+        lb_top_patterns_end(patterns, 1, 1, NULL, 0);
     }
     assert_int_equal(lb_top_patterns_best(patterns, "app", best, LB_TOP_ROWS_BEST), 1);
     assert_int_equal(best[0].total, 1000 + 5 * LB_TOP_PATTERNS / 16);
@@ -348,36 +367,6 @@ static void orders_are_found_by_their_names(void **state)
     assert_int_equal(lb_top_sort_find("nothing"), -1);
 }
 
-/* ---- today ---- */
-
-static void today_begins_at_midnight_and_needs_a_clock(void **state)
-{
-    struct lb_today today = { 0 };
-    struct lb_wall wall;
-    struct lb_wall_reading reading = { .boot_ns = 0, .wall_ns = 20000 * DAY_NS + DAY_NS / 2 };
-    uint64_t count = 7;
-
-    (void)state;
-    lb_wall_init(&wall, 0);
-    lb_wall_look(&wall, &reading);
-    lb_today_look(&today, 100, &wall, 1);
-    assert_false(lb_today_count(&today, 100, &wall, 1, &count));
-    assert_int_equal(count, 7);
-    reading.is_synced = true;
-    lb_wall_look(&wall, &reading);
-    assert_true(lb_today_count(&today, 150, &wall, 2, &count));
-    assert_int_equal(count, 150); /* what came before the clock was known is today's */
-    lb_today_look(&today, 200, &wall, 3);
-    lb_today_count(&today, 230, &wall, 4, &count);
-    assert_int_equal(count, 230);
-    lb_today_look(&today, 240, &wall, DAY_NS / 2 - 1);
-    lb_today_count(&today, 240, &wall, DAY_NS / 2, &count); /* midnight, and nobody looked yet */
-    assert_int_equal(count, 0);
-    lb_today_look(&today, 260, &wall, DAY_NS / 2);
-    lb_today_count(&today, 300, &wall, DAY_NS / 2 + 5, &count);
-    assert_int_equal(count, 60);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +376,8 @@ int main(void)
         cmocka_unit_test(rows_are_ordered_and_equal_ones_by_name),
         cmocka_unit_test_setup_teardown(rates_are_over_the_last_ten_seconds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_look_did_not_see_is_multiplied_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_service_is_multiplied_up_to_more_than_what_came_of_it, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_pattern_is_one_of_a_service_and_filters_take_both, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_full_table_keeps_those_that_come, set_up, tear_down),
@@ -394,7 +385,6 @@ int main(void)
         cmocka_unit_test(a_filter_is_typed_kept_and_cleared),
         cmocka_unit_test(a_filter_has_an_end_and_no_halves_of_characters),
         cmocka_unit_test(orders_are_found_by_their_names),
-        cmocka_unit_test(today_begins_at_midnight_and_needs_a_clock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
