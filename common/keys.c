@@ -191,8 +191,7 @@ static const struct lb_key keys[] = {
           "they run short known patterns are sampled, then only new ones are sent, then errors alone." },
     { KEY(THROTTLE, "throttle", "pressure"), LB_KEY_BOOL, FIELD(lb_throttle_config, has_pressure),
       .dflt = "yes", .is_per_service = true,
-      .help =
-          "As the queue fills (70, 85, 95 %) or memory runs short, hold debug, repeats of info, then info." },
+      .help = "As queue (70, 85, 95 %) or memory fill: hold debug, then repeats of info, then info." },
 
     { KEY(REDACT, "redact", "builtin"), LB_KEY_PHRASE, FIELD(lb_redact_config, builtin), .dflt = "all",
       .max = 512, .is_per_service = true, .off_means = "none of them",
