@@ -28,11 +28,15 @@ def logs(runtime):
 
 @pytest.fixture
 def follow(agent, quick, logs):
-    """Factory: follow(**keys of [input app]) -> a running agent; follow(start_agent=False) does not start it."""
+    """Factory: follow(**keys of [input app]) -> a running agent that has looked at its inputs once: what is there from
+    then on is new. follow(start_agent=False) does not start it."""
 
     def make(start_agent=True, sections=None, **keys):
-        return agent({**quick, "input app": {"type": "file", "path": logs / "*.log", **keys}, **(sections or {})},
+        made = agent({**quick, "input app": {"type": "file", "path": logs / "*.log", **keys}, **(sections or {})},
                      start=start_agent)
+        if start_agent:
+            wait_until(lambda: all(one["state"] != "starting" for one in made.status()["inputs"]))
+        return made
 
     return make
 
