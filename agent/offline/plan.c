@@ -99,6 +99,20 @@ static bool start_engines(struct side *side, uint64_t wall_ms)
     return side->engine && (side->plain || side != side->plan->side);
 }
 
+/* The one without a throttle gets the text as it was masked: that is the dearest step, and the same for both.
+ */
+static bool put_plain(struct side *side, const char *service, size_t service_len,
+                      const struct lb_shape *shape, bool is_cut, uint64_t wall_ms)
+{
+    const struct lb_shape_output *shaped = &side->engine->shaped;
+    size_t room = lb_joiner_longest(&side->joiner) * 2, len = shaped->len < room ? shaped->len : room;
+    struct lb_shape masked = *shape;
+
+    memcpy(side->copy, shaped->text, len);
+    masked.first.skip = 0; /* what is not of the text has left it */
+    return lb_plan_engine_put(side->plain, service, service_len, &masked, side->copy, len, is_cut, wall_ms);
+}
+
 static void put(struct side *side, const char *service, size_t service_len, const struct lb_shape *shape,
                 char *text, size_t len, bool is_cut, uint64_t said_ms)
 {
@@ -108,12 +122,10 @@ static void put(struct side *side, const char *service, size_t service_len, cons
         side->has_failed = true;
         return;
     }
-    if (side->plain)
-        memcpy(side->copy, text, len);
     side->has_failed =
-        !lb_plan_engine_put(side->engine, service, service_len, shape, text, len, is_cut, wall_ms) ||
-        (side->plain &&
-         !lb_plan_engine_put(side->plain, service, service_len, shape, side->copy, len, is_cut, wall_ms));
+        !lb_plan_engine_put(side->engine, service, service_len, shape, text, len, is_cut, wall_ms);
+    if (!side->has_failed && side->plain)
+        side->has_failed = !put_plain(side, service, service_len, shape, is_cut, wall_ms);
 }
 
 static void on_record(void *arg, const struct lb_shape *shape, size_t count, bool is_cut)
@@ -281,7 +293,7 @@ static int start_side(struct plan *plan, const char *file, bool has_plain)
     side->joiner.arg = side;
     side->joiner.on_record = on_record;
     side->joiner.on_blank = on_blank;
-    side->copy = malloc(lb_joiner_longest(&side->joiner) + 1);
+    side->copy = malloc(2 * lb_joiner_longest(&side->joiner) + 1); /* masked, it may be longer */
     plan->sides++;
     return side->copy && lb_joiner_begin(&side->joiner) == 0 ? 0 : 1;
 }

@@ -158,10 +158,7 @@ static struct lb_stream *stream_of(struct lb_plan_engine *engine, const char *se
     *stream = (struct lb_stream) { .capture = &engine->capture, .name = name, .service_ix = row };
     lb_streams_settle(&engine->capture, stream);
     if (engine->is_unthrottled) {
-        if (stream->shape_settings.rules)
-            engine->plain_rules[row] = *stream->shape_settings.rules;
-        engine->plain_rules[row].filter = NULL;
-        stream->shape_settings.rules = &engine->plain_rules[row];
+        stream->shape_settings.rules = NULL;
         stream->shape_settings.throttle = NULL;
     }
     return stream;
@@ -196,22 +193,22 @@ bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size
 {
     struct lb_stream *stream = stream_of(engine, service, service_len);
     uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
-    struct lb_shape_output out;
+    struct lb_shape_output *out = &engine->shaped;
     struct lb_turn turn;
     bool is_done = false;
 
     pass_until(engine, wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0);
     turn = begin_turn(engine, stream, is_cut);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
-        is_done = lb_records_shaped(&turn, shape, text, len, NULL, &out);
+        is_done = lb_records_shaped(&turn, shape, text, len, NULL, out);
         if (!is_done && !make_room(engine))
             break;
     }
     if (!is_done) { /* as an app would: it is dropped, and told */
         lb_records_drop(&turn, LB_DROP_OVERLOAD, turn.head.lines, len);
-        lb_records_untold(&turn, LB_UNTOLD_OVERLOAD, turn.head.lines, len, (int)out.severity);
+        lb_records_untold(&turn, LB_UNTOLD_OVERLOAD, turn.head.lines, len, (int)out->severity);
     } else if (!engine->is_unthrottled &&
-               !lb_plan_tally_count(&engine->tally, stream->service_ix, &out, shape->lines)) {
+               !lb_plan_tally_count(&engine->tally, stream->service_ix, out, shape->lines)) {
         fprintf(stderr, "logboom plan: out of memory\n");
         return false;
     }

@@ -35,7 +35,7 @@ struct lb_plan_engine {
     struct lb_shipper shipper;
     struct lb_stream stream[LB_SERVICES_BOOKS];
     struct lb_stream_name name[LB_SERVICES_BOOKS];
-    struct lb_service_rules plain_rules[LB_SERVICES_BOOKS]; /* is_unthrottled: without a filter */
+    struct lb_shape_output shaped; /* of the last record */
     struct {
         bool is_out;
         size_t len;
@@ -52,7 +52,8 @@ struct lb_plan_engine {
 /*
  * Begin.
  *   config, rules   compiled; become the engine's
- *   is_unthrottled  nothing is filtered, limited, collapsed, or held to a quota
+ *   is_unthrottled  nothing is filtered, limited, collapsed, or held to a quota; nothing is masked either:
+ *                   it gets texts that another engine has masked
  *   wall_ms         of the first record
  *   returns         NULL: it was told on stderr
  *   calls           offline modes, as all of this
@@ -63,7 +64,7 @@ struct lb_plan_engine *lb_plan_engine_new(struct lb_config *config, struct lb_ru
 /*
  * A record of a service at a time; one that lies before the clock is taken now.
  *   text      len bytes; changed
- *   returns   false: it was told on stderr
+ *   returns   false: it was told on stderr; engine->shaped has what the steps made of it, until the next one
  */
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms);

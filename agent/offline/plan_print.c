@@ -10,11 +10,12 @@
 #include "common/json.h"
 #include "common/units.h"
 
-#define MONTH_DAYS    30
-#define PATTERNS_TEXT 10
-#define PATTERNS_JSON 50
-#define TEMPLATE_MAX  52 /* columns */
-#define MINUTE_MS     60000
+#define MONTH_DAYS       30
+#define PATTERNS_TEXT    10
+#define PATTERNS_JSON    50
+#define TEMPLATE_MAX     48 /* columns */
+#define NAME_MAX_COLUMNS 14
+#define MINUTE_MS        60000
 
 /* ---- for a person ---- */
 
@@ -32,11 +33,12 @@ static void print_row(const struct lb_plan_result *result, const char *name, int
                       const struct lb_plan_book *book, FILE *out)
 {
     double day = lb_plan_a_day(result, book->wire_bytes);
-    char wire[32], a_day[32], a_month[32];
+    char bytes[32], wire[32], a_day[32], a_month[32];
 
-    fprintf(out, "  %-20.*s %10llu %10llu %10llu %10llu %10s %10s %10s\n", name_len, name,
-            (unsigned long long)book->in, (unsigned long long)book->kept, (unsigned long long)book->held,
-            (unsigned long long)book->dropped,
+    fprintf(out, "  %-14.*s %9llu %9llu %9llu %9llu %10s %10s %10s %10s\n",
+            name_len < NAME_MAX_COLUMNS ? name_len : NAME_MAX_COLUMNS, name, (unsigned long long)book->in,
+            (unsigned long long)book->kept, (unsigned long long)book->held, (unsigned long long)book->dropped,
+            lb_units_print_human(book->in_bytes, bytes, sizeof bytes),
             lb_units_print_human((uint64_t)book->wire_bytes, wire, sizeof wire),
             lb_units_print_human((uint64_t)day, a_day, sizeof a_day),
             lb_units_print_human((uint64_t)(day * MONTH_DAYS), a_month, sizeof a_month));
@@ -48,6 +50,14 @@ static struct lb_plan_book all_of(const struct lb_plan_engine *engine)
 
     all.wire_bytes = (double)engine->wire_bytes;
     return all;
+}
+
+/* The end of a path tells more than its begin. */
+static const char *short_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    return slash ? slash + 1 : name;
 }
 
 static void print_engine_rows(const struct lb_plan_result *result, const struct lb_plan_engine *engine,
@@ -98,15 +108,19 @@ static void print_patterns(const struct lb_plan_engine *engine, uint32_t row, FI
     const struct lb_state_name *name = &engine->files.state.file->name[row];
     struct lb_plan_pattern best[PATTERNS_TEXT + 1];
     unsigned count = lb_plan_tally_best(&engine->tally, row, best, PATTERNS_TEXT + 1);
+    char bytes[32];
 
-    fprintf(out, "\npatterns of %.*s\n  %9s %9s %9s %9s  %s\n", (int)name->len, name->text, "lines", "kept",
-            "held", "sampled", "pattern");
+    fprintf(out, "\npatterns of %.*s\n  %8s %8s %8s %8s %9s %8s %10s  %s\n", (int)name->len, name->text,
+            "lines", "kept", "held", "sampled", "collapsed", "dropped", "bytes", "pattern");
     for (unsigned i = 0; i < count; i++) {
-        fprintf(out, "  %9llu %9llu %9llu %9llu  ", (unsigned long long)lb_plan_pattern_lines(&best[i]),
-                (unsigned long long)best[i].lines[LB_PLAN_KEPT],
-                (unsigned long long)(best[i].lines[LB_PLAN_HELD] + best[i].lines[LB_PLAN_COLLAPSED] +
-                                     best[i].lines[LB_PLAN_REPEATED] + best[i].lines[LB_PLAN_DROPPED]),
-                (unsigned long long)best[i].lines[LB_PLAN_SAMPLED]);
+        const uint64_t *lines = best[i].lines;
+
+        fprintf(out, "  %8llu %8llu %8llu %8llu %9llu %8llu %10s  ",
+                (unsigned long long)lb_plan_pattern_lines(&best[i]), (unsigned long long)lines[LB_PLAN_KEPT],
+                (unsigned long long)lines[LB_PLAN_HELD], (unsigned long long)lines[LB_PLAN_SAMPLED],
+                (unsigned long long)(lines[LB_PLAN_COLLAPSED] + lines[LB_PLAN_REPEATED]),
+                (unsigned long long)lines[LB_PLAN_DROPPED],
+                lb_units_print_human(best[i].bytes, bytes, sizeof bytes));
         print_template(&best[i], out);
     }
 }
@@ -131,11 +145,11 @@ void lb_plan_print_text(const struct lb_plan_result *result, FILE *out)
     struct lb_plan_book plain = all_of(result->plain), all = all_of(result->plan);
 
     print_head(result, out);
-    fprintf(out, "\n  %-20s %10s %10s %10s %10s %10s %10s %10s\n", "lines", "in", "kept", "held", "dropped",
-            "on wire", "a day", "a month");
-    print_engine_rows(result, result->plan, result->against ? result->file : "all", out);
+    fprintf(out, "\n  %-14s %9s %9s %9s %9s %10s %10s %10s %10s\n", "", "lines", "kept", "held", "dropped",
+            "bytes", "on wire", "a day", "a month");
+    print_engine_rows(result, result->plan, result->against ? short_name(result->file) : "all", out);
     if (result->against)
-        print_engine_rows(result, result->against, result->against_file, out);
+        print_engine_rows(result, result->against, short_name(result->against_file), out);
     print_row(result, "unthrottled", 11, &plain, out);
     fprintf(out,
             "\nkept: sent, %llu of them as the context of an error. On wire: bodies as the sink packs them, "

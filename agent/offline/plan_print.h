@@ -19,7 +19,7 @@ struct lb_plan_result {
 };
 
 /*
- * Print it: for a person, at most 100 columns wide, or as one JSON object:
+ * Print it: for a person, at most 120 columns wide, or as one JSON object:
  *
  *   { lines bytes records timed first_ms last_ms span_s
  *     plan: ENGINE, against: ENGINE (where asked for), unthrottled: { wire_bytes bodies wire_day wire_month }
