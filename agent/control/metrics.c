@@ -2,13 +2,13 @@
 /* Numbers for Prometheus. In: the agent's rooms, read only. Out: text. Always true: each family is told once,
  * its series together, and each series once; no secret is within reach here. */
 #include "agent/control/metrics.h"
-#include "agent/ship/meter.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/control/books.h"
+#include "agent/ship/meter.h"
 #include "common/clock.h"
 
 #define COUNTER "counter"
@@ -262,6 +262,61 @@ static void print_memory(const struct lb_status_source *source, FILE *out)
     }
 }
 
+/* ---- what runs short ---- */
+
+static void print_network(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
+{
+    struct lb_quota_view view;
+
+    single(out, "pressure_step", GAUGE, "Step of the ladder of pressure, 0 to 3.",
+           lb_shortage_pressure(source->capture));
+    lb_shortage_view(source->capture, LB_METER_ALL, &source->config->quota, now_ns, &view);
+    if (!view.is_on)
+        return;
+    single(out, "network_quota_bytes", GAUGE, "The quota of the day or the month that it is.",
+           view.quota.bytes);
+    single(out, "network_quota_spent_bytes", GAUGE, "Bytes of it that are spent, what is queued among them.",
+           view.spent);
+    single(out, "network_quota_step", GAUGE, "Step of its ladder, 0 to 7.", view.step);
+}
+
+enum quota_number { QUOTA_LIMIT = 0, QUOTA_SPENT, QUOTA_STEP, QUOTA_NUMBERS };
+
+/* Of services that have a quota of their own: nothing is printed where none has. */
+static void print_service_quotas(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
+{
+    static const char *const names[QUOTA_NUMBERS][2] = {
+        { "service_quota_bytes", "The quota of a service for the day or the month that it is." },
+        { "service_quota_spent_bytes", "Bytes of it that are spent, what is queued among them." },
+        { "service_quota_step", "Step of its ladder, 0 to 7." },
+    };
+
+    for (int number = 0; number < QUOTA_NUMBERS; number++) {
+        bool has_family = false;
+
+        for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
+            const struct books books = { source->state, NULL };
+            struct lb_quota_view view;
+            const char *name;
+            size_t len = name_of(&books, row, &name);
+
+            if (len == 0)
+                continue;
+            lb_shortage_view(source->capture, row,
+                             &lb_config_service(source->config, name, len)->throttle.quota, now_ns, &view);
+            if (!view.is_on)
+                continue;
+            if (!has_family)
+                family(out, names[number][0], GAUGE, names[number][1]);
+            has_family = true;
+            begin_series(out, names[number][0], "service", name, len);
+            end_series(out, number == QUOTA_LIMIT   ? view.quota.bytes
+                            : number == QUOTA_SPENT ? view.spent
+                                                    : view.step);
+        }
+    }
+}
+
 /* ---- the rest ---- */
 
 static void print_clock(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
@@ -326,6 +381,8 @@ void lb_metrics_print(const struct lb_status_source *source, uint64_t now_ns, FI
     print_books(source, out);
     print_sink(source, now_ns, out);
     print_room(source, out);
+    print_network(source, now_ns, out);
+    print_service_quotas(source, now_ns, out);
     print_memory(source, out);
     print_clock(source, now_ns, out);
     print_capture(source, out);

@@ -168,6 +168,25 @@ def test_promtool_is_content_with_odd_names_under_load_and_in_an_outage(metrics,
             client.wait(60)
 
 
+def test_what_runs_short_is_told_where_there_is_a_quota(metrics):
+    a = metrics()
+    assert values(scrape(a.at))["logboom_pressure_step"] == 0 and "quota_step" not in scrape(a.at)
+    assert a.term() == 0
+    a.sections.update({"network": {"quota": "10M/day"}, "service shop": {"quota": "1M/month"}})
+    a.write_ini()
+    a.start()
+    client = a.pipe("-s", "shop")
+    client.communicate(lines(0, 100), timeout=60)
+    wait_until(lambda: book(a, "shop")["delivered"] == 100)
+    body = scrape(a.at)
+    assert_promtool_is_content(body)
+    now, quota = values(body), a.status()["network"]["quota"]
+    assert now["logboom_network_quota_bytes"] == quota["limit"] == 10 << 20
+    assert 0 < now["logboom_network_quota_spent_bytes"] <= quota["spent"]
+    assert now['logboom_service_quota_bytes{service="shop"}'] == 1 << 20
+    assert now['logboom_service_quota_step{service="shop"}'] == 0
+
+
 @pytest.mark.parametrize("family,host", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
 def test_over_loopback(metrics, family, host):
     try:

@@ -148,7 +148,7 @@ def book(agent, service=None):
     if found is None:
         found = {key: {"lines": 0, "bytes": 0} for key in books["all"] if not key.endswith("_by")} | \
             {"dropped_by": {}, "shed_by": {}}
-    return {key: value["lines"] for key, value in found.items() if not key.endswith("_by")} | \
+    return {key: value["lines"] for key, value in found.items() if not key.endswith("_by") and key != "quota"} | \
         {why: value["lines"] for why, value in [*found["dropped_by"].items(), *found["shed_by"].items()]}
 
 
