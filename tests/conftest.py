@@ -36,6 +36,8 @@ SUPPORT = BUILD / "tests" / "support"
 # Most tests are about every line that was written: the throttle is their subject only where they say so.
 UNTHROTTLED = {"rate": "off", "pattern_rate": "off", "floor_rate": "off", "collapse": "off",
                "pressure": "no"}
+# Of a test that is about each line and not about room: whatever the machine does meanwhile, nothing is given up.
+ROOMY = {"ring": {"size": "32M"}}
 API_KEY = "0123456789abcdef0123456789abcdef"
 PATIENCE_S = 60  # for what comes at once, unless the machine has much else to do
 

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import ROOMY, wait_until
 from lines import (NUMBER, assert_books_balance, assert_exactly, book, by_number, end, held_pipe, is_own, line, lines,
                    lost_numbers, numbers, prove_ring, write_all)
 
@@ -82,8 +82,8 @@ def test_status_has_every_documented_key_from_the_first_moment(agent, numbered, 
 
 
 def test_status_is_consistent_under_load(agent, numbered, intake, feeder):
-    a = agent(numbered)
-    count = 10000  # the ring has room for all
+    a = agent({**numbered, **ROOMY})
+    count = 10000
     clients = [a.popen("run", "-s", f"s{i}", "--", feeder, "--lines", str(count), "--rate", "10000", "--report", "/dev/null")
                for i in range(3)]
     last, looks = {}, 0

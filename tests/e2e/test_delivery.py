@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import ROOMY, wait_until
 from lines import (PYTHON, assert_books_balance, assert_exactly, book, by_number, in_order, line, lines, numbers,
                    prove_ring, seeded, unit_of_this_process)
 
@@ -29,6 +29,12 @@ for n in range(0, 400, 4):
     log.debug("seen #n=%d", n + 3)
 """
 STATUS_BY_WORD = {"printed": "info", "INFO": "info", "ERROR": "error", "DEBUG": "debug"}
+
+
+@pytest.fixture
+def sink(sink):
+    """Room for all that is said here."""
+    return {**sink, **ROOMY}
 
 
 def prove_ranges(requests):

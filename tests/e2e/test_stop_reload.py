@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import API_KEY, Intake, wait_until
+from conftest import API_KEY, ROOMY, Intake, wait_until
 from lines import (assert_exactly, book, end, held_pipe, line, lines, lost_numbers, numbers, prove_ring, receipts,
                    write_all)
 
@@ -190,7 +190,7 @@ def test_a_reload_names_the_keys_that_wait_for_the_next_start(agent, numbered, i
 
 
 def test_reloads_under_load_lose_nothing(agent, numbered, intake, feeder):
-    a = agent(numbered)
+    a = agent({**numbered, **ROOMY})
     client = a.popen("run", "-s", "app", "--", feeder, "--lines", "15000", "--rate", "10000", "--report", "/dev/null")
     for turn in range(12):
         compression = ["gzip", "zstd", "none"][turn % 3]
