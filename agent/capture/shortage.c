@@ -97,8 +97,12 @@ static void on_memory_work(struct lb_card_job *job)
 static void on_memory_done(struct lb_card_job *job)
 {
     struct lb_shortage *shortage = job->arg;
+    double percent = (double)lb_load(&shortage->memory_percent) / 100;
 
     shortage->is_job_out = false;
+    /* What was asked for because of a record is looked at also where no other comes. */
+    if (lb_squeeze_memory_step(percent, shortage->memory_step) != shortage->memory_step)
+        shortage->timer.due_ns = shortage->capture->loop->now_ns;
 }
 
 static void ask_for_memory(struct lb_shortage *shortage, uint64_t now_ns)

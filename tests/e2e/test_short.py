@@ -6,6 +6,7 @@ told once, errors come through, and nothing is lost: what gave way is held, or c
 """
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -191,6 +192,31 @@ def test_with_pressure_off_debug_is_queued_as_ever(agent, numbered, intake):
     feed(a, b"DEBUG:app:nobody needs this now\n" * 20)
     wait_until(lambda: book(a, "app")["in"] == 2420, 20)
     assert a.status()["books"]["all"]["held_by"]["pressure"]["lines"] == 0
+
+
+UNDER_PRESSURE = 'mount --bind "$1" /proc/pressure/memory && shift && exec "$@"'
+
+
+def test_memory_that_runs_short_holds_info_until_there_is_enough(agent, numbered, intake, runtime):
+    if not os.path.exists("/proc/pressure/memory"):
+        pytest.skip("a kernel without pressure stall information")
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    told = runtime.parent / "pressure"
+    told.write_text("some avg10=60.00 avg60=9.00 avg300=2.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
+    a = agent({**numbered, "throttle": {"rate": "off", "pattern_rate": "off", "floor_rate": "off", "collapse": "off"}},
+              wrap=["unshare", "-m", "sh", "-c", UNDER_PRESSURE, "sh", told])
+    feed(a, b"INFO:app:somebody has come\n")
+    wait_until(lambda: a.status()["pressure"]["step"] == 3, what="it was read")
+    before = book(a, "app")
+    feed(a, words(50) + b"WARNING:app:this is needed\n")
+    status = wait_until(lambda: book(a, "app")["in"] == 52 and a.status())
+    assert status["books"]["services"]["app"]["held_by"]["pressure"]["lines"] == before["held"] + 50
+    assert status["books"]["services"]["app"]["queued"]["lines"] == before["queued"] + 1
+    told.write_text("some avg10=0.00 avg60=9.00 avg300=2.00 total=1\n")
+    wait_until(lambda: a.status()["pressure"]["step"] == 0, what="it is over")
+    steps = wait_until(lambda: [s for s in own(intake, "alert")] if len(own(intake, "alert")) == 2 else None)
+    assert [(s["before"], s["step"]) for s in steps] == [(0, 3), (3, 0)]
 
 
 # --- heartbeat
