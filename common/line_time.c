@@ -171,25 +171,33 @@ static uint64_t since_1970(struct scan scan)
     return digits == 13 && value >= 1000000000000 ? value : 0;
 }
 
+/* By what stands where a separator would: most numbers in a line are no time, and are passed over at once. */
+static uint64_t from_digit(const struct scan *scan)
+{
+    size_t left = (size_t)(scan->end - scan->at);
+    const char *at = scan->at;
+
+    if (left > 4 && (at[4] == '-' || at[4] == '/'))
+        return year_first(*scan);
+    if (left > 2 && (at[2] == '/' || at[2] == '-'))
+        return day_first(*scan);
+    return left >= 10 && is_digit(at[9]) ? since_1970(*scan) : 0;
+}
+
 uint64_t lb_line_time_ms(const char *text, size_t len, unsigned year)
 {
     const char *end = text + len, *stop = text + (len < LB_LINE_TIME_LOOK ? len : LB_LINE_TIME_LOOK);
+    bool is_in_word = false;
     uint64_t ms = 0;
 
     for (const char *at = text; ms == 0 && at < stop; at++) {
-        struct scan scan = { at, end };
+        const struct scan scan = { at, end };
 
-        if (at > text && is_word(at[-1]))
-            continue;
-        if (is_digit(*at)) {
-            ms = year_first(scan);
-            if (ms == 0)
-                ms = day_first(scan);
-            if (ms == 0)
-                ms = since_1970(scan);
-        } else if (*at >= 'A' && *at <= 'S') {
+        if (!is_in_word && is_digit(*at))
+            ms = from_digit(&scan);
+        else if (!is_in_word && *at >= 'A' && *at <= 'S')
             ms = month_first(scan, year);
-        }
+        is_in_word = is_word(*at);
     }
     return ms;
 }

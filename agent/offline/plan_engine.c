@@ -208,7 +208,7 @@ bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size
         lb_records_drop(&turn, LB_DROP_OVERLOAD, turn.head.lines, len);
         lb_records_untold(&turn, LB_UNTOLD_OVERLOAD, turn.head.lines, len, (int)out->severity);
     } else if (!engine->is_unthrottled &&
-               !lb_plan_tally_count(&engine->tally, stream->service_ix, out, shape->lines)) {
+               !lb_plan_tally_count(&engine->tally, &engine->memo, stream->service_ix, out, shape->lines)) {
         fprintf(stderr, "logboom plan: out of memory\n");
         return false;
     }

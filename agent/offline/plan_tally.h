@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/shape/pattern.h"
 #include "agent/shape/pipeline.h"
 
 /*
@@ -52,12 +53,13 @@ struct lb_plan_tally {
 
 /*
  * Count a record.
+ *   memo      for patterns, the caller's
  *   out       of the steps, its texts as they were
  *   returns   false: out of memory
  *   calls     offline modes
  */
-bool lb_plan_tally_count(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
-                         uint64_t lines);
+bool lb_plan_tally_count(struct lb_plan_tally *tally, struct lb_pattern_memo *memo, uint32_t row,
+                         const struct lb_shape_output *out, uint64_t lines);
 
 /*
  * The patterns of a service that have most lines, most first, what is not among them summed up in a last row
