@@ -55,7 +55,8 @@ def terminal(runtime):
     with contextlib.ExitStack() as open_ones:
         def make(width=80, height=24, **env):
             # A terminal that goes while the leak checker has the process stopped leaves that spinning, for half an hour.
-            env = {"ASAN_OPTIONS": "detect_leaks=0", "LOGBOOM_RUNTIME_DIR": runtime, "LC_ALL": "C.UTF-8", "PATH": f"{BUILD}:{os.environ['PATH']}", **env}
+            env = {"ASAN_OPTIONS": "detect_leaks=0", "LOGBOOM_RUNTIME_DIR": runtime, "LC_ALL": "C.UTF-8",
+                   "PATH": f"{BUILD}:{os.environ['PATH']}", **env}
             one = open_ones.enter_context(Terminal(runtime.parent, width, height, env))
             one.type("echo before\n")
             one.wait(lambda: one.lines[1] == "before")
