@@ -14,6 +14,7 @@
 #include "agent/capture/shortage_parts.h"
 #include "agent/store/killpoint.h"
 #include "common/clock.h"
+#include "common/read_file.h"
 #include "common/units.h"
 
 /* Bits of LB_THROTTLE_STEP in our own row: what concerns all. A service's own step is in the lowest. */
@@ -83,15 +84,19 @@ static void tell_pressure(struct lb_capture *capture, double fill, unsigned step
 
 static void on_memory_work(struct lb_card_job *job)
 {
+    static const char front[] = "some avg10=";
     struct lb_shortage *shortage = job->arg;
-    FILE *file = fopen("/proc/pressure/memory", "re");
-    double percent = 0;
+    char text[256] = "";
+    size_t len;
+    double percent;
 
-    if (!file)
-        return; /* a kernel without it */
-    if (fscanf(file, "some avg10=%lf", &percent) == 1 && percent >= 0)
+    /* A kernel without it: nothing is ever short. */
+    if (lb_read_file("/proc/pressure/memory", text, sizeof text - 1, &len) < 0 ||
+        strncmp(text, front, sizeof front - 1) != 0)
+        return;
+    percent = strtod(text + sizeof front - 1, NULL);
+    if (percent >= 0 && percent <= 100)
         lb_store(&shortage->memory_percent, (uint64_t)(percent * 100));
-    fclose(file);
 }
 
 static void on_memory_done(struct lb_card_job *job)

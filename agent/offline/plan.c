@@ -70,7 +70,7 @@ static uint64_t time_of(struct side *side, uint64_t said_ms)
 
     side->records++;
     if (side->records == 1 && (said_ms < EARLIEST_MS || said_ms > LATEST_MS)) {
-        side->now_ms = (double)(lb_clock_wall_ns() / LB_NS_PER_MS);
+        side->now_ms = (double)lb_clock_wall_ns() / LB_NS_PER_MS;
     } else if (side->records == 1 || (said_ms >= EARLIEST_MS && (double)said_ms <= side->now_ms + LEAP_MS)) {
         side->timed++;
         if ((double)said_ms > side->now_ms)

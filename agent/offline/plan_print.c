@@ -114,12 +114,12 @@ static void print_patterns(const struct lb_plan_engine *engine, uint32_t row, FI
             "lines", "kept", "held", "sampled", "collapsed", "dropped", "bytes", "pattern");
     for (unsigned i = 0; i < count; i++) {
         const uint64_t *lines = best[i].lines;
+        uint64_t collapsed = lines[LB_PLAN_COLLAPSED] + lines[LB_PLAN_REPEATED];
 
         fprintf(out, "  %8llu %8llu %8llu %8llu %9llu %8llu %10s  ",
                 (unsigned long long)lb_plan_pattern_lines(&best[i]), (unsigned long long)lines[LB_PLAN_KEPT],
                 (unsigned long long)lines[LB_PLAN_HELD], (unsigned long long)lines[LB_PLAN_SAMPLED],
-                (unsigned long long)(lines[LB_PLAN_COLLAPSED] + lines[LB_PLAN_REPEATED]),
-                (unsigned long long)lines[LB_PLAN_DROPPED],
+                (unsigned long long)collapsed, (unsigned long long)lines[LB_PLAN_DROPPED],
                 lb_units_print_human(best[i].bytes, bytes, sizeof bytes));
         print_template(&best[i], out);
     }

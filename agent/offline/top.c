@@ -68,7 +68,7 @@ static void end(struct top *top, int code)
 static void size_of(const struct top *top, unsigned *width, unsigned *height)
 {
     const char *columns = getenv("COLUMNS");
-    int number = columns ? atoi(columns) : 0;
+    long number = columns ? strtol(columns, NULL, 10) : 0;
 
     if (top->is_live) {
         lb_top_terminal_size(&top->terminal, width, height);
