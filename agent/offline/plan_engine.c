@@ -240,6 +240,7 @@ static int open_files(struct lb_plan_engine *engine)
     rc = lb_files_lock(&engine->files, engine->dir_path, &other);
     if (rc == 0)
         rc = lb_files_open(&engine->files, engine->config->ring_bytes, false);
+    engine->has_files = rc == 0;
     if (rc == 0)
         lb_files_recover(&engine->files);
     return rc;
@@ -253,6 +254,7 @@ static int start_fast_side(struct lb_plan_engine *engine)
         rc = lb_link_init(&engine->doors);
     if (rc < 0)
         return rc;
+    engine->has_doors = true;
     lb_limit_open(&engine->limit, &engine->files.state.fast);
     engine->loop.now_ns = START_NS;
     engine->capture = (struct lb_capture) { .loop = &engine->loop,
@@ -341,6 +343,12 @@ void lb_plan_engine_free(struct lb_plan_engine *engine)
         unlinkat(engine->files.dir_fd, left[i], 0);
     if (engine->dir_path[0])
         rmdir(engine->dir_path);
+    if (engine->has_files)
+        lb_files_close(&engine->files);
+    if (engine->has_doors) {
+        lb_link_close(&engine->doors);
+        lb_loop_close(&engine->loop);
+    }
     lb_plan_tally_free(&engine->tally);
     free(engine->capture.room);
     free(engine->capture.mask_room);

@@ -40,7 +40,7 @@ struct lb_plan_engine {
         bool is_out;
         size_t len;
     } out[LB_TRANSPORT_SLOTS];
-    bool is_unthrottled;
+    bool is_unthrottled, has_files, has_doors;
     uint64_t due_ns;                       /* of the shipper */
     uint64_t offset_ns;                    /* wall time less the clock */
     uint64_t wire_bytes, bodies;           /* heads and TLS included */

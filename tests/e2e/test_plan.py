@@ -202,7 +202,7 @@ def test_progress_is_told_on_a_terminal_only(tmp_path):
     ini = tmp_path / "plan.ini"
     ini.write_text(ini_text(SINK))
     log = tmp_path / "log"
-    log.write_bytes(log_of(random.Random(4), 20000) * 12)
+    log.write_bytes(log_of(random.Random(4), 20000) * 4)
     master, slave = pty.openpty()
     with open(log, "rb") as lines:
         done = subprocess.run([BUILD / "logboom", "plan", "-c", ini], stdin=lines, stdout=subprocess.PIPE, stderr=slave,
