@@ -28,6 +28,7 @@
 #include "agent/offline/top_screen.h"
 #include "agent/offline/top_terminal.h"
 #include "common/clock.h"
+#include "common/units.h"
 
 #define FIRST_RATES_NS (LB_NS_PER_S / 2) /* the first screen has no rates: the second one comes soon */
 #define ESCAPE_WAIT_NS (LB_NS_PER_S / 20)
@@ -63,18 +64,28 @@ static void end(struct top *top, int code)
     top->code = code;
 }
 
+/* The terminal is gone: ended as by the signal that tells so, and which may come later, or be somebody
+ * else's. */
+static void hang_up(struct top *top)
+{
+    top->signal = SIGHUP;
+    end(top, 1);
+}
+
 /* ---- drawing ---- */
 
 static void size_of(const struct top *top, unsigned *width, unsigned *height)
 {
     const char *columns = getenv("COLUMNS");
-    long number = columns ? strtol(columns, NULL, 10) : 0;
+    uint64_t number = 0;
 
     if (top->is_live) {
         lb_top_terminal_size(&top->terminal, width, height);
         return;
     }
-    *width = number > 0 ? (unsigned)number : TEXT_WIDTH;
+    *width = TEXT_WIDTH;
+    if (columns && lb_units_number(columns, &number) == 0 && number > 0 && number <= LB_TOP_COLUMNS_MAX)
+        *width = (unsigned)number;
     *height = LB_TOP_LINES_MAX;
 }
 
@@ -129,7 +140,7 @@ static void show(struct top *top)
         &top->terminal); /* there is something to show: before, the shell is told what fails */
     draw(top);
     if (!lb_top_terminal_show(&top->terminal, &top->canvas, top->must_clear))
-        end(top, 1);
+        hang_up(top);
     top->must_clear = false;
     lb_loop_change(&top->loop, &top->output, lb_top_terminal_is_behind(&top->terminal) ? EPOLLOUT : 0);
 }
@@ -271,8 +282,8 @@ static void on_input(void *arg, uint32_t events)
     (void)events;
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got <= 0) { /* the terminal is gone */
-        end(top, 1);
+    if (got <= 0) {
+        hang_up(top);
         return;
     }
     lb_top_keys_take(&top->keys, bytes, (size_t)got);
@@ -294,7 +305,7 @@ static void on_output(void *arg, uint32_t events)
     struct top *top = arg;
 
     if ((events & (EPOLLERR | EPOLLHUP)) || !lb_top_terminal_write(&top->terminal)) {
-        end(top, 1);
+        hang_up(top);
         return;
     }
     if (!lb_top_terminal_is_behind(&top->terminal))

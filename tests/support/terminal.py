@@ -17,8 +17,15 @@ class Terminal:
         # tmux itself needs UTF-8; what runs in it has the locale that env says.
         self.env = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
         self.env.pop("TMUX", None)
+        try:
+            self._begin(env)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, env):
         inside = ["env", *(f"{name}={value}" for name, value in env.items()), "PS1=$ ", "bash", "--norc", "--noprofile"]
-        self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), "-s", "t", *inside)
+        self._tmux("new-session", "-d", "-x", str(self.width), "-y", str(self.height), "-s", "t", *inside)
         self._tmux("set-option", "-g", "window-size", "manual")
         self.wait(lambda: self.lines[0] == "$", what="the shell is there")
 
@@ -56,7 +63,7 @@ class Terminal:
 
     def resize(self, width, height):
         self.width, self.height = width, height
-        self._tmux("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
+        self._tmux("resize-window", "-t", "t", "-x", str(self.width), "-y", str(self.height))
 
     @property
     def lines(self):
