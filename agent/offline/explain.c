@@ -11,14 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "agent/offline/explain_print.h"
 #include "agent/offline/joiner.h"
-#include "agent/offline/settings.h"
 #include "agent/shape/pattern.h"
 #include "agent/shape/repeat.h"
 #include "common/clock.h"
+
+#define DEFAULT_FILE "/etc/logboom/logboom.ini"
 
 struct explain {
     struct lb_config *config;
@@ -99,6 +101,48 @@ static void on_record(void *arg, const struct lb_shape *shape, size_t count, boo
 
 /* ---- start ---- */
 
+static int load(const char *file, struct lb_config **ret_config)
+{
+    struct lb_config_faults faults = { 0 };
+    int rc = lb_config_load(file, LB_CONFIG_CHECK, ret_config, &faults);
+
+    for (size_t i = 0; i < faults.count; i++)
+        fprintf(stderr, "%s\n", faults.text[i]);
+    lb_config_faults_free(&faults);
+    return rc;
+}
+
+static int compile_rules(struct explain *explain)
+{
+    struct lb_config_faults faults = { 0 };
+    int rc = lb_rules_compile(explain->config, &faults, &explain->rules);
+
+    for (size_t i = 0; i < faults.count; i++)
+        fprintf(stderr, "%s\n", faults.text[i]);
+    lb_config_faults_free(&faults);
+    return rc;
+}
+
+/* Where there is no configuration the defaults are shown: one that says nothing but where records would go.
+ */
+static int load_defaults(struct lb_config **ret_config)
+{
+    static const char text[] = "[sink none]\ntype = file\npath = /dev/null\n";
+    char path[64];
+    int fd = memfd_create("defaults", MFD_CLOEXEC), rc;
+
+    if (fd < 0 || write(fd, text, sizeof text - 1) != (ssize_t)(sizeof text - 1)) {
+        rc = -errno;
+    } else {
+        fprintf(stderr, "logboom explain: there is no " DEFAULT_FILE ": the defaults are used\n");
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        rc = load(path, ret_config);
+    }
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 /* The tables that the agent has in its state file. */
 static int make_tables(struct explain *explain)
 {
@@ -130,11 +174,10 @@ static int make_tables(struct explain *explain)
 
 static int start(struct explain *explain, const char *file, const char *service)
 {
-    static const char sink[] = "[sink none]\ntype = file\npath = /dev/null\n";
-    int code = lb_offline_settings("logboom explain", file, sink, &explain->config, &explain->rules);
-
-    if (code != 0)
-        return code;
+    bool has_none = !file && access(DEFAULT_FILE, F_OK) != 0 && errno == ENOENT;
+    int rc = has_none ? load_defaults(&explain->config) : load(file, &explain->config);
+    if (rc != 0)
+        return rc == -EINVAL ? 2 : 1;
     explain->settings = lb_config_service(explain->config, service, strlen(service));
     explain->joiner.settings = &explain->settings->capture;
     explain->joiner.arg = explain;
@@ -143,6 +186,9 @@ static int start(struct explain *explain, const char *file, const char *service)
     explain->mask_bytes = lb_joiner_longest(&explain->joiner) * 3 / 2 + 4096;
     explain->mask_room = malloc(explain->mask_bytes);
     explain->printer.service = service;
+    rc = compile_rules(explain);
+    if (rc != 0)
+        return rc == -EINVAL ? 2 : 1;
     explain->printer.rules = lb_rules_of(explain->rules, explain->config, explain->settings);
     explain->shape_settings =
         (struct lb_shape_settings) { &explain->settings->capture, &explain->settings->throttle,
