@@ -17,10 +17,11 @@
  *
  * What heads of records say is told by column, as what differs from the record
  * before it: a head of 72 bytes takes three or four. Numbers are not told at
- * all, states and checks neither. Boot times are kept to the microsecond,
- * rounded down.
+ * all, states and checks neither. Boot times are kept to a tenth of a
+ * millisecond, rounded down: what is shipped tells milliseconds.
  */
 #define LB_SEGMENT_FORMAT   1
+#define LB_SEGMENT_TICK_NS  100000u
 #define LB_SEGMENT_RECORDS  8192u          /* at most in one */
 #define LB_SEGMENT_RAW_MAX  (1024 * 1024u) /* of its frame, unpacked */
 #define LB_SEGMENT_COST_MAX (LB_SEGMENT_RAW_MAX - 16)

@@ -10,8 +10,7 @@
 #include "agent/store/ring.h"
 #include "agent/store/segment_parts.h"
 
-#define NS_PER_US 1000u
-#define LEVELS    8u
+#define LEVELS 8u
 
 int lb_segment_look_at_head(const uint8_t *bytes, size_t len, struct lb_segment_view *ret_view)
 {
@@ -123,7 +122,8 @@ enum { STREAM = 0, KIND, FLAGS, TIME, OFFSET, RAW, LINES, BODY_LEN, BODY, COLUMN
 
 struct frame {
     struct scan column[COLUMNS];
-    uint64_t time_us;
+    uint64_t ticks;
+    bool has_line_end; /* the record's body that comes next */
 };
 
 static bool get_stream(struct scan *scan, struct lb_segment_stream *stream)
@@ -170,6 +170,23 @@ static bool find_columns(struct lb_segment_packer *packer, size_t raw_len, uint3
     return true;
 }
 
+static bool read_body_len(struct frame *frame, uint32_t *ret_len)
+{
+    const struct scan *body = &frame->column[BODY];
+    uint64_t said = get(&frame->column[BODY_LEN]);
+    const uint8_t *end;
+
+    if (said == 0) {
+        end = memchr(body->at, '\n', (size_t)(body->end - body->at));
+        frame->has_line_end = end != NULL;
+        *ret_len = end ? (uint32_t)(end - body->at) : 0;
+        return end != NULL;
+    }
+    frame->has_line_end = false;
+    *ret_len = (uint32_t)(said - 1);
+    return said - 1 <= LB_RECORD_MAX;
+}
+
 /* What the columns say of the next record, but for its number and length. */
 static bool read_head(struct lb_segment_packer *packer, struct frame *frame, struct lb_record *record,
                       const struct lb_segment_stream **ret_stream)
@@ -191,16 +208,17 @@ static bool read_head(struct lb_segment_packer *packer, struct frame *frame, str
     record->pid = stream->pid;
     record->uid = stream->uid;
     record->service_ix = stream->service_ix;
-    frame->time_us += (uint64_t)get_signed(&column[TIME]);
-    record->boot_ns = frame->time_us * NS_PER_US;
+    frame->ticks += (uint64_t)get_signed(&column[TIME]);
+    record->boot_ns = frame->ticks * LB_SEGMENT_TICK_NS;
     record->stream_off = stream->next_off + (uint64_t)get_signed(&column[OFFSET]);
     more = get_signed(&column[RAW]);
     record->lines = (uint32_t)get(&column[LINES]);
-    record->body_len = (uint32_t)get(&column[BODY_LEN]);
+    if (!read_body_len(frame, &record->body_len))
+        return false;
     record->raw_len = (uint32_t)((int64_t)record->body_len + more);
     stream->next_off = record->stream_off + record->raw_len;
     *ret_stream = stream;
-    return record->body_len <= LB_RECORD_MAX;
+    return true;
 }
 
 static bool unpack_one(struct lb_segment_packer *packer, struct frame *frame, struct lb_record *record,
@@ -215,6 +233,8 @@ static bool unpack_one(struct lb_segment_packer *packer, struct frame *frame, st
     names = (size_t)record->service_len + record->tags_len;
     size = lb_record_size(record->service_len, record->tags_len, record->body_len);
     body = get_bytes(&frame->column[BODY], record->body_len);
+    if (frame->has_line_end)
+        frame->column[BODY].at++;
     if (!body || size > (size_t)(end - to))
         return false;
     record->len = (uint32_t)size;
@@ -232,7 +252,7 @@ int lb_segment_unpack(struct lb_segment_packer *packer, const struct lb_segment_
 {
     const struct lb_segment_head *head = view->head;
     const uint8_t *end = to + head->unpacked_len;
-    struct frame frame = { .time_us = head->first_ns / NS_PER_US };
+    struct frame frame = { .ticks = head->first_ns / LB_SEGMENT_TICK_NS };
     size_t got =
         ZSTD_decompressDCtx(packer->opener, packer->raw, LB_SEGMENT_RAW_MAX, view->frame, view->frame_len);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Packing records. In: records of one lane. Out: one segment. Always true: what is packed comes out again as
- * it was, but for the time below a microsecond, the state, and the number, which follows from the first.
+ * it was, but for the time below a tick, the state, and the number, which follows from the first.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,6 @@
 #include "agent/store/extra.h"
 #include "agent/store/segment_parts.h"
 
-#define NS_PER_US   1000u
 #define STREAM_MOST 64u /* what a stream's numbers take at most */
 #define SUM_MOST    (1 + 128 + 12 * 10)
 #define LEVELS      8u
@@ -168,7 +167,7 @@ static uint8_t *put_streams(const struct lb_segment_packer *packer, uint8_t *to)
 static uint8_t *put_places(struct lb_segment_packer *packer, const struct lb_record *const *record,
                            size_t count, uint64_t first_ns, uint8_t *to)
 {
-    uint64_t before_us = first_ns / NS_PER_US;
+    uint64_t before = first_ns / LB_SEGMENT_TICK_NS;
 
     for (size_t i = 0; i < count; i++)
         to = put(to, packer->stream_of[i]);
@@ -177,8 +176,8 @@ static uint8_t *put_places(struct lb_segment_packer *packer, const struct lb_rec
     for (size_t i = 0; i < count; i++)
         *to++ = record[i]->flags;
     for (size_t i = 0; i < count; i++) {
-        to = put_signed(to, (int64_t)(record[i]->boot_ns / NS_PER_US - before_us));
-        before_us = record[i]->boot_ns / NS_PER_US;
+        to = put_signed(to, (int64_t)(record[i]->boot_ns / LB_SEGMENT_TICK_NS - before));
+        before = record[i]->boot_ns / LB_SEGMENT_TICK_NS;
     }
     for (size_t i = 0; i < count; i++) {
         struct lb_segment_stream *stream = &packer->stream[packer->stream_of[i]];
@@ -189,6 +188,12 @@ static uint8_t *put_places(struct lb_segment_packer *packer, const struct lb_rec
     return to;
 }
 
+/* A line end packs better than a length, since the same ends come again: so a plain line has one. */
+static bool ends_at_line_end(const struct lb_record *record)
+{
+    return !memchr(lb_record_body(record), '\n', record->body_len);
+}
+
 static uint8_t *put_lengths(const struct lb_record *const *record, size_t count, uint8_t *to)
 {
     for (size_t i = 0; i < count; i++)
@@ -196,7 +201,7 @@ static uint8_t *put_lengths(const struct lb_record *const *record, size_t count,
     for (size_t i = 0; i < count; i++)
         to = put(to, record[i]->lines);
     for (size_t i = 0; i < count; i++)
-        to = put(to, record[i]->body_len);
+        to = put(to, ends_at_line_end(record[i]) ? 0 : record[i]->body_len + 1ull);
     return to;
 }
 
@@ -207,8 +212,11 @@ static size_t put_frame(struct lb_segment_packer *packer, const struct lb_record
 
     to = put_places(packer, record, count, first_ns, to);
     to = put_lengths(record, count, to);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         to = put_bytes(to, lb_record_body(record[i]), record[i]->body_len);
+        if (ends_at_line_end(record[i]))
+            *to++ = '\n';
+    }
     return (size_t)(to - packer->raw);
 }
 

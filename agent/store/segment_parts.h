@@ -18,11 +18,11 @@
  *     stream        its place among the streams
  *     kind          one byte: severity, and kind above it
  *     flags         one byte
- *     time          microseconds since the record before it; the first: since head->first_ns
+ *     time          ticks since the record before it; the first: since head->first_ns
  *     offset        what its stream_off is ahead of the end of the record before it of this stream
  *     raw           raw_len less body_len
  *     lines
- *     body          its length
+ *     body          0: it ends at a line end, which is not of it; else 1 + its length
  *   bodies
  */
 #define LB_SEGMENT_MAGIC     0x4753424cu /* "LBSG" */

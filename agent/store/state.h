@@ -46,6 +46,9 @@ enum {
     LB_SLOW_LOSS,
     LB_SLOW_MORE,
     LB_SLOW_METER,
+    LB_SLOW_BACKLOG,
+    LB_SLOW_DRAIN,  /* a ring in private memory: segments that are unpacked to be shipped … */
+    LB_SLOW_SETTLE, /* … or to be given up */
 };
 
 /* Why the fast side drops a line (books: dropped, by reason). */
