@@ -65,11 +65,16 @@ struct lb_backlog_sum {
     uint64_t first_ns;               /* boot time of the oldest record; 0: there is none */
 };
 
+struct lb_ring;
+
 struct lb_backlog {
     struct lb_mapfile map; /* fd < 0: there is no backlog */
     struct lb_backlog_header *header;
     uint64_t *row; /* in the file: as published */
     struct lb_commit *slow;
+    /* Rings in private memory that segments are unpacked into, for the ranges in the commit: LB_SLOW_DRAIN's
+     * and LB_SLOW_SETTLE's; NULL: there is none. */
+    struct lb_ring *unpacked_ring[2];
     uint32_t rows, blocks;
     uint8_t *is_used;     /* a byte for each block */
     uint32_t used_blocks; /* those of rows whose end is not published among them */

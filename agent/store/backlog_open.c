@@ -16,9 +16,9 @@
 #include "common/log.h"
 
 /* A row for so many bytes: more than there are segments of the usual length, so that small ones find theirs.
- */
+ * The least is what the least header has room for. */
 #define BYTES_OF_ROW 8192u
-#define ROWS_MIN     64u
+#define ROWS_MIN     ((LB_MAP_ALIGN - sizeof(struct lb_backlog_header)) / (LB_ROW_WORDS * sizeof(uint64_t)))
 
 static const char magic[8] = "LBBACKLG";
 
