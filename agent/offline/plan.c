@@ -132,8 +132,9 @@ static void on_record(void *arg, const struct lb_shape *shape, size_t count, boo
 {
     struct side *side = arg;
     struct lb_joiner *joiner = &side->joiner;
-    uint64_t said_ms =
-        lb_line_time_ms(joiner->text + joiner->line[0].at, joiner->line[0].len, side->plan->year);
+    struct lb_line_time said = lb_line_time_of(joiner->text + joiner->line[0].at, joiner->line[0].len);
+    uint64_t said_ms = lb_line_time_near(said, side->now_ms > 0 ? (uint64_t)side->now_ms
+                                                                : lb_clock_wall_ns() / LB_NS_PER_MS);
     size_t len = lb_joiner_text(joiner, count);
 
     put(side, side->plan->service, strlen(side->plan->service), shape, joiner->room, len, is_cut, said_ms);
