@@ -264,6 +264,7 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
     open_for_reading(slow, "ring");
     open_for_reading(slow, "ring.old");
     open_for_reading(slow, "held");
+    open_for_reading(slow, "backlog");
 }
 
 /* Without a backlog, what the ring has no room for is shed. */

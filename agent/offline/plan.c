@@ -261,7 +261,7 @@ static void put_held(struct plan *plan, const struct lb_record *record)
 /* What the agent has queued and held, in the order of time. */
 static int read_ring(struct plan *plan)
 {
-    struct lb_ring_reader reader = { 0 };
+    struct lb_ring_reader reader = { .wants_backlog = true, .wish = { .level = -1 } };
     const struct lb_record *queued = NULL, *held;
     int rc = lb_ring_reader_open(&reader);
     uint64_t ring_id;

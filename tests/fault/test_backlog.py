@@ -189,3 +189,59 @@ def test_no_backlog_means_that_the_ring_sheds(agent, quick, intake):
     back(intake)
     wait_until(lambda: book(a)["pending"] == 0 and told(intake, "shed") == book(a)["shed"])
     prove_ring(intake.everything())
+
+
+# --- search
+
+
+def shown(agent, *args):
+    return agent.client("tail", "-n", "1000000", *args).stdout.splitlines()
+
+
+def test_tail_shows_ring_and_backlog_together_each_line_once(agent, quick, intake):
+    a = agent({**quick, **SMALL})
+    outage(a, intake, 0, 8000)
+    feed(a, lines(8000, 8050, "as the last", "ERROR"))
+    wait_until(lambda: book(a)["in"] == 8050)
+    got = [int(one.split("#n=")[1][:7]) for one in shown(a, "-s", "app")]
+    assert got == list(range(8050)), "in the order of time"
+    back(intake)
+    arrived(a, 8050)
+    prove_ring(intake.everything())
+
+
+def test_search_finds_what_is_in_the_backlog_by_service_level_text_and_age(agent, quick, intake):
+    a = agent({**quick, **SMALL})
+    away(intake)
+    feed(a, lines(0, 4000, TEXT), "web")
+    feed(a, lines(0, 50, "needle", "ERROR"), "db")
+    feed(a, lines(4000, 8000, TEXT), "web")
+    wait_until(lambda: book(a)["in"] == 8050 and backlog(a)["urgent"] > 0)
+    assert len(shown(a, "-s", "db")) == 50
+    assert len(shown(a, "-p", "error")) == 50
+    assert len(shown(a, "-g", "#n=0001234")) == 1
+    assert len(shown(a, "-s", "web", "-g", "needle")) == 0
+    assert len(shown(a, "--since", "1h", "-s", "web")) == 8000
+    time.sleep(1.1)
+    assert len(shown(a, "--since", "1s")) == 0
+    assert len(shown(a, "-s", "db", "--json")) == 50
+
+
+def test_tail_while_the_backlog_drains_shows_no_line_twice(agent, quick, intake):
+    a = agent({**quick, **SMALL})
+    outage(a, intake, 0, 8000)
+    back(intake)
+    looks = 0
+    while book(a)["pending"] > 0 or looks < 3:
+        got = [one for one in shown(a, "-s", "app")]
+        assert len(got) == len(set(got))
+        looks += 1
+    arrived(a, 8000)
+
+
+def test_plan_looks_into_the_backlog_too(agent, quick, intake):
+    a = agent({**quick, **SMALL})
+    outage(a, intake, 0, 8000)
+    wait_until(lambda: book(a)["in"] == 8000)
+    told = a.client("plan", "-c", a.ini, "--ring").stdout
+    assert "8,000" in told or "8000" in told, told
