@@ -231,6 +231,7 @@ static const struct lb_key keys[] = {
       .help = "RAM for what waits while the sink is away, compressed: about five times as much text." },
     { KEY(BACKLOG, "backlog", "segment"), LB_KEY_SIZE, FIELD(lb_config, backlog_segment_bytes),
       .dflt = "128K", .min = 64 * KIB, .max = 256 * KIB,
+      .off_never = "records are packed together, or not at all",
       .help = "How much text is packed together. More packs better; less is looked through faster." },
     { KEY(BACKLOG, "backlog", "level"), LB_KEY_NUMBER, FIELD(lb_config, backlog_level), .dflt = "1", .min = 1,
       .max = 19, .unit = "zstd's level", .help = "How hard it is packed. 1 is nearly as good as any." },

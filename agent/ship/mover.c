@@ -14,12 +14,12 @@
 #include "agent/store/loss.h"
 #include "common/log.h"
 
-#define PIECES       12u                /* of one step: their rows are in one publish */
-#define STEP_COST    (1024u * 1024)     /* of the records of one step, with their heads */
-#define ARENA_BYTES  (2u * 1024 * 1024) /* for them, packed */
-#define HEAD_GUESS   32u                /* what a record counts in a segment's length beside its body */
-#define EXTEND_BYTES (1024u * 1024)     /* of small segments that are unpacked to go on with */
-#define TRIES        1024               /* segments given up for one step */
+#define PIECES       12u            /* of one step: their rows are in one publish */
+#define STEP_COST    (512u * 1024)  /* of the records of one step, with their heads */
+#define ARENA_BYTES  (1536u * 1024) /* for them, packed, and what they go on with */
+#define HEAD_GUESS   32u            /* what a record counts in a segment's length beside its body */
+#define EXTEND_BYTES (512u * 1024)  /* of small segments that are unpacked to go on with */
+#define TRIES        1024           /* segments given up for one step */
 
 struct piece {
     const uint8_t *bytes;
