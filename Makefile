@@ -182,7 +182,7 @@ cover: ## run the tests and tell which share of the lines they reach
 
 bench: ## what logboom costs, beside the floor: 8 minutes (ARGS=--quick: 75 s; ARGS="--only idle")
 	$(Q)packaging/deps.sh build check
-	$(Q)$(again) all support $(BENCH_BIN)
+	$(Q)$(again) all support $(BENCH_BIN) $(B)/tests/trace/outage
 	$(Q)tests/bench/bench.py $(B) $(ARGS)
 
 lint: ## warnings, format, layering, contracts, scripts, manuals
