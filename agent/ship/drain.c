@@ -117,7 +117,8 @@ static uint32_t follower(const struct lb_drain *drain, uint32_t row)
     for (uint32_t other = 0; other < backlog->rows; other++)
         if (lb_backlog_is_valid(backlog, other) &&
             lb_backlog_word(backlog, other, LB_ROW_FIRST_N) == next_n &&
-            lb_backlog_word(backlog, other, LB_ROW_RING) == ring && lb_backlog_lane(backlog, other) == lane)
+            lb_backlog_word(backlog, other, LB_ROW_RING) == ring && lb_backlog_lane(backlog, other) == lane &&
+            lb_backlog_word(backlog, other, LB_ROW_WALL_NS) == lb_backlog_word(backlog, row, LB_ROW_WALL_NS))
             return lb_mover_is_free(drain->mover, other) ? other : LB_BACKLOG_NONE;
     return LB_BACKLOG_NONE;
 }

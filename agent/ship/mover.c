@@ -182,7 +182,8 @@ static uint32_t find_small(const struct lb_mover *mover, unsigned lane, uint64_t
         if (lb_backlog_is_valid(backlog, row) && lb_backlog_lane(backlog, row) == lane &&
             lb_backlog_word(backlog, row, LB_ROW_LAST_N) + 1 == next_n &&
             lb_backlog_word(backlog, row, LB_ROW_RING) == mover->shipper->ring->id)
-            return lb_backlog_word(backlog, row, LB_ROW_DONE_N) ==
+            return !(lb_backlog_word(backlog, row, LB_ROW_STATE) & LB_ROW_SPOOLED_BIT) &&
+                           lb_backlog_word(backlog, row, LB_ROW_DONE_N) ==
                                lb_backlog_word(backlog, row, LB_ROW_FIRST_N) &&
                            lb_backlog_word(backlog, row, LB_ROW_BYTES) <
                                mover->shipper->config->backlog_segment_bytes / 2 &&
@@ -310,6 +311,11 @@ static bool take_in_hand(struct lb_mover *mover, uint32_t row)
 
 static void give_up(struct lb_mover *mover, uint32_t row)
 {
+    if (lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_SPOOLED_BIT) {
+        lb_backlog_pass(mover->backlog, row, UINT64_MAX, 0, 0); /* it is not lost: the spool has it */
+        lb_release_publish(mover->shipper);
+        return;
+    }
     mover->stats.shed_segments++;
     if (!take_in_hand(mover, row)) {
         lb_mover_lose(mover, row);
@@ -362,7 +368,10 @@ static bool may_go(void *ctx, uint32_t row)
         if (mover->extended[lane] == row)
             return false;
     return !(lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_KEPT_BIT) &&
-           lb_mover_is_free(mover, row) && !(mover->in_hand && lb_unpacked_holds(mover->in_hand, row));
+           lb_mover_is_free(mover, row) && !(mover->in_hand && lb_unpacked_holds(mover->in_hand, row)) &&
+           !(lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_SPOOLED_BIT &&
+             lb_backlog_word(mover->backlog, row, LB_ROW_DONE_N) !=
+                 lb_backlog_word(mover->backlog, row, LB_ROW_FIRST_N));
 }
 
 /* Give up one segment for others of a lane. false: there is none that may go. */
@@ -387,7 +396,9 @@ static bool put_all(struct lb_mover *mover)
     int64_t row[PIECES];
 
     for (unsigned i = 0; i < mover->pieces; i++) {
-        row[i] = lb_backlog_put(mover->backlog, &mover->piece[i].view, mover->piece[i].is_kept);
+        const struct lb_backlog_origin origin = { .is_kept = mover->piece[i].is_kept };
+
+        row[i] = lb_backlog_put(mover->backlog, &mover->piece[i].view, &origin);
         if (row[i] >= 0)
             continue;
         while (i-- > 0) /* nobody has seen them */

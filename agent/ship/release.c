@@ -32,16 +32,29 @@ struct run {
     unsigned count;
 };
 
-static void book(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
-{
-    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word, lines);
-    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word + 1, bytes);
-}
-
 static void book_more(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
 {
     lb_commit_add(&shipper->state->slow, LB_SLOW_MORE, row * LB_MORE_WORDS + word, lines);
     lb_commit_add(&shipper->state->slow, LB_SLOW_MORE, row * LB_MORE_WORDS + word + 1, bytes);
+}
+
+/* Are these records of an earlier boot? Then they are in no book of this one but a place of their own. */
+static bool is_earlier(const struct lb_shipper *shipper)
+{
+    return shipper->unpacked && shipper->unpacked->wall_ns != 0;
+}
+
+static void book(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
+{
+    if (is_earlier(shipper)) {
+        if (word == LB_BOOK_DELIVERED)
+            book_more(shipper, row, LB_MORE_EARLIER_DELIVERED, lines, bytes);
+        else if (word == LB_BOOK_SHED || word == LB_BOOK_REJECTED)
+            book_more(shipper, row, LB_MORE_EARLIER_LOST, lines, bytes);
+        return;
+    }
+    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word, lines);
+    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word + 1, bytes);
 }
 
 static struct lb_receipt *row_of(struct run *run, const struct lb_record *record, uint32_t row)
@@ -89,7 +102,7 @@ static void lose_one(struct lb_shipper *shipper, struct run *run, const struct l
         note_line(row_of(run, record, row), record);
         book(shipper, row, run->reason == LB_REASON_REJECTED ? LB_BOOK_REJECTED : LB_BOOK_SHED, record->lines,
              lb_record_text_len(record));
-        if (run->reason == LB_REASON_EXPIRED)
+        if (run->reason == LB_REASON_EXPIRED && !is_earlier(shipper))
             book_more(shipper, row, LB_MORE_EXPIRED, record->lines, lb_record_text_len(record));
         return;
     }
@@ -237,7 +250,10 @@ static uint64_t lose_part(struct lb_shipper *shipper, uint64_t from, uint64_t to
 
         if (i < run.count || lost->lines > 0) {
             lost->reason = reason;
-            memcpy(lost->range, run.range.range, sizeof lost->range);
+            if (is_earlier(shipper)) /* those numbers, and times, are of another ring and boot */
+                lost->first_ns = lost->last_ns = 0;
+            else
+                memcpy(lost->range, run.range.range, sizeof lost->range);
             lb_loss_add(shipper->state, lost);
             shipper->has_losses = true;
         }

@@ -112,6 +112,12 @@ int lb_unpacked_add(struct lb_unpacked *unpacked, struct lb_segment_packer *pack
         return -ENOBUFS;
     if (lb_backlog_word(unpacked->backlog, row, LB_ROW_RING) != unpacked->ring.id)
         return -EXDEV;
+    if (is_first) {
+        unpacked->wall_ns = lb_backlog_word(unpacked->backlog, row, LB_ROW_WALL_NS);
+        unpacked->trust = (unsigned)lb_backlog_word(unpacked->backlog, row, LB_ROW_TRUST);
+    } else if (unpacked->wall_ns != lb_backlog_word(unpacked->backlog, row, LB_ROW_WALL_NS)) {
+        return -EXDEV;
+    }
     rc = look(unpacked, row, &view);
     if (rc == 0 && unpacked->base + unpacked->ring.size - pos < view.head->unpacked_len)
         rc = -ENOBUFS;

@@ -25,6 +25,8 @@ struct lb_unpacked {
     struct lb_backlog *backlog;
     uint8_t *room, *packed; /* NULL: nothing is unpacked */
     uint64_t packed_room;
+    uint64_t wall_ns; /* of the boot that the records are of, as in their rows; 0: of this one */
+    unsigned trust;
     struct lb_unpacked_part {
         uint32_t row;
         uint64_t from, to; /* positions */
@@ -52,8 +54,8 @@ int lb_unpacked_begin(struct lb_unpacked *unpacked, uint64_t ring_id, uint64_t b
 
 /*
  * Unpack a segment behind what is there. What is final in it already is passed.
- *   returns   0 | -ENOBUFS no room, or too many parts | -EXDEV of another ring | -EBADMSG it is damaged |
- *             -ENOMEM
+ *   returns   0 | -ENOBUFS no room, or too many parts | -EXDEV of another ring, or boot | -EBADMSG it is
+ *             damaged | -ENOMEM
  *   calls     slow side
  */
 int lb_unpacked_add(struct lb_unpacked *unpacked, struct lb_segment_packer *packer, uint32_t row);

@@ -57,7 +57,11 @@ static void find_oldest(struct lb_backlog *backlog)
 {
     uint32_t row = lb_backlog_oldest(backlog, LB_LANE_COUNT, NULL, NULL);
 
-    backlog->sum.first_ns = row == LB_BACKLOG_NONE ? 0 : lb_backlog_word(backlog, row, LB_ROW_FIRST_NS);
+    /* One of an earlier boot is older than this boot is. */
+    backlog->sum.first_ns = row == LB_BACKLOG_NONE ? 0
+                            : lb_backlog_word(backlog, row, LB_ROW_WALL_NS) != 0
+                                ? 1
+                                : lb_backlog_word(backlog, row, LB_ROW_FIRST_NS);
 }
 
 static void count(struct lb_backlog *backlog, uint32_t row, int sign)
@@ -200,7 +204,7 @@ static void copy_in(struct lb_backlog *backlog, const struct lb_segment_head *he
 }
 
 static void set_row(struct lb_backlog *backlog, uint32_t row, const struct lb_segment_view *segment,
-                    const struct stretch *stretch, unsigned extents, bool is_kept)
+                    const struct stretch *stretch, unsigned extents, const struct lb_backlog_origin *origin)
 {
     const struct lb_segment_head *head = segment->head;
     struct lb_segment_sum sum;
@@ -220,15 +224,18 @@ static void set_row(struct lb_backlog *backlog, uint32_t row, const struct lb_se
     set(backlog, row, LB_ROW_LAST_NS, head->last_ns);
     set(backlog, row, LB_ROW_LINES, lines);
     set(backlog, row, LB_ROW_BYTES, bytes);
+    set(backlog, row, LB_ROW_WALL_NS, origin->wall_ns);
+    set(backlog, row, LB_ROW_TRUST, origin->trust);
     for (unsigned i = 0; i < LB_BACKLOG_EXTENTS; i++)
         set(backlog, row, LB_ROW_EXTENT + i,
             i < extents ? (uint64_t)stretch[i].at << 32 | stretch[i].blocks : 0);
     set(backlog, row, LB_ROW_STATE,
-        1 | (uint64_t)head->lane << LB_ROW_LANE_SHIFT | (is_kept ? LB_ROW_KEPT_BIT : 0) |
-            (uint64_t)extents << LB_ROW_EXTENTS_SHIFT);
+        1 | (uint64_t)head->lane << LB_ROW_LANE_SHIFT | (origin->is_kept ? LB_ROW_KEPT_BIT : 0) |
+            (origin->is_spooled ? LB_ROW_SPOOLED_BIT : 0) | (uint64_t)extents << LB_ROW_EXTENTS_SHIFT);
 }
 
-int64_t lb_backlog_put(struct lb_backlog *backlog, const struct lb_segment_view *segment, bool is_kept)
+int64_t lb_backlog_put(struct lb_backlog *backlog, const struct lb_segment_view *segment,
+                       const struct lb_backlog_origin *origin)
 {
     uint32_t want = (uint32_t)blocks_of(segment->head->len), row;
     struct stretch stretch[LB_BACKLOG_EXTENTS];
@@ -243,7 +250,7 @@ int64_t lb_backlog_put(struct lb_backlog *backlog, const struct lb_segment_view 
     if (extents == 0)
         return -ENOSPC;
     copy_in(backlog, segment->head, stretch, extents);
-    set_row(backlog, row, segment, stretch, extents, is_kept);
+    set_row(backlog, row, segment, stretch, extents, origin);
     mark(backlog, row, true);
     count(backlog, row, 1);
     find_oldest(backlog);
@@ -265,27 +272,44 @@ void lb_backlog_copy(const struct lb_backlog *backlog, uint32_t row, uint8_t *to
     }
 }
 
+/* When it began, to be compared: by the wall clock for those of earlier boots, by this boot's for its own. */
+struct age {
+    bool is_of_this_boot;
+    uint64_t first_ns, seq;
+};
+
+static struct age age_of(const struct lb_backlog *backlog, uint32_t row)
+{
+    uint64_t wall_ns = lb_backlog_word(backlog, row, LB_ROW_WALL_NS);
+
+    return (struct age) { wall_ns == 0, wall_ns + lb_backlog_word(backlog, row, LB_ROW_FIRST_NS),
+                          lb_backlog_word(backlog, row, LB_ROW_SEQ) };
+}
+
+static bool is_older(const struct age *one, const struct age *other)
+{
+    if (one->is_of_this_boot != other->is_of_this_boot)
+        return !one->is_of_this_boot;
+    return one->first_ns < other->first_ns || (one->first_ns == other->first_ns && one->seq < other->seq);
+}
+
 uint32_t lb_backlog_oldest(const struct lb_backlog *backlog, unsigned lane,
                            bool (*may_take)(void *ctx, uint32_t row), void *ctx)
 {
     uint32_t found = LB_BACKLOG_NONE;
-    uint64_t least_ns = 0, least_seq = 0;
+    struct age least = { 0 };
 
     for (uint32_t row = 0; row < backlog->rows; row++) {
-        uint64_t first_ns, seq;
+        struct age age;
 
         if (!lb_backlog_is_valid(backlog, row) ||
             (lane < LB_LANE_COUNT && lb_backlog_lane(backlog, row) != lane))
             continue;
-        first_ns = lb_backlog_word(backlog, row, LB_ROW_FIRST_NS);
-        seq = lb_backlog_word(backlog, row, LB_ROW_SEQ);
-        if (found != LB_BACKLOG_NONE && (first_ns > least_ns || (first_ns == least_ns && seq > least_seq)))
-            continue;
-        if (may_take && !may_take(ctx, row))
+        age = age_of(backlog, row);
+        if ((found != LB_BACKLOG_NONE && !is_older(&age, &least)) || (may_take && !may_take(ctx, row)))
             continue;
         found = row;
-        least_ns = first_ns;
-        least_seq = seq;
+        least = age;
     }
     return found;
 }

@@ -43,12 +43,26 @@ enum {
     LB_ROW_LAST_NS,
     LB_ROW_LINES, /* of applications, that are not final, and the bytes of their texts */
     LB_ROW_BYTES,
-    LB_ROW_EXTENT, /* first block << 32 | blocks */
+    LB_ROW_WALL_NS, /* wall time less boot time of the boot that its records are of; 0: of this one */
+    LB_ROW_TRUST,   /* and how well that is known: enum lb_clock_trust */
+    LB_ROW_EXTENT,  /* first block << 32 | blocks */
     LB_ROW_WORDS = LB_ROW_EXTENT + LB_BACKLOG_EXTENTS
 };
 
 /* The state of a row that is not free: 1, and */
-enum { LB_ROW_LANE_SHIFT = 8, LB_ROW_KEPT_BIT = 1 << 16, LB_ROW_EXTENTS_SHIFT = 24 };
+enum {
+    LB_ROW_LANE_SHIFT = 8,
+    LB_ROW_KEPT_BIT = 1 << 16,    /* it may not be given up */
+    LB_ROW_SPOOLED_BIT = 1 << 17, /* it lies in the spool as well, until it is final */
+    LB_ROW_EXTENTS_SHIFT = 24
+};
+
+/* What a segment's own head does not tell. */
+struct lb_backlog_origin {
+    bool is_kept, is_spooled;
+    uint64_t wall_ns; /* 0: of this boot */
+    unsigned trust;
+};
 
 struct lb_backlog_header {
     char magic[8]; /* "LBBACKLG" */
@@ -130,11 +144,11 @@ static inline bool lb_backlog_is_there(const struct lb_backlog *backlog)
 /*
  * Store a segment, to become true with the next publish.
  *   segment   as lb_segment_pack() made it; copied
- *   is_kept   it may not be given up
  *   returns   its row | -ENOSPC no room, or no row: nothing changed
  *   calls     slow side; needs room for LB_ROW_WORDS words in the commit
  */
-int64_t lb_backlog_put(struct lb_backlog *backlog, const struct lb_segment_view *segment, bool is_kept);
+int64_t lb_backlog_put(struct lb_backlog *backlog, const struct lb_segment_view *segment,
+                       const struct lb_backlog_origin *origin);
 
 /*
  * A word of a row, published or not.
@@ -152,7 +166,8 @@ unsigned lb_backlog_lane(const struct lb_backlog *backlog, uint32_t row);
 void lb_backlog_copy(const struct lb_backlog *backlog, uint32_t row, uint8_t *to);
 
 /*
- * The segment whose oldest record is the oldest.
+ * The segment whose oldest record is the oldest; those of earlier boots come
+ * before those of this one.
  *   lane      LB_LANE_COUNT: of both
  *   may_take  which rows come into question; NULL: all
  *   returns   a row | LB_BACKLOG_NONE

@@ -231,7 +231,8 @@ static void count(struct lb_backlog *backlog, uint32_t row)
 {
     struct lb_backlog_sum *sum = &backlog->sum;
     uint64_t len = lb_backlog_word(backlog, row, LB_ROW_LEN);
-    uint64_t first_ns = lb_backlog_word(backlog, row, LB_ROW_FIRST_NS);
+    uint64_t first_ns =
+        lb_backlog_word(backlog, row, LB_ROW_WALL_NS) ? 1 : lb_backlog_word(backlog, row, LB_ROW_FIRST_NS);
 
     sum->segments++;
     sum->lines += lb_backlog_word(backlog, row, LB_ROW_LINES);

@@ -215,7 +215,12 @@ enum {
 };
 
 /* More of them, which format 1 did not have. */
-enum { LB_MORE_EXPIRED = 0 /* of what is shed */, LB_MORE_WORDS = 8 };
+enum {
+    LB_MORE_EXPIRED = 0,           /* of what is shed */
+    LB_MORE_EARLIER_DELIVERED = 2, /* of earlier boots, from the spool: in no other book of this one */
+    LB_MORE_EARLIER_LOST = 4,
+    LB_MORE_WORDS = 8
+};
 
 /*
  * What was sent, by the slow side: bytes on the wire in the day and in the month that it is, in all (row

@@ -37,6 +37,8 @@ static struct {
     unsigned losses;
 } it;
 
+static const struct lb_backlog_origin plain;
+
 static void on_lost(void *ctx, unsigned lane, uint64_t first_n, uint64_t last_n, uint64_t lines,
                     uint64_t bytes, uint64_t first_ns, uint64_t last_ns)
 {
@@ -137,7 +139,7 @@ static struct lb_segment_view segment(unsigned lane, uint64_t first_n, unsigned 
 static uint32_t put(unsigned lane, uint64_t first_n, unsigned records, size_t bytes, uint64_t boot_ns)
 {
     struct lb_segment_view view = segment(lane, first_n, records, bytes, boot_ns);
-    int64_t row = lb_backlog_put(&it.backlog, &view, false);
+    int64_t row = lb_backlog_put(&it.backlog, &view, &plain);
 
     assert_true(row >= 0);
     return (uint32_t)row;
@@ -204,6 +206,28 @@ static void the_oldest_is_found_by_lane_and_of_all(void **state)
     assert_int_equal(it.backlog.sum.first_ns, 8500000000);
 }
 
+static void segments_of_earlier_boots_are_older_than_any_of_this_one(void **state)
+{
+    const struct lb_backlog_origin late = { .is_spooled = true, .wall_ns = 1795000000000000000, .trust = 1 },
+                                   early = { .is_spooled = true, .wall_ns = 1790000000000000000, .trust = 3 };
+    struct lb_segment_view view;
+    uint32_t own = put(LB_LANE_ROUTINE, 10, 5, 500, 1000);
+    int64_t of_late, of_early;
+
+    (void)state;
+    view = segment(LB_LANE_ROUTINE, 1, 5, 500, 9000000000);
+    of_late = lb_backlog_put(&it.backlog, &view, &late);
+    of_early = lb_backlog_put(&it.backlog, &view, &early);
+    publish();
+    restart(BYTES);
+    assert_int_equal(lb_backlog_oldest(&it.backlog, LB_LANE_COUNT, NULL, NULL), of_early);
+    lb_backlog_pass(&it.backlog, (uint32_t)of_early, UINT64_MAX, 0, 0);
+    assert_int_equal(lb_backlog_oldest(&it.backlog, LB_LANE_COUNT, NULL, NULL), of_late);
+    assert_int_equal(lb_backlog_word(&it.backlog, (uint32_t)of_late, LB_ROW_TRUST), 1);
+    lb_backlog_pass(&it.backlog, (uint32_t)of_late, UINT64_MAX, 0, 0);
+    assert_int_equal(lb_backlog_oldest(&it.backlog, LB_LANE_COUNT, NULL, NULL), own);
+}
+
 static void a_segment_is_worked_off_in_parts_and_what_is_left_is_known_after_a_kill(void **state)
 {
     uint32_t row = put(LB_LANE_ROUTINE, 10, 5, 5000, 1000000000);
@@ -233,13 +257,13 @@ static void what_is_freed_is_not_used_again_before_that_is_published(void **stat
     publish();
     lb_backlog_pass(&it.backlog, row, 2, 1, 200000);
     view = segment(LB_LANE_ROUTINE, 2, 1, 200000, 1000000000);
-    assert_int_equal(lb_backlog_put(&it.backlog, &view, false), -ENOSPC);
+    assert_int_equal(lb_backlog_put(&it.backlog, &view, &plain), -ENOSPC);
     restart(BYTES); /* killed: it is there as it was */
     assert_whole(row, 1);
     lb_backlog_pass(&it.backlog, row, 2, 1, 200000);
     publish();
     view = segment(LB_LANE_ROUTINE, 2, 1, 200000, 1000000000);
-    assert_true(lb_backlog_put(&it.backlog, &view, false) >= 0);
+    assert_true(lb_backlog_put(&it.backlog, &view, &plain) >= 0);
 }
 
 static void a_segment_that_fits_in_no_stretch_lies_in_several(void **state)
@@ -272,7 +296,7 @@ static void rows_run_out_before_blocks_where_segments_are_tiny(void **state)
     for (;; count++) {
         struct lb_segment_view view = segment(LB_LANE_URGENT, 1 + count, 1, 20, 1000000000);
 
-        if (lb_backlog_put(&it.backlog, &view, false) < 0)
+        if (lb_backlog_put(&it.backlog, &view, &plain) < 0)
             break;
         publish();
     }
@@ -293,7 +317,7 @@ static void at_random_everything_published_is_whole_after_each_kill(void **state
     (void)state;
     for (unsigned round = 0; round < 1500; round++) {
         struct lb_segment_view view = segment(LB_LANE_ROUTINE, n, 1, 1 + random_below(60000), 1000000000 * n);
-        int64_t row = lb_backlog_put(&it.backlog, &view, false);
+        int64_t row = lb_backlog_put(&it.backlog, &view, &plain);
 
         if (row >= 0 && count < KEPT) {
             kept[count].row = (uint32_t)row;
@@ -395,6 +419,7 @@ int main(void)
         TEST(a_segment_that_was_published_is_there_after_a_kill),
         TEST(one_that_was_not_published_is_not),
         TEST(the_oldest_is_found_by_lane_and_of_all),
+        TEST(segments_of_earlier_boots_are_older_than_any_of_this_one),
         TEST(a_segment_is_worked_off_in_parts_and_what_is_left_is_known_after_a_kill),
         TEST(what_is_freed_is_not_used_again_before_that_is_published),
         TEST(a_segment_that_fits_in_no_stretch_lies_in_several),
