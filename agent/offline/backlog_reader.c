@@ -40,7 +40,7 @@ static int list_rows(struct lb_backlog_reader *reader)
         uint64_t state = word_of(reader, row, LB_ROW_STATE);
         unsigned lane = state >> LB_ROW_LANE_SHIFT & 0xff;
 
-        if (state == 0 || lane >= LB_LANE_COUNT)
+        if ((state & LB_ROW_KIND_MASK) != LB_ROW_HERE || lane >= LB_LANE_COUNT)
             continue;
         reader->row[reader->count++] =
             (struct lb_backlog_row) { .ring_id = word_of(reader, row, LB_ROW_RING),
@@ -165,7 +165,7 @@ static bool load(struct lb_backlog_reader *reader, struct lb_backlog_cursor *cur
         uint64_t len = copy_out(reader, row->row, SEGMENT_MAX);
         struct lb_segment_view view;
         bool is_it = len > 0 && word_of(reader, row->row, LB_ROW_SEQ) == row->seq &&
-                     word_of(reader, row->row, LB_ROW_STATE) != 0 &&
+                     (word_of(reader, row->row, LB_ROW_STATE) & LB_ROW_KIND_MASK) == LB_ROW_HERE &&
                      lb_segment_look_at_head(reader->packed, len, &view) == 0;
 
         if (is_it && !may_hold(reader, &view)) {

@@ -312,7 +312,7 @@ static bool take_in_hand(struct lb_mover *mover, uint32_t row)
 static void give_up(struct lb_mover *mover, uint32_t row)
 {
     if (lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_SPOOLED_BIT) {
-        lb_backlog_pass(mover->backlog, row, UINT64_MAX, 0, 0); /* it is not lost: the spool has it */
+        lb_backlog_forget(mover->backlog, row); /* it is not lost: the spool has it */
         lb_release_publish(mover->shipper);
         return;
     }
@@ -402,7 +402,7 @@ static bool put_all(struct lb_mover *mover)
         if (row[i] >= 0)
             continue;
         while (i-- > 0) /* nobody has seen them */
-            lb_backlog_pass(mover->backlog, (uint32_t)row[i], UINT64_MAX, 0, 0);
+            lb_backlog_forget(mover->backlog, (uint32_t)row[i]);
         return false;
     }
     return true;
@@ -413,7 +413,7 @@ static void drop_extended(struct lb_mover *mover)
 {
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
         if (mover->extended[lane] != LB_BACKLOG_NONE)
-            lb_backlog_pass(mover->backlog, mover->extended[lane], UINT64_MAX, 0, 0);
+            lb_backlog_forget(mover->backlog, mover->extended[lane]);
 }
 
 static bool store(struct lb_mover *mover)

@@ -33,7 +33,12 @@ static void set(struct lb_backlog *backlog, uint32_t row, unsigned word, uint64_
 
 bool lb_backlog_is_valid(const struct lb_backlog *backlog, uint32_t row)
 {
-    return lb_backlog_word(backlog, row, LB_ROW_STATE) != 0;
+    return (lb_backlog_word(backlog, row, LB_ROW_STATE) & LB_ROW_KIND_MASK) == LB_ROW_HERE;
+}
+
+bool lb_backlog_is_final(const struct lb_backlog *backlog, uint32_t row)
+{
+    return (lb_backlog_word(backlog, row, LB_ROW_STATE) & LB_ROW_KIND_MASK) == LB_ROW_FINAL;
 }
 
 unsigned lb_backlog_lane(const struct lb_backlog *backlog, uint32_t row)
@@ -99,7 +104,7 @@ static void let_go(struct lb_backlog *backlog)
     for (uint32_t i = 0; i < backlog->leaving_count; i++) {
         uint32_t row = backlog->leaving[i];
 
-        if (lb_load(&backlog->row[row * LB_ROW_WORDS + LB_ROW_STATE]) != 0) {
+        if ((lb_load(&backlog->row[row * LB_ROW_WORDS + LB_ROW_STATE]) & LB_ROW_KIND_MASK) == LB_ROW_HERE) {
             backlog->leaving[left++] = row;
             continue;
         }
@@ -181,7 +186,7 @@ static uint32_t free_row(const struct lb_backlog *backlog)
 {
     for (uint32_t row = 0; row < backlog->rows; row++)
         if (lb_load(&backlog->row[row * LB_ROW_WORDS + LB_ROW_STATE]) == 0 &&
-            !lb_backlog_is_valid(backlog, row))
+            lb_backlog_word(backlog, row, LB_ROW_STATE) == 0)
             return row;
     return LB_BACKLOG_NONE;
 }
@@ -230,8 +235,9 @@ static void set_row(struct lb_backlog *backlog, uint32_t row, const struct lb_se
         set(backlog, row, LB_ROW_EXTENT + i,
             i < extents ? (uint64_t)stretch[i].at << 32 | stretch[i].blocks : 0);
     set(backlog, row, LB_ROW_STATE,
-        1 | (uint64_t)head->lane << LB_ROW_LANE_SHIFT | (origin->is_kept ? LB_ROW_KEPT_BIT : 0) |
-            (origin->is_spooled ? LB_ROW_SPOOLED_BIT : 0) | (uint64_t)extents << LB_ROW_EXTENTS_SHIFT);
+        LB_ROW_HERE | (uint64_t)head->lane << LB_ROW_LANE_SHIFT | (origin->is_kept ? LB_ROW_KEPT_BIT : 0) |
+            (origin->is_spooled ? LB_ROW_SPOOLED_BIT : 0) | (origin->has_persist ? LB_ROW_PERSIST_BIT : 0) |
+            (uint64_t)extents << LB_ROW_EXTENTS_SHIFT);
 }
 
 int64_t lb_backlog_put(struct lb_backlog *backlog, const struct lb_segment_view *segment,
@@ -314,6 +320,24 @@ uint32_t lb_backlog_oldest(const struct lb_backlog *backlog, unsigned lane,
     return found;
 }
 
+static void leave(struct lb_backlog *backlog, uint32_t row, uint64_t state)
+{
+    count(backlog, row, -1);
+    set(backlog, row, LB_ROW_STATE, state);
+    backlog->leaving[backlog->leaving_count++] = row;
+    find_oldest(backlog);
+}
+
+void lb_backlog_forget(struct lb_backlog *backlog, uint32_t row)
+{
+    leave(backlog, row, 0);
+}
+
+void lb_backlog_bury(struct lb_backlog *backlog, uint32_t row)
+{
+    set(backlog, row, LB_ROW_STATE, 0);
+}
+
 void lb_backlog_pass(struct lb_backlog *backlog, uint32_t row, uint64_t next_n, uint64_t lines,
                      uint64_t bytes)
 {
@@ -321,10 +345,10 @@ void lb_backlog_pass(struct lb_backlog *backlog, uint32_t row, uint64_t next_n, 
              had_bytes = lb_backlog_word(backlog, row, LB_ROW_BYTES);
 
     if (next_n > lb_backlog_word(backlog, row, LB_ROW_LAST_N)) {
-        count(backlog, row, -1);
-        set(backlog, row, LB_ROW_STATE, 0);
-        backlog->leaving[backlog->leaving_count++] = row;
-        find_oldest(backlog);
+        uint64_t state = lb_backlog_word(backlog, row, LB_ROW_STATE);
+
+        leave(backlog, row,
+              state & LB_ROW_SPOOLED_BIT ? (state & ~(uint64_t)LB_ROW_KIND_MASK) | LB_ROW_FINAL : 0);
         return;
     }
     lines = lines < had_lines ? lines : had_lines;

@@ -49,17 +49,25 @@ enum {
     LB_ROW_WORDS = LB_ROW_EXTENT + LB_BACKLOG_EXTENTS
 };
 
-/* The state of a row that is not free: 1, and */
+/*
+ * The state of a row that is not free: LB_ROW_HERE and what follows; or, of a
+ * segment that lay in the spool as well, LB_ROW_FINAL: its records are final,
+ * and the row tells so until the spool has let go of it, too.
+ */
 enum {
+    LB_ROW_HERE = 1,
+    LB_ROW_FINAL = 2,
+    LB_ROW_KIND_MASK = 0xff,
     LB_ROW_LANE_SHIFT = 8,
     LB_ROW_KEPT_BIT = 1 << 16,    /* it may not be given up */
-    LB_ROW_SPOOLED_BIT = 1 << 17, /* it lies in the spool as well, until it is final */
+    LB_ROW_SPOOLED_BIT = 1 << 17, /* it lies in the spool as well */
+    LB_ROW_PERSIST_BIT = 1 << 18, /* it has records that are not to be lost in a power cut */
     LB_ROW_EXTENTS_SHIFT = 24
 };
 
 /* What a segment's own head does not tell. */
 struct lb_backlog_origin {
-    bool is_kept, is_spooled;
+    bool is_kept, is_spooled, has_persist;
     uint64_t wall_ns; /* 0: of this boot */
     unsigned trust;
 };
@@ -184,6 +192,21 @@ uint32_t lb_backlog_oldest(const struct lb_backlog *backlog, unsigned lane,
  */
 void lb_backlog_pass(struct lb_backlog *backlog, uint32_t row, uint64_t next_n, uint64_t lines,
                      uint64_t bytes);
+
+/*
+ * Take a segment out as if it had not been there, with the next publish: it
+ * lies in the spool, and is not final.
+ *   calls        slow side; needs room for LB_ROW_WORDS words in the commit
+ */
+void lb_backlog_forget(struct lb_backlog *backlog, uint32_t row);
+
+/*
+ * A row that only tells that its segment is final: is it one, and free it with
+ * the next publish, for the spool has let go of the segment.
+ *   calls        slow side
+ */
+bool lb_backlog_is_final(const struct lb_backlog *backlog, uint32_t row);
+void lb_backlog_bury(struct lb_backlog *backlog, uint32_t row);
 
 /*
  * Bytes that are free, in whole blocks.
