@@ -22,12 +22,12 @@ WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -W
 LB_CFLAGS   = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -DLB_VERSION='"$(VERSION)"' $(WARN) -pthread \
               -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong -fPIE
 LB_LDFLAGS  = -pie -Wl,--gc-sections,--as-needed,-z,relro,-z,now -pthread
-AGENT_LIBS  = -lcurl -lzstd -lz -linih -lpcre2-8
+AGENT_LIBS  = -lcurl -lzstd -lz -linih -lpcre2-8 -lsqlite3
 
 COMMON_SRC  := $(sort $(wildcard common/*.c))
 CLI_SRC     := $(sort $(wildcard agent/cli/*.c))
 ROOM_SRC    := $(sort $(wildcard agent/capture/*.c agent/shape/*.c agent/store/*.c agent/ship/*.c \
-                 agent/ship/sinks/*.c agent/control/*.c agent/offline/*.c))
+                 agent/ship/sinks/*.c agent/wear/*.c agent/control/*.c agent/offline/*.c))
 UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
 TESTLIB_SRC := $(sort $(wildcard tests/unit/lib_*.c))
 UNIT_BIN    := $(UNIT_SRC:tests/unit/%.c=$(B)/tests/%)

@@ -16,9 +16,10 @@
  * by pointer, freed when the last of them has moved on to the next one.
  *
  * Durations are milliseconds, sizes bytes, rates per second unless the name
- * says otherwise. LB_OFF is what `off` reads as.
+ * says otherwise. LB_OFF is what `off` reads as, LB_AUTO what `auto` does.
  */
 #define LB_OFF             UINT64_MAX
+#define LB_AUTO            (UINT64_MAX - 1)
 #define LB_SINKS_MAX       1 /* until routing exists exactly one [sink] is allowed (design.md, ship) */
 #define LB_SERVICES_MAX    256
 #define LB_INPUTS_MAX      15 /* each keeps its place in a row of the state file, whose last row is taken */
@@ -176,6 +177,20 @@ struct lb_config {
     /* [network] */
     struct lb_quota quota;
     uint64_t link_bytes_per_day; /* LB_OFF: no limit */
+    /* [spool] */
+    bool has_spool;
+    char *spool_path;
+    uint64_t spool_max_bytes;
+    uint64_t spool_free_floor_percent;
+    uint64_t spool_wear_budget_bytes_per_day; /* 0: nothing is spooled; LB_AUTO: by [wear] */
+    uint64_t spool_stop_budget_bytes;         /* what a stop of the system may write beyond it; 0: nothing */
+    int spool_persist;                        /* records of this level and worse are copied; -1: off */
+    uint64_t spool_persist_after_ms;
+    uint64_t spool_persist_interval_ms; /* 0: no pause */
+    bool spool_routine;
+    /* [wear] */
+    uint64_t wear_endurance_bytes; /* LB_AUTO: by the card's capacity */
+    uint64_t wear_life_ms;
     /* [heartbeat] */
     uint64_t heartbeat_ms; /* 0: off */
     /* [metrics] */

@@ -261,6 +261,20 @@ static void check_metrics(struct lb_loader *loader)
         lb_config_fault(loader->faults, &at, "listen %s", why);
 }
 
+/* What lies in RAM is not there after a power cut, which is what a spool is for. */
+static void check_spool(struct lb_loader *loader)
+{
+    const struct lb_config *config = loader->config;
+    size_t len = strlen(config->runtime_dir);
+    struct lb_origin at =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_SPOOL], LB_SECTION_SPOOL, "path");
+
+    if (config->has_spool && strncmp(config->spool_path, config->runtime_dir, len) == 0 &&
+        config->spool_path[len] == '/')
+        lb_config_fault(loader->faults, &at,
+                        "path is below runtime_dir, and what lies there goes with a reboot");
+}
+
 int lb_config_complete(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
@@ -287,6 +301,7 @@ int lb_config_complete(struct lb_loader *loader)
     if (loader->refused_count > 0)
         return 0;
     check_room(loader);
+    check_spool(loader);
     check_metrics(loader);
     if (sink)
         check_sink(loader);

@@ -48,6 +48,7 @@ static void add_limits(const struct lb_key *key, char *text, size_t size)
     const char *parts[] = {
         is_ranged ? lb_key_print_range(key, range, sizeof range) : NULL,
         key->off_means,
+        key->auto_means,
         key->reload == LB_RELOAD_RESTART ? "from the next start on" : NULL,
     };
     size_t used = strlen(text);
@@ -57,7 +58,10 @@ static void add_limits(const struct lb_key *key, char *text, size_t size)
         if (!parts[i])
             continue;
         used += (size_t)snprintf(text + used, size - used, "%s%s%s", before,
-                                 parts[i] == key->off_means ? "off: " : "", parts[i]);
+                                 parts[i] == key->off_means    ? "off: "
+                                 : parts[i] == key->auto_means ? "auto: "
+                                                               : "",
+                                 parts[i]);
         before = "; ";
     }
     if (before[0] == ';' && used < size)

@@ -49,6 +49,8 @@ static void print_amount(const struct lb_key *key, uint64_t amount, char *buf, s
         snprintf(buf, size, "%s/day", lb_units_print_size(amount, number, sizeof number));
     else if (key->type == LB_KEY_SHARE)
         snprintf(buf, size, "1/%" PRIu64, amount);
+    else if (key->type == LB_KEY_PERCENT)
+        snprintf(buf, size, "%" PRIu64 "%%", amount);
     else
         snprintf(buf, size, "%" PRIu64, amount);
 }
@@ -78,6 +80,7 @@ char *lb_key_print_range(const struct lb_key *key, char *buf, size_t size)
     case LB_KEY_DURATION:
     case LB_KEY_RATE:
     case LB_KEY_SHARE:
+    case LB_KEY_PERCENT:
     case LB_KEY_QUOTA:
         print_amount(key, key->min, low, sizeof low);
         print_amount(key, key->max, high, sizeof high);
@@ -131,6 +134,8 @@ static const char *form_of(const struct lb_key *key)
         return "a rate, like 200/s, 20/min or 50M/day";
     case LB_KEY_SHARE:
         return "a share, like 1/100";
+    case LB_KEY_PERCENT:
+        return "a percentage, like 10%";
     default:
         return "a whole number";
     }
@@ -146,15 +151,21 @@ static int store_amount(const struct lb_key *key, const char *text, void *field,
         store_unsigned(key, field, key->off_value);
         return 0;
     }
+    if (strcmp(text, "auto") == 0 && key->auto_means) {
+        store_unsigned(key, field, LB_AUTO);
+        return 0;
+    }
     if (strcmp(text, "off") == 0 && key->off_never)
         return complain(why, size, "%s cannot be off: %s", key->name, key->off_never);
     rc = key->type == LB_KEY_SIZE       ? lb_units_size(text, &value)
          : key->type == LB_KEY_DURATION ? lb_units_duration(text, &value)
          : key->type == LB_KEY_RATE     ? lb_units_rate(text, &value)
          : key->type == LB_KEY_SHARE    ? lb_units_share(text, &value)
+         : key->type == LB_KEY_PERCENT  ? lb_units_percent(text, &value)
                                         : lb_units_number(text, &value);
     if (rc == -EINVAL)
-        return complain(why, size, "%s must be %s", key->name, form_of(key));
+        return complain(why, size, "%s must be %s%s", key->name, form_of(key),
+                        key->auto_means ? ", or auto" : "");
     if (rc != 0 || value < key->min || value > key->max)
         return complain(why, size, "%s is out of range: %s", key->name,
                         lb_key_print_range(key, range, sizeof range));

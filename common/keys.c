@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The key table. In: a section and a name. Out: the row, or what may have been
- * meant. Always true: every default is a value that the row itself accepts
- * (tests/unit/test_config.c walks the table).
+ * The key table. In: nothing. Out: its rows. Always true: every default is a
+ * value that the row itself accepts (tests/unit/test_config.c walks the table).
  */
 #include "common/keys.h"
 
@@ -16,6 +15,7 @@
 #define SECOND_MS 1000ull
 #define HOUR_MS   (3600 * SECOND_MS)
 #define RATE_MAX  (1024 * MIB * 86400) /* a day */
+#define DAY_MS    (24 * HOUR_MS)
 
 /* A unix socket's path has room for 107 bytes, and the longest name of ours in it is /control.sock. */
 #define RUNTIME_DIR_MAX (107 - 13)
@@ -246,6 +246,53 @@ static const struct lb_key keys[] = {
       .min = KIB * 86400, .max = RATE_MAX, .off_means = "no limit", .off_value = LB_OFF,
       .help = "Bytes a second on the link, all sinks together: 64K/s. Bodies are made small enough for it." },
 
+    { KEY(SPOOL, "spool", "enabled"), LB_KEY_BOOL, FIELD(lb_config, has_spool), .dflt = "yes",
+      .reload = LB_RELOAD_RESTART,
+      .help =
+          "Keep on the card what RAM cannot hold while the sink is away. Nothing is written before that." },
+    { KEY(SPOOL, "spool", "path"), LB_KEY_PATH, FIELD(lb_config, spool_path),
+      .dflt = "/var/lib/logboom/spool.db", .reload = LB_RELOAD_RESTART,
+      .help = "The file, a database of SQLite; made when there is something to write. Its directory must be "
+              "there." },
+    { KEY(SPOOL, "spool", "size"), LB_KEY_SIZE, FIELD(lb_config, spool_max_bytes), .dflt = "64M",
+      .min = 2 * MIB, .max = 16384 * MIB, .reload = LB_RELOAD_RESTART,
+      .off_never = "a card has an end; enabled = no turns the spool off", .help = "It grows no larger." },
+    { KEY(SPOOL, "spool", "free_floor"), LB_KEY_PERCENT, FIELD(lb_config, spool_free_floor_percent),
+      .dflt = "10%", .max = 90, .off_means = "the file system may be filled", .off_value = 0,
+      .help = "Nor does it where less than this of its file system would be left free." },
+    { KEY(SPOOL, "spool", "wear_budget"), LB_KEY_RATE, FIELD(lb_config, spool_wear_budget_bytes_per_day),
+      .dflt = "20M/day", .min = MIB, .max = 4096 * MIB, .off_means = "nothing is spooled", .off_value = 0,
+      .auto_means = "a twentieth of what the card can take in its life, by [wear]",
+      .help =
+          "The most that the spool writes to the card, counted as the card does, with all that SQLite and "
+          "the file system add. What is not used of a day is there on the next." },
+    { KEY(SPOOL, "spool", "stop_budget"), LB_KEY_SIZE, FIELD(lb_config, spool_stop_budget_bytes),
+      .dflt = "4M", .max = 256 * MIB, .off_means = "nothing beyond wear_budget", .off_value = 0,
+      .help = "What may be written beyond that when the system goes down, since RAM is lost then." },
+    { KEY(SPOOL, "spool", "persist"), LB_KEY_LEVEL, FIELD(lb_config, spool_persist), .dflt = "critical",
+      .off_means = "nothing is copied", .off_value = LB_OFF,
+      .help =
+          "Records of this level and worse, and a service's bad end, are copied to the card where the sink "
+          "has not taken them in time: a power cut does not lose them." },
+    { KEY(SPOOL, "spool", "persist_after"), LB_KEY_DURATION, FIELD(lb_config, spool_persist_after_ms),
+      .dflt = "10s", .max = HOUR_MS, .off_never = "persist = off copies nothing; 0s does not wait",
+      .help = "In time is within this." },
+    { KEY(SPOOL, "spool", "persist_interval"), LB_KEY_DURATION, FIELD(lb_config, spool_persist_interval_ms),
+      .dflt = "30s", .max = DAY_MS, .off_means = "no pause", .off_value = 0,
+      .help = "The least time between two such copies. Each costs the card 50K, however small it is." },
+    { KEY(SPOOL, "spool", "routine"), LB_KEY_BOOL, FIELD(lb_config, spool_routine), .dflt = "no",
+      .help =
+          "Spool routine records, too (see urgent in [ring]); else what RAM cannot hold of them is given up, "
+          "and told in a receipt." },
+
+    { KEY(WEAR, "wear", "endurance"), LB_KEY_SIZE, FIELD(lb_config, wear_endurance_bytes), .dflt = "auto",
+      .min = 1024 * MIB, .max = 1024 * 1024 * 1024 * MIB, .off_never = "every card wears out",
+      .auto_means = "250 times its capacity, for a card of unknown make",
+      .help = "Bytes that may be written to the card in its life, as its maker says it: 30T." },
+    { KEY(WEAR, "wear", "life"), LB_KEY_DURATION, FIELD(lb_config, wear_life_ms), .dflt = "5y",
+      .min = 30 * DAY_MS, .max = 100 * 365 * DAY_MS, .off_never = "what the card can take is spread over it",
+      .help = "How long the card is to last." },
+
     { KEY(HEARTBEAT, "heartbeat", "interval"), LB_KEY_DURATION, FIELD(lb_config, heartbeat_ms), .dflt = "5m",
       .min = SECOND_MS, .max = 24 * HOUR_MS, .off_means = "no heartbeat", .off_value = 0,
       .help =
@@ -384,6 +431,9 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
     [LB_SECTION_HELD] = { "held", NULL, false, "The flight recorder: what was not sent, for a while." },
     [LB_SECTION_BACKLOG] = { "backlog", NULL, false, "What waits in RAM while the sink is away." },
     [LB_SECTION_NETWORK] = { "network", NULL, false, "What the link may carry." },
+    [LB_SECTION_SPOOL] = { "spool", NULL, false,
+                           "The last resort while the sink is away: a file on the card, under a budget." },
+    [LB_SECTION_WEAR] = { "wear", NULL, false, "What the card can take." },
     [LB_SECTION_HEARTBEAT] = { "heartbeat", NULL, false, "A sign of life." },
     [LB_SECTION_RING] = { "ring", NULL, false,
                           "The queue between the apps and the sink: a file in RAM, which "
@@ -402,8 +452,7 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
 };
 /* clang-format on */
 
-#define KEY_COUNT  (sizeof keys / sizeof keys[0])
-#define NAME_BOUND 32 /* longer names are not compared, nor repeated in full */
+#define KEY_COUNT (sizeof keys / sizeof keys[0])
 
 const struct lb_key *lb_keys(size_t *ret_count)
 {
@@ -419,95 +468,4 @@ const struct lb_key_section_info *lb_key_section_info(enum lb_key_section sectio
 bool lb_key_is_in(const struct lb_key *key, enum lb_key_section section)
 {
     return key->section == section || (section == LB_SECTION_SERVICE && key->is_per_service);
-}
-
-const struct lb_key *lb_key_find(enum lb_key_section section, const char *name)
-{
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        if (lb_key_is_in(&keys[i], section) &&
-            (strcmp(keys[i].name, name) == 0 || lb_key_rule_name(&keys[i], name)))
-            return &keys[i];
-    return NULL;
-}
-
-const char *lb_key_rule_name(const struct lb_key *key, const char *text)
-{
-    size_t kind_len = key->type == LB_KEY_RULES ? strcspn(key->name, " ") : 0;
-
-    if (kind_len == 0 || strncmp(key->name, text, kind_len) != 0 || text[kind_len] != ' ')
-        return NULL;
-    return text + kind_len + strspn(text + kind_len, " \t");
-}
-
-/* Letters to insert, delete or change to make one of the other; NAME_BOUND where a name is that long. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[NAME_BOUND + 1];
-    size_t a_len = strlen(a), b_len = strlen(b);
-
-    if (a_len >= NAME_BOUND || b_len >= NAME_BOUND)
-        return NAME_BOUND;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-        }
-    }
-    return row[b_len];
-}
-
-/* A short name may be two letters away from anything: at least half of it must be right. */
-static bool is_near(const char *name, const char *known, size_t *best)
-{
-    size_t apart = distance(name, known);
-
-    if (apart > 2 || apart >= *best || 2 * apart > strlen(known))
-        return false;
-    *best = apart;
-    return true;
-}
-
-void lb_key_explain_unknown(enum lb_key_section section, const char *name, char *why, size_t size)
-{
-    const struct lb_key *elsewhere = NULL, *nearest = NULL;
-    const char *here = sections[section].name;
-    size_t best = NAME_BOUND;
-
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        if (!elsewhere && strcmp(keys[i].name, name) == 0)
-            elsewhere = &keys[i];
-        if (lb_key_is_in(&keys[i], section) && is_near(name, keys[i].name, &best))
-            nearest = &keys[i];
-    }
-    if (elsewhere)
-        snprintf(why, size, "unknown key \"%s\" in [%s]: it belongs in [%s%s]", name, here,
-                 sections[elsewhere->section].name, sections[elsewhere->section].sample_name ? " NAME" : "");
-    else if (nearest)
-        snprintf(why, size, "unknown key \"%s\" in [%s]: is %s meant?", name, here, nearest->name);
-    else
-        snprintf(why, size, "unknown key \"%.*s%s\" in [%s]", NAME_BOUND, name,
-                 strlen(name) > NAME_BOUND ? "..." : "", here);
-}
-
-void lb_key_explain_unknown_section(const char *kind, char *why, size_t size)
-{
-    const char *nearest = NULL;
-    size_t best = NAME_BOUND;
-
-    for (size_t i = 0; i < LB_SECTION_COUNT; i++)
-        if (is_near(kind, sections[i].name, &best))
-            nearest = sections[i].name;
-    if (nearest)
-        snprintf(why, size, "unknown section [%s]: is [%s] meant?", kind, nearest);
-    else
-        snprintf(why, size, "unknown section [%.*s%s]", NAME_BOUND, kind,
-                 strlen(kind) > NAME_BOUND ? "..." : "");
 }

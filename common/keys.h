@@ -21,6 +21,8 @@ enum lb_key_section {
     LB_SECTION_HELD,
     LB_SECTION_BACKLOG,
     LB_SECTION_NETWORK,
+    LB_SECTION_SPOOL,
+    LB_SECTION_WEAR,
     LB_SECTION_HEARTBEAT,
     LB_SECTION_METRICS,
     LB_SECTION_SERVICE, /* [service NAME]; takes the rows of its own and those with is_per_service */
@@ -35,6 +37,7 @@ enum lb_key_type {
     LB_KEY_SIZE,       /* uint64_t, bytes */
     LB_KEY_DURATION,   /* uint64_t, milliseconds */
     LB_KEY_RATE,       /* uint64_t, units a day: 200/s, 20/min, 50M/day */
+    LB_KEY_PERCENT,    /* uint64_t, the N of N% */
     LB_KEY_SHARE,      /* uint64_t, the N of 1/N */
     LB_KEY_QUOTA,      /* struct lb_quota: 50M/day, 500M/month */
     LB_KEY_BOOL,       /* bool */
@@ -74,8 +77,9 @@ struct lb_key {
     bool is_required;
     const char *off_means; /* what `off` brings about, or NULL: it is refused */
     uint64_t off_value;
-    const char *off_never; /* why `off` is refused, where a reader may expect it */
-    const char *sink_type; /* the only type of [sink], or of [input], that looks at it; NULL: all */
+    const char *off_never;  /* why `off` is refused, where a reader may expect it */
+    const char *auto_means; /* how `auto` finds a value, or NULL: it is refused; it reads as LB_AUTO */
+    const char *sink_type;  /* the only type of [sink], or of [input], that looks at it; NULL: all */
     const char *help;
 };
 

@@ -145,6 +145,18 @@ int lb_units_share(const char *text, uint64_t *ret_share)
     return strncmp(text, "1/", 2) == 0 ? lb_units_number(text + 2, ret_share) : -EINVAL;
 }
 
+int lb_units_percent(const char *text, uint64_t *ret_percent)
+{
+    uint64_t number;
+    const char *rest;
+    int rc = read_digits(text, &number, &rest);
+
+    if (rc != 0 || strcmp(rest, "%") != 0)
+        return rc ? rc : -EINVAL;
+    *ret_percent = number;
+    return 0;
+}
+
 int lb_units_bool(const char *text, bool *ret_value)
 {
     bool is_yes = strcmp(text, "yes") == 0;

@@ -29,6 +29,8 @@ int lb_units_rate(const char *text, uint64_t *ret_per_day);
 int lb_units_quota(const char *text, struct lb_quota *ret_quota);
 /* "1/100" gives 100. */
 int lb_units_share(const char *text, uint64_t *ret_share);
+/* "10%" gives 10. */
+int lb_units_percent(const char *text, uint64_t *ret_percent);
 /* "yes" or "no". */
 int lb_units_bool(const char *text, bool *ret_value);
 

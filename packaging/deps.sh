@@ -10,9 +10,10 @@ set -euo pipefail
 
 group() {
     case $1 in
-    build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev libpcre2-dev ;;
+    build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev libpcre2-dev \
+        libsqlite3-dev ;;
     check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-zstandard openssl valgrind \
-        e2fsprogs util-linux curl iproute2 nginx strace \
+        e2fsprogs util-linux qemu-system-common curl iproute2 nginx strace \
         tmux prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog ;;
     demo) echo python3 python3-zstandard ;;
     lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
@@ -35,7 +36,7 @@ missing_packages() {
 missing_headers() {
     local cc=$1 row
     for row in curl/curl.h:libcurl4-openssl-dev zstd.h:libzstd-dev zlib.h:zlib1g-dev ini.h:libinih-dev \
-        xxhash.h:libxxhash-dev pcre2.h:libpcre2-dev; do
+        xxhash.h:libxxhash-dev pcre2.h:libpcre2-dev sqlite3.h:libsqlite3-dev; do
         # $cc may carry options ("gcc -m32"), so it is split on purpose.
         # shellcheck disable=SC2086
         echo "#include <${row%%:*}>" | $cc ${CPPFLAGS:-} -DPCRE2_CODE_UNIT_WIDTH=8 -E -x c -o /dev/null - 2>/dev/null || echo "${row##*:}"

@@ -21,7 +21,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "agent/capture/flash.h"
+#include "common/ground.h"
 
 #define TAIL_BYTES  4096 /* in which the end of the last whole line is looked for */
 #define DIR_EVENTS  (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)

@@ -41,6 +41,18 @@ static void every_key_has_the_default_that_the_table_says(void **state)
     assert_int_equal(c->ring_bytes, 4 << 20);
     assert_true(c->ring_lock);
     assert_int_equal(c->ring_urgent, LB_LEVEL_WARNING);
+    assert_true(c->has_spool);
+    assert_string_equal(c->spool_path, "/var/lib/logboom/spool.db");
+    assert_int_equal(c->spool_max_bytes, 64 << 20);
+    assert_int_equal(c->spool_free_floor_percent, 10);
+    assert_int_equal(c->spool_wear_budget_bytes_per_day, 20 << 20);
+    assert_int_equal(c->spool_stop_budget_bytes, 4 << 20);
+    assert_int_equal(c->spool_persist, LB_LEVEL_CRITICAL);
+    assert_int_equal(c->spool_persist_after_ms, 10000);
+    assert_int_equal(c->spool_persist_interval_ms, 30000);
+    assert_false(c->spool_routine);
+    assert_true(c->wear_endurance_bytes == LB_AUTO);
+    assert_int_equal(c->wear_life_ms, 5ull * 365 * 86400 * 1000);
     assert_int_equal(c->service_count, 0);
     assert_string_equal(c->default_service.source, "python");
     assert_string_equal(c->default_service.name, "");

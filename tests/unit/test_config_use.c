@@ -86,6 +86,30 @@ static void the_hostname_of_an_unnamed_pi_draws_a_warning(void **state)
                            "DIR/main.ini:2: warning: hostname is raspberrypi, as on every device"));
 }
 
+static void a_spool_has_a_budget_or_none_and_does_not_lie_in_ram(void **state)
+{
+    const struct lb_config *c;
+
+    (void)state;
+    c = test_config_of("[spool]\nfree_floor = off\nwear_budget = auto\nstop_budget = off\npersist = off\n"
+                       "persist_interval = off\n[wear]\nendurance = 30T\n" TEST_SINK);
+    assert_int_equal(c->spool_free_floor_percent, 0);
+    assert_true(c->spool_wear_budget_bytes_per_day == LB_AUTO);
+    assert_int_equal(c->spool_stop_budget_bytes, 0);
+    assert_int_equal(c->spool_persist, -1);
+    assert_int_equal(c->spool_persist_interval_ms, 0);
+    assert_int_equal(c->wear_endurance_bytes, 30ull << 40);
+    c = test_config_of("[spool]\nwear_budget = off\n" TEST_SINK);
+    assert_int_equal(c->spool_wear_budget_bytes_per_day, 0);
+    test_refused("[spool]\nfree_floor = 91%", "free_floor is out of range: 0% to 90%");
+    test_refused("[spool]\nfree_floor = 10", "free_floor must be a percentage, like 10%");
+    test_refused("[spool]\nwear_budget = lots",
+                 "wear_budget must be a rate, like 200/s, 20/min or 50M/day, or auto");
+    test_refused("[spool]\nstop_budget = auto", "stop_budget must be a size, like 64K or 8M");
+    test_refused("[spool]\npath = /run/logboom/spool.db",
+                 "path is below runtime_dir, and what lies there goes with a reboot");
+}
+
 static void the_keys_that_wait_for_the_next_start_are_named(void **state)
 {
     const char *names[16];
@@ -273,6 +297,7 @@ int main(void)
         TEST(hostname_and_tags_expand_and_are_checked_afterwards),
         TEST(a_missing_or_empty_part_has_no_result),
         TEST(the_hostname_of_an_unnamed_pi_draws_a_warning),
+        TEST(a_spool_has_a_budget_or_none_and_does_not_lie_in_ram),
         TEST(the_keys_that_wait_for_the_next_start_are_named),
         TEST(the_secret_is_sought_in_three_places),
         TEST(a_run_needs_the_key_and_a_check_does_not),

@@ -91,6 +91,19 @@ static void a_duration_needs_its_unit_except_for_zero(void **state)
     assert_int_equal(ms, 77);
 }
 
+static void a_percentage_bears_its_sign(void **state)
+{
+    static const char *const wrong[] = { "", "10", "%", "10 %", "10%%", "1.5%", "-1%" };
+    uint64_t percent = 77;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(lb_units_percent(wrong[i], &percent), -EINVAL);
+    assert_int_equal(percent, 77);
+    assert_int_equal(lb_units_percent("10%", &percent), 0);
+    assert_int_equal(percent, 10);
+}
+
 static void a_bool_is_yes_or_no(void **state)
 {
     bool value = false;
@@ -148,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_number_is_decimal_digits_and_nothing_else),
         cmocka_unit_test(a_size_has_binary_units_in_four_spellings),
         cmocka_unit_test(a_duration_needs_its_unit_except_for_zero),
+        cmocka_unit_test(a_percentage_bears_its_sign),
         cmocka_unit_test(a_bool_is_yes_or_no),
         cmocka_unit_test(the_shortest_exact_form_is_printed_and_reads_back),
         cmocka_unit_test(a_size_for_people_has_one_decimal),

@@ -6,8 +6,9 @@
  * directory as the kernel does it; flash is found below every layer, and what cannot be told is not called
  * flash.
  */
-#include "agent/capture/flash.h"
+#include "common/ground.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -173,6 +174,51 @@ static void flash_is_found_below_dm_overlay_and_btrfs(void **state)
     assert_int_equal(look(0, 30, "/overnight").ground, LB_GROUND_OTHER);
 }
 
+static void the_file_system_that_takes_the_bytes_is_told_and_the_disk_they_wear(void **state)
+{
+    (void)state;
+    disk(179, "platform/soc/mmc0", "mmcblk0", '0', '0');
+    put("/sys/devices/virtual/block/dm-0/slaves/mmcblk0p1/x", "");
+    put("/sys/devices/virtual/block/dm-0/slaves/mmcblk0p1/dev", "179:1\n");
+    tie("/sys/dev/block/253:0", "/sys/devices/virtual/block/dm-0");
+    put("/proc/self/mountinfo",
+        "22 1 179:1 / / rw - ext4 /dev/root rw\n"
+        "23 22 253:0 / /home rw - f2fs /dev/dm-0 rw\n"
+        "24 22 0:50 / /over rw - overlay o rw,lowerdir=/l,upperdir=/tmp,workdir=/w\n"
+        "25 22 0:51 / /loose rw - overlay o rw,lowerdir=/l,upperdir=/tmp,volatile\n"
+        "26 22 0:52 / /blind rw - overlay o rw,lowerdir=/l,upperdir=/nowhere/to/be/seen\n"
+        "27 22 0:53 / /net rw - nfs4 server:/x rw\n");
+    assert_string_equal(look(179, 1, "/var/lib/x").type, "ext4");
+    assert_string_equal(look(179, 1, "/var/lib/x").disk, "mmcblk0");
+    assert_string_equal(look(253, 0, "/home/x").type, "f2fs");
+    assert_string_equal(look(253, 0, "/home/x").disk, "mmcblk0");
+    assert_string_equal(look(0, 50, "/over/x").type, "ext4");
+    assert_false(look(0, 50, "/over/x").leaves_out_syncs);
+    assert_true(look(0, 51, "/loose/x").leaves_out_syncs);
+    assert_string_equal(look(0, 52, "/blind/x").type, "overlay");
+    assert_string_equal(look(0, 53, "/net/x").type, "nfs4");
+    assert_string_equal(look(0, 53, "/net/x").disk, "");
+}
+
+static void a_disk_tells_its_capacity_and_what_was_written_to_it(void **state)
+{
+    uint64_t bytes = 77;
+
+    (void)state;
+    put("/sys/block/mmcblk0/size", "62333952\n");
+    put("/sys/block/mmcblk0/stat", "   1  2  3  4     5   6   2048  8 0 9 10 11 12 13 14 15 16\n");
+    put("/sys/block/odd/stat", "1 2 3\n");
+    assert_int_equal(lb_ground_capacity(root, "mmcblk0", &bytes), 0);
+    assert_int_equal(bytes, 62333952ull * 512);
+    assert_int_equal(lb_ground_written(root, "mmcblk0", &bytes), 0);
+    assert_int_equal(bytes, 1 << 20);
+    assert_int_equal(lb_ground_written(root, "odd", &bytes), -EINVAL);
+    assert_int_equal(lb_ground_written(root, "mmcblk1", &bytes), -ENOENT);
+    assert_int_equal(lb_ground_written(root, "", &bytes), -ENOENT);
+    assert_int_equal(lb_ground_written(root, "../mmcblk0", &bytes), -ENOENT);
+    assert_int_equal(bytes, 1 << 20);
+}
+
 static void memory_that_plays_a_disk_is_memory(void **state)
 {
     (void)state;
@@ -204,8 +250,12 @@ static void what_lies_on_tmpfs_is_in_ram_here_and_now(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_card_a_stick_and_a_solid_disk_are_flash), TEST(what_turns_and_what_cannot_be_told_is_no_flash),
-        TEST(flash_is_found_below_dm_overlay_and_btrfs), TEST(memory_that_plays_a_disk_is_memory),
+        TEST(a_card_a_stick_and_a_solid_disk_are_flash),
+        TEST(what_turns_and_what_cannot_be_told_is_no_flash),
+        TEST(flash_is_found_below_dm_overlay_and_btrfs),
+        TEST(the_file_system_that_takes_the_bytes_is_told_and_the_disk_they_wear),
+        TEST(a_disk_tells_its_capacity_and_what_was_written_to_it),
+        TEST(memory_that_plays_a_disk_is_memory),
         TEST(what_lies_on_tmpfs_is_in_ram_here_and_now),
     };
 

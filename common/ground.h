@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef LB_CAPTURE_FLASH_H
-#define LB_CAPTURE_FLASH_H
+#ifndef LB_COMMON_GROUND_H
+#define LB_COMMON_GROUND_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -14,10 +16,16 @@
 enum lb_ground { LB_GROUND_OTHER = 0, LB_GROUND_RAM, LB_GROUND_FLASH };
 
 #define LB_GROUND_NAME 96
+#define LB_GROUND_WORD 32
 
 struct lb_ground_view {
     enum lb_ground ground;
     char name[LB_GROUND_NAME]; /* "mmcblk0p2 (ext4)", for people; cut if longer */
+    char type[LB_GROUND_WORD]; /* of the file system, "ext4"; of an overlay that of its upper directory;
+                                  "overlay" where that is out of sight, "" where nothing can be told */
+    bool leaves_out_syncs;     /* an overlay mounted "volatile" */
+    char disk[LB_GROUND_WORD]; /* the whole disk below all layers, as /sys/block calls it; of several one
+                                  that is flash; "" where there is none */
 };
 
 /*
@@ -36,5 +44,15 @@ int lb_ground_of(int fd, const char *root, struct lb_ground_view *ret_view);
  *   calls     as above
  */
 void lb_ground_of_dev(dev_t dev, const char *path, const char *root, struct lb_ground_view *ret_view);
+
+/*
+ * What a disk holds, and what has been written to it since the machine started.
+ *   disk      as /sys/block calls it
+ *   ret_bytes of all writers; on a 32-bit kernel the counter begins anew at 2 TiB
+ *   returns   0 | -ENOENT no such disk | -EINVAL the kernel says something else there
+ *   calls     any thread: sysfs does not wait for the disk
+ */
+int lb_ground_capacity(const char *root, const char *disk, uint64_t *ret_bytes);
+int lb_ground_written(const char *root, const char *disk, uint64_t *ret_bytes);
 
 #endif

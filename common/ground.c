@@ -6,11 +6,12 @@
  *   st_dev ── block device ──▶ /sys/dev/block ──▶ partition of ─▶ disk ── dm, md ──▶ its parts, again
  *      └───── none (0:N) ────▶ mountinfo ───────▶ overlay: its upper directory, btrfs: its source, again
  */
-#include "agent/capture/flash.h"
+#include "common/ground.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@
 
 #define DEPTH_MAX     6 /* a file system on a loop device on an overlay on LVM on ... */
 #define OPTIONS_BYTES 4096
+#define SECTOR_BYTES  512 /* of every disk, as sysfs counts */
 
 struct search {
     const char *root;
@@ -167,8 +169,10 @@ static bool look_at_block(struct search *search, dev_t dev)
         *slash = '\0'; /* the disk that it is a part of */
         slash = strrchr(dir, '/');
     }
-    if (!look_at_parts(search, dir) && !look_at_backing(search, dir))
-        search->view->ground = of_disk(dir, slash + 1);
+    if (look_at_parts(search, dir) || look_at_backing(search, dir))
+        return true;
+    search->view->ground = of_disk(dir, slash + 1);
+    snprintf(search->view->disk, sizeof search->view->disk, "%.*s", LB_GROUND_WORD - 1, slash + 1);
     return true;
 }
 
@@ -235,6 +239,37 @@ static bool upper_dir(const char *options, char *buf, size_t size)
     return true;
 }
 
+static bool has_option(const char *options, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = options; (at = strstr(at, word)); at += len)
+        if ((at == options || at[-1] == ',') && strchr(",\n", at[len]))
+            return true;
+    return false;
+}
+
+/* The file system that takes what is written at a path, below any overlay. */
+static void note_type(const char *root, const char *path, struct lb_ground_view *view)
+{
+    struct mount *mount = calloc(1, sizeof *mount);
+    struct search search = { root, view, 0 };
+    char place[PATH_MAX], upper[PATH_MAX];
+    struct stat st;
+
+    snprintf(place, sizeof place, "%s", path);
+    for (unsigned depth = 0; mount && depth < DEPTH_MAX && find_mount(&search, place, mount); depth++) {
+        snprintf(view->type, sizeof view->type, "%.*s", LB_GROUND_WORD - 1, mount->type);
+        if (strcmp(mount->type, "overlay") != 0)
+            break;
+        view->leaves_out_syncs |= has_option(mount->options, "volatile");
+        if (!upper_dir(mount->options, upper, sizeof upper) || stat(upper, &st) != 0)
+            break;
+        snprintf(place, sizeof place, "%s", upper);
+    }
+    free(mount);
+}
+
 static void look_at_mount(struct search *search, const char *path)
 {
     struct mount *mount = calloc(1, sizeof *mount);
@@ -279,6 +314,7 @@ void lb_ground_of_dev(dev_t dev, const char *path, const char *root, struct lb_g
     if (view->name[0] == '\0')
         snprintf(view->name, sizeof view->name, "device %u:%u", major(dev), minor(dev));
     used = strlen(view->name);
+    note_type(root, path, view);
     if (mount && path[0] != '\0' && find_mount(&search, path, mount) && strcmp(mount->type, view->name) != 0)
         snprintf(view->name + used, sizeof view->name - used, " (%s)", mount->type);
     free(mount);
@@ -294,7 +330,7 @@ int lb_ground_of(int fd, const char *root, struct lb_ground_view *view)
     if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0)
         return -errno;
     if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC) {
-        *view = (struct lb_ground_view) { LB_GROUND_RAM, "tmpfs" };
+        *view = (struct lb_ground_view) { .ground = LB_GROUND_RAM, .name = "tmpfs", .type = "tmpfs" };
         return 0;
     }
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -302,4 +338,41 @@ int lb_ground_of(int fd, const char *root, struct lb_ground_view *view)
     path[len > 0 ? len : 0] = '\0';
     lb_ground_of_dev(st.st_dev, path, root, view);
     return 0;
+}
+
+/* ---- figures of a disk ---- */
+
+/* The number at a place of a file of /sys/block/DISK, in bytes. */
+static int read_sectors(const char *root, const char *disk, const char *name, unsigned place,
+                        uint64_t *ret_bytes)
+{
+    char dir[PATH_MAX], text[256];
+    const char *at = text;
+    uint64_t sectors;
+
+    if (disk[0] == '\0' || strchr(disk, '/') ||
+        (size_t)snprintf(dir, sizeof dir, "%s/sys/block/%s", root, disk) >= sizeof dir ||
+        access(dir, F_OK) != 0)
+        return -ENOENT;
+    read_text(dir, name, text, sizeof text);
+    for (unsigned i = 0; i < place; i++) {
+        at += strspn(at, " ");
+        at += strcspn(at, " ");
+    }
+    // NOLINTNEXTLINE(cert-err34-c): the kernel's own text
+    if (sscanf(at, "%" SCNu64, &sectors) != 1 || __builtin_mul_overflow(sectors, SECTOR_BYTES, &sectors))
+        return -EINVAL;
+    *ret_bytes = sectors;
+    return 0;
+}
+
+int lb_ground_capacity(const char *root, const char *disk, uint64_t *ret_bytes)
+{
+    return read_sectors(root, disk, "size", 0, ret_bytes);
+}
+
+int lb_ground_written(const char *root, const char *disk, uint64_t *ret_bytes)
+{
+    return read_sectors(root, disk, "stat", 6,
+                        ret_bytes); /* reads: 4 numbers; writes: ios, merges, sectors */
 }
