@@ -34,7 +34,7 @@ struct lb_control_client {
     uint64_t flush_pos;
     uint64_t flush_seq;      /* of the backlog */
     uint64_t flush_next_pos; /* the same as flush_pos in the ring behind one that was set aside */
-    const void *flush_ring;                  /* the ring that flush_pos speaks of; NULL: no flush waits */
+    const void *flush_ring;  /* the ring that flush_pos speaks of; NULL: no flush waits */
 };
 
 struct lb_control {

@@ -170,13 +170,17 @@ static bool is_over(struct lb_slow_side *slow)
 
 static uint64_t step(struct lb_slow_side *slow)
 {
-    uint64_t due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns), drain_ns;
+    uint64_t due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns), drain_ns, spool_ns;
     const struct lb_backlog *backlog = &slow->files->backlog;
 
     lb_outlook_note(&slow->outlook, lb_ring_head(&slow->files->ring), slow->loop.now_ns);
     if (!slow->mover)
         return due_ns;
     drain_ns = lb_drain_step(&slow->drain, slow->loop.now_ns);
+    if (slow->has_spooler) {
+        spool_ns = lb_spooler_step(&slow->spooler, slow->loop.now_ns);
+        drain_ns = spool_ns < drain_ns ? spool_ns : drain_ns;
+    }
     lb_link_put(&slow->link->backlog_size, (uint64_t)backlog->blocks * LB_BACKLOG_BLOCK);
     lb_link_put(&slow->link->backlog_used,
                 (uint64_t)backlog->blocks * LB_BACKLOG_BLOCK - lb_backlog_room(backlog));
@@ -270,15 +274,23 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
 /* Without a backlog, what the ring has no room for is shed. */
 static int start_backlog(struct lb_slow_side *slow)
 {
+    int rc;
+
     if (!lb_backlog_is_there(&slow->files->backlog))
         return 0;
     slow->mover = lb_mover_new(&slow->shipper, &slow->files->backlog);
     slow->shipper.mover = slow->mover;
     slow->control.status.drain = slow->mover ? &slow->drain : NULL;
     slow->control.drain = slow->control.status.drain ? &slow->drain : NULL;
-    return slow->mover
-               ? lb_drain_start(&slow->drain, &slow->shipper, slow->mover, slow->seed, lb_clock_boot_ns())
-               : -ENOMEM;
+    if (!slow->mover)
+        return -ENOMEM;
+    rc = lb_drain_start(&slow->drain, &slow->shipper, slow->mover, slow->seed, lb_clock_boot_ns());
+    if (rc < 0 || !slow->shipper.config->has_spool ||
+        slow->shipper.config->spool_wear_budget_bytes_per_day == 0)
+        return rc;
+    slow->has_spooler = true;
+    return lb_spooler_start(&slow->spooler, &slow->shipper, slow->mover, &slow->drain, slow->card,
+                            lb_clock_boot_ns());
 }
 
 static void watch_network(struct lb_slow_side *slow)
@@ -320,11 +332,11 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
     if (rc == 0)
         rc = lb_shipper_start(&slow->shipper, slow->seed, lb_clock_boot_ns());
     if (rc == 0)
-        rc = start_backlog(slow);
-    if (rc == 0)
         rc = lb_loop_add(&slow->loop, &slow->door, EPOLLIN);
     if (rc == 0)
         rc = lb_card_listen(card, LB_CARD_SLOW, &slow->loop);
+    if (rc == 0)
+        rc = start_backlog(slow);
     if (rc == 0)
         rc = lb_control_start(&slow->control, files->dir_fd);
     if (rc == 0)

@@ -11,6 +11,7 @@
 #include "agent/ship/drain.h"
 #include "agent/ship/netwatch.h"
 #include "agent/ship/shipper.h"
+#include "agent/ship/spooler.h"
 #include "agent/store/card.h"
 #include "agent/store/files.h"
 
@@ -37,6 +38,8 @@ struct lb_slow_side {
     struct lb_shipper shipper;
     struct lb_mover *mover; /* NULL: there is no backlog */
     struct lb_drain drain;  /* of it */
+    struct lb_spooler spooler;
+    bool has_spooler;
     struct lb_outlook outlook;
     struct lb_control control;
     struct lb_metrics_server metrics;

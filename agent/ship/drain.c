@@ -47,6 +47,11 @@ static void leave_open(void *self)
 
 /* ---- start and stop ---- */
 
+static bool holds(const void *ctx, uint32_t row)
+{
+    return lb_unpacked_holds(ctx, row);
+}
+
 int lb_drain_start(struct lb_drain *drain, struct lb_shipper *live, struct lb_mover *mover, uint64_t seed,
                    uint64_t now_ns)
 {
@@ -60,7 +65,7 @@ int lb_drain_start(struct lb_drain *drain, struct lb_shipper *live, struct lb_mo
     rc = lb_unpacked_init(&drain->unpacked, drain->backlog, LB_SLOW_DRAIN);
     if (rc < 0)
         return rc;
-    lb_mover_spare(mover, &drain->unpacked);
+    lb_mover_spare(mover, holds, &drain->unpacked);
     shipper->ring = &drain->unpacked.ring;
     shipper->unpacked = &drain->unpacked;
     shipper->state = live->state;

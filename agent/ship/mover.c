@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ship/dear.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/store/loss.h"
@@ -19,26 +20,31 @@
 #define ARENA_BYTES  (1536u * 1024) /* for them, packed, and what they go on with */
 #define HEAD_GUESS   32u            /* what a record counts in a segment's length beside its body */
 #define EXTEND_BYTES (512u * 1024)  /* of small segments that are unpacked to go on with */
+#define OTHERS       2u             /* who have segments in hand */
 #define TRIES        1024           /* segments given up for one step */
 
 struct piece {
     const uint8_t *bytes;
     struct lb_segment_view view;
     uint64_t lines;
-    bool is_kept;
+    bool is_kept, has_persist;
 };
 
 /* Records of a lane that will be one piece. */
 struct list {
     const struct lb_record *record[LB_SEGMENT_RECORDS];
     size_t count, cost, bytes;
-    bool is_kept;
+    bool is_kept, has_persist;
 };
 
 struct lb_mover {
     struct lb_shipper *shipper;
     struct lb_backlog *backlog;
-    const struct lb_unpacked *in_hand;
+    struct {
+        bool (*holds)(const void *ctx, uint32_t row);
+        const void *ctx;
+    } other[OTHERS];
+    unsigned others;
     struct lb_segment_packer *packer;
     struct list *list[LB_LANE_COUNT];
     uint8_t *arena;
@@ -90,9 +96,18 @@ void lb_mover_free(struct lb_mover *mover)
     free(mover);
 }
 
-void lb_mover_spare(struct lb_mover *mover, const struct lb_unpacked *in_hand)
+void lb_mover_spare(struct lb_mover *mover, bool (*holds)(const void *ctx, uint32_t row), const void *ctx)
 {
-    mover->in_hand = in_hand;
+    mover->other[mover->others % OTHERS].holds = holds;
+    mover->other[mover->others++ % OTHERS].ctx = ctx;
+}
+
+static bool is_in_hand(const struct lb_mover *mover, uint32_t row)
+{
+    for (unsigned i = 0; i < mover->others && i < OTHERS; i++)
+        if (mover->other[i].holds(mover->other[i].ctx, row))
+            return true;
+    return false;
 }
 
 struct lb_backlog *lb_mover_backlog(const struct lb_mover *mover)
@@ -146,13 +161,14 @@ static bool close_list(struct lb_mover *mover, struct list *list)
     piece->bytes = mover->arena + mover->arena_used;
     lb_segment_look_at_head(piece->bytes, (size_t)len, &piece->view);
     piece->is_kept = list->is_kept;
+    piece->has_persist = list->has_persist;
     piece->lines = 0;
     for (size_t i = 0; i < list->count; i++)
         piece->lines += list->record[i]->kind == LB_KIND_LINE ? list->record[i]->lines : 0;
     mover->arena_used += (size_t)len;
     mover->pieces++;
     list->count = list->cost = list->bytes = 0;
-    list->is_kept = false;
+    list->is_kept = list->has_persist = false;
     return true;
 }
 
@@ -187,8 +203,7 @@ static uint32_t find_small(const struct lb_mover *mover, unsigned lane, uint64_t
                                lb_backlog_word(backlog, row, LB_ROW_FIRST_N) &&
                            lb_backlog_word(backlog, row, LB_ROW_BYTES) <
                                mover->shipper->config->backlog_segment_bytes / 2 &&
-                           lb_mover_is_free(mover, row) &&
-                           !(mover->in_hand && lb_unpacked_holds(mover->in_hand, row))
+                           lb_mover_is_free(mover, row) && !is_in_hand(mover, row)
                        ? row
                        : LB_BACKLOG_NONE;
     return LB_BACKLOG_NONE;
@@ -212,6 +227,7 @@ static void extend(struct lb_mover *mover, unsigned lane, uint64_t next_n)
          pos += record->len)
         add(list, record);
     list->is_kept = lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_KEPT_BIT;
+    list->has_persist = lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_PERSIST_BIT;
     mover->extended[lane] = row;
 }
 
@@ -257,6 +273,7 @@ static uint64_t pack(struct lb_mover *mover, uint64_t from, uint64_t to, bool is
             break;
         add(list, record);
         list->is_kept |= lb_release_is_kept(shipper, record);
+        list->has_persist |= lb_record_is_dear(record, shipper->config);
     }
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
         if (!close_list(mover, mover->list[lane])) {
@@ -368,7 +385,7 @@ static bool may_go(void *ctx, uint32_t row)
         if (mover->extended[lane] == row)
             return false;
     return !(lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_KEPT_BIT) &&
-           lb_mover_is_free(mover, row) && !(mover->in_hand && lb_unpacked_holds(mover->in_hand, row)) &&
+           lb_mover_is_free(mover, row) && !is_in_hand(mover, row) &&
            !(lb_backlog_word(mover->backlog, row, LB_ROW_STATE) & LB_ROW_SPOOLED_BIT &&
              lb_backlog_word(mover->backlog, row, LB_ROW_DONE_N) !=
                  lb_backlog_word(mover->backlog, row, LB_ROW_FIRST_N));
@@ -396,7 +413,8 @@ static bool put_all(struct lb_mover *mover)
     int64_t row[PIECES];
 
     for (unsigned i = 0; i < mover->pieces; i++) {
-        const struct lb_backlog_origin origin = { .is_kept = mover->piece[i].is_kept };
+        const struct lb_backlog_origin origin = { .is_kept = mover->piece[i].is_kept,
+                                                  .has_persist = mover->piece[i].has_persist };
 
         row[i] = lb_backlog_put(mover->backlog, &mover->piece[i].view, &origin);
         if (row[i] >= 0)

@@ -65,10 +65,12 @@ void lb_mover_lose(struct lb_mover *mover, uint32_t row);
 bool lb_mover_is_free(const struct lb_mover *mover, uint32_t row);
 
 /*
- * Who else has segments in hand that may not be given up; NULL: nobody.
+ * Who else has segments in hand, that may not be given up meanwhile. Two at
+ * most.
+ *   holds     says so of a row
  *   calls     before the slow side starts
  */
-void lb_mover_spare(struct lb_mover *mover, const struct lb_unpacked *in_hand);
+void lb_mover_spare(struct lb_mover *mover, bool (*holds)(const void *ctx, uint32_t row), const void *ctx);
 
 /*
  * What packs and unpacks, made when it is first needed.

@@ -278,7 +278,8 @@ struct lb_state_file {
     char magic[8]; /* "LBSTATE" */
     uint64_t format;
     uint64_t bytes;
-    uint64_t spare[5];
+    uint64_t life_id[2]; /* random, made with the file: tells one time in RAM from another; 0 in older ones */
+    uint64_t spare[3];
     struct lb_commit_block fast_block;
     struct lb_commit_block slow_block;
     struct lb_state_name name[LB_SERVICES_BOOKS];
