@@ -50,7 +50,7 @@ struct daemon {
     struct lb_watch signals;
     struct lb_timer watchdog, stop_timer;
     struct lb_card_job reload_job;
-    bool is_reloading;
+    bool is_reloading, is_going_down, awaits_term;
     uint64_t watchdog_ns, slow_turns_seen;
     enum phase phase;
     uint64_t stop_at_ns, drain_until_ns;
@@ -171,6 +171,15 @@ static void begin_stop(void)
     lb_capture_drain(&me.capture);
 }
 
+/* Power fails, or the system stops: what is not shipped in time goes to the card. */
+static void begin_going_down(void)
+{
+    if (me.phase != RUNNING)
+        return;
+    me.is_going_down = me.awaits_term = true;
+    begin_stop();
+}
+
 static void on_signal(void *arg, uint32_t events)
 {
     struct signalfd_siginfo info;
@@ -180,6 +189,10 @@ static void on_signal(void *arg, uint32_t events)
     while (read(me.signals.fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP)
             begin_reload();
+        else if (info.ssi_signo == SIGPWR)
+            begin_going_down();
+        else if (me.awaits_term) /* the one that systemd sends behind the unit's word that the system stops */
+            me.awaits_term = false;
         else
             begin_stop();
     }
@@ -211,6 +224,7 @@ static int watch_signals(void)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGPWR);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     me.signals = (struct lb_watch) { signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, NULL };
@@ -366,6 +380,8 @@ static void move_phase(bool has_more)
 
     if (me.phase == DRAINING && (!has_more || now_ns >= me.drain_until_ns)) {
         me.phase = SHIPPING;
+        if (me.is_going_down) /* half of the time that is left to ship, the rest for the card */
+            lb_link_put(&me.link.down_by_ns, now_ns + (me.stop_at_ns - now_ns) / 2);
         lb_link_put(&me.link.stopping, 1);
         lb_link_knock(me.link.to_slow_fd);
         me.stop_timer.due_ns = me.stop_at_ns;
@@ -410,6 +426,7 @@ static void stop(void)
         lb_log(LB_LEVEL_NOTICE, "not waiting for a thread that hangs in a library");
         _exit(0);
     }
+    lb_slow_side_free(&me.slow);
     lb_staging_close(me.staging);
     lb_files_close(&me.files);
     lb_link_close(&me.link);

@@ -155,6 +155,23 @@ static void on_step_timer(void *arg, uint64_t now_ns)
     (void)now_ns;
 }
 
+/* The system goes down: what could not be shipped in time, or cannot be at all, is put on the card. */
+static bool is_down(struct lb_slow_side *slow)
+{
+    uint64_t by_ns = lb_link_get(&slow->link->down_by_ns), now_ns = lb_clock_boot_ns();
+    bool is_shipped = lb_shipper_is_done(&slow->shipper) && slow->files->backlog.sum.segments == 0;
+
+    if (is_shipped && !slow->shipper.failed_since_delivery)
+        return true;
+    if (now_ns < by_ns && !lb_shipper_is_away(&slow->shipper, now_ns)) {
+        slow->step_timer.due_ns = by_ns < slow->step_timer.due_ns ? by_ns : slow->step_timer.due_ns;
+        return false;
+    }
+    lb_spooler_go_down(&slow->spooler, now_ns);
+    slow->step_timer.due_ns = 0;
+    return lb_spooler_is_down(&slow->spooler);
+}
+
 /* true: the thread is to end */
 static bool is_over(struct lb_slow_side *slow)
 {
@@ -165,6 +182,8 @@ static bool is_over(struct lb_slow_side *slow)
         slow->step_timer.due_ns = 0;
         return false;
     }
+    if (stopping == 1 && slow->has_spooler && lb_link_get(&slow->link->down_by_ns))
+        return is_down(slow);
     return stopping == 2 || (stopping == 1 && lb_shipper_is_done(&slow->shipper));
 }
 
@@ -366,4 +385,10 @@ bool lb_slow_side_join(struct lb_slow_side *slow, uint64_t wait_ms)
         until.tv_nsec -= 1000000000;
     }
     return pthread_timedjoin_np(slow->thread, NULL, &until) == 0;
+}
+
+void lb_slow_side_free(struct lb_slow_side *slow)
+{
+    if (slow->has_spooler)
+        lb_spooler_stop(&slow->spooler);
 }

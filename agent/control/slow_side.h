@@ -84,4 +84,10 @@ struct lb_loaded *lb_slow_side_loaded(const struct lb_slow_side *slow);
  */
 bool lb_slow_side_join(struct lb_slow_side *slow, uint64_t wait_ms);
 
+/*
+ * Free what the card side had in hand.
+ *   calls     main thread, after both have stopped
+ */
+void lb_slow_side_free(struct lb_slow_side *slow);
+
 #endif

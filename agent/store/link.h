@@ -31,6 +31,8 @@ struct lb_link {
     char context_service[129];  /* slow: written only while nothing is asked for */
     uint64_t quota_step; /* fast: of a quota's ladder, the highest of all: bodies wait longer, pack better */
     uint64_t stopping;   /* fast: inputs are drained, ship what is there and end; 2: end at once */
+    uint64_t down_by_ns; /* fast, before stopping: the system goes down; until then it may be shipped, then
+                            what is left goes to the card. 0: only we stop */
     uint64_t slow_done;  /* slow: it has ended its work, the thread is about to return */
     uint64_t slow_turns; /* slow: grows while it lives */
 };
