@@ -95,6 +95,8 @@ class Agent:
         self.sections.setdefault("throttle", UNTHROTTLED)
         # It comes by a beat of the device's own: in a test that is not about it, at any moment.
         self.sections.setdefault("heartbeat", {"interval": "off"})
+        # No test writes to the machine's own disk unless that is what it is about.
+        self.sections.setdefault("spool", {"enabled": "no"})
         # A test that chooses the ring's size is about what becomes of what finds no room in it.
         if "ring" in self.sections:
             self.sections.setdefault("backlog", {"size": "off"})

@@ -308,6 +308,7 @@ static int start_backlog(struct lb_slow_side *slow)
         slow->shipper.config->spool_wear_budget_bytes_per_day == 0)
         return rc;
     slow->has_spooler = true;
+    slow->control.status.spooler = &slow->spooler;
     return lb_spooler_start(&slow->spooler, &slow->shipper, slow->mover, &slow->drain, slow->card,
                             lb_clock_boot_ns());
 }
