@@ -4,6 +4,7 @@
 
 #include "agent/store/card.h"
 #include "agent/store/spool.h"
+#include "agent/wear/ledger.h"
 #include "common/config.h"
 
 /*
@@ -33,20 +34,25 @@ struct lb_spool_known {
 struct lb_spool_side {
     const struct lb_config *config; /* of the start: its keys take effect with the next one */
     struct lb_spool *spool;         /* NULL: not open */
-    uint64_t stop_bytes;            /* written beyond the budget, while the system goes down */
+    struct lb_ledger ledger;
+    bool is_open;
+    bool has_budget;     /* false: nothing is known of the disk, and the budget is auto */
+    uint64_t stop_bytes; /* written while the system goes down */
 };
 
 struct lb_spool_work {
     struct lb_card_job job;
     struct lb_spool_side *side;
     enum lb_spool_task task;
-    uint64_t now_ns; /* boot time at which it was asked for */
+    uint64_t now_ns;  /* boot time at which it was asked for … */
+    uint64_t wall_ns; /* … and wall time, 0: nobody knows it */
+    uint64_t boot;    /* what tells this boot from others */
     /* to be written */
     struct lb_spool_part part[LB_SPOOL_PARTS_MAX];
     unsigned parts;
     uint64_t drop[LB_SPOOL_DROPS_MAX];
     unsigned drops;
-    struct lb_spool_boot boot;
+    struct lb_spool_boot boot_row;
     bool is_going_down; /* stop_budget is there as well */
     /* to be read */
     uint64_t id; /* of the row; of a write: the new one */
@@ -58,6 +64,7 @@ struct lb_spool_work {
     int rc;
     char why[LB_SPOOL_WHY_BYTES];
     struct lb_spool_view view;
+    uint64_t budget_left, budget_spent; /* bytes, of the card */
     struct lb_spool_book book;
     struct lb_spool_known *listed; /* OPEN: so many, the taker's to free */
     unsigned listed_count;

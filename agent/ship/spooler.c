@@ -332,13 +332,18 @@ static bool hand_over(struct lb_spooler *spooler, uint64_t now_ns)
     work->job = (struct lb_card_job) { lb_spool_work_do, on_done, work };
     work->side = &spooler->side;
     work->now_ns = now_ns;
-    memcpy(work->boot.boot_id, spooler->boot_id, sizeof work->boot.boot_id);
-    work->boot.ring_id = spooler->live->next_ring ? spooler->live->next_ring->id : spooler->live->ring->id;
+    work->wall_ns = lb_wall_trust(&spooler->live->wall, now_ns) == LB_CLOCK_UNKNOWN
+                        ? 0
+                        : now_ns + lb_wall_offset_ns(&spooler->live->wall);
+    memcpy(&work->boot, spooler->boot_id, sizeof work->boot);
+    memcpy(work->boot_row.boot_id, spooler->boot_id, sizeof work->boot_row.boot_id);
+    work->boot_row.ring_id =
+        spooler->live->next_ring ? spooler->live->next_ring->id : spooler->live->ring->id;
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++) {
         const struct lb_ring *ring =
             spooler->live->next_ring ? spooler->live->next_ring : spooler->live->ring;
 
-        work->boot.last_n[lane] = lb_load(&ring->header->fast[LB_RING_NEXT_URGENT + lane]) - 1;
+        work->boot_row.last_n[lane] = lb_load(&ring->header->fast[LB_RING_NEXT_URGENT + lane]) - 1;
     }
     if (lb_card_submit(spooler->card, LB_CARD_SLOW, &work->job) < 0) {
         spooler->rows = 0;
@@ -400,7 +405,7 @@ uint64_t lb_spooler_step(struct lb_spooler *spooler, uint64_t now_ns)
         open_again(spooler, now_ns);
         return LB_NEVER;
     }
-    if (now_ns < spooler->look_ns && !spooler->is_going_down)
+    if (now_ns < spooler->look_ns && !spooler->is_going_down && !lb_spooler_is_pressed(spooler, now_ns))
         return spooler->look_ns;
     spooler->look_ns = now_ns + LOOK_EVERY_NS;
     lb_spooler_note_finals(spooler);

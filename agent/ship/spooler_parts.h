@@ -15,6 +15,11 @@
 bool lb_spooler_plan(struct lb_spooler *spooler, uint64_t now_ns);
 
 /*
+ * Is it urgent to look: is the backlog about to give something up?
+ */
+bool lb_spooler_is_pressed(const struct lb_spooler *spooler, uint64_t now_ns);
+
+/*
  * What became final in RAM is noted with the rows of the spool that hold it.
  */
 void lb_spooler_note_finals(struct lb_spooler *spooler);

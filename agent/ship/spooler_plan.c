@@ -90,13 +90,18 @@ static bool is_nearly_full(const struct lb_backlog *backlog)
     return size - lb_backlog_room(backlog) >= size / 10 * FULL_OF_TEN;
 }
 
+bool lb_spooler_is_pressed(const struct lb_spooler *spooler, uint64_t now_ns)
+{
+    return is_nearly_full(spooler->backlog) && lb_shipper_is_away(spooler->live, now_ns);
+}
+
 /* What would be given up next is written instead, where that is allowed. */
 static bool plan_overflow(struct lb_spooler *spooler, uint64_t now_ns)
 {
     uint64_t size = (uint64_t)spooler->backlog->blocks * LB_BACKLOG_BLOCK;
     uint64_t want = lb_earlier(LB_SPOOL_BATCH_BYTES, size / 4);
 
-    if (!lb_shipper_is_away(spooler->live, now_ns) || !is_nearly_full(spooler->backlog))
+    if (!lb_spooler_is_pressed(spooler, now_ns))
         return false;
     if (spooler->backlog->sum.by_lane[LB_LANE_ROUTINE] > 0 && !spooler->config->spool_routine)
         return false; /* they go first, and not to the card */
@@ -345,6 +350,20 @@ static bool plan_bring(struct lb_spooler *spooler, uint64_t now_ns)
     return lb_spool_work_room(work, work->len) != NULL;
 }
 
+/* The ledger goes with the file: only when there is nothing in it to remember. */
+static bool plan_give_back(struct lb_spooler *spooler, uint64_t now_ns)
+{
+    const struct lb_ledger *ledger = &spooler->side.ledger; /* nobody else has it while no work is out */
+
+    if (spooler->known_count > 0 || spooler->view.rows > 0 || !spooler->view.is_there ||
+        spooler->view.bytes_disk <= LB_SPOOL_KEPT_BYTES ||
+        lb_ledger_left(ledger, now_ns) < ledger->rate_per_day)
+        return false;
+    spooler->work.task = LB_SPOOL_TASK_GIVE_BACK;
+    spooler->task = LB_SPOOLER_GIVE_BACK;
+    return true;
+}
+
 /* ---- all of it ---- */
 
 bool lb_spooler_plan(struct lb_spooler *spooler, uint64_t now_ns)
@@ -370,7 +389,7 @@ bool lb_spooler_plan(struct lb_spooler *spooler, uint64_t now_ns)
             if (!plan_drop(spooler, now_ns)) {
                 work->task = LB_SPOOL_TASK_READ;
                 spooler->task = LB_SPOOLER_BRING;
-                return plan_bring(spooler, now_ns);
+                return plan_bring(spooler, now_ns) || plan_give_back(spooler, now_ns);
             }
             return true;
         }

@@ -41,6 +41,7 @@
 #define LB_SPOOL_WRITE_MAX   (4u << 20)   /* what one transaction may insert: bounds its memory */
 #define LB_SPOOL_KEPT_BYTES  (1u << 20)   /* an empty file that is no larger is kept */
 #define LB_SPOOL_WHY_BYTES   256
+#define LB_SPOOL_DISK_BYTES  32
 
 struct lb_spool;
 
@@ -164,13 +165,14 @@ int lb_spool_read(struct lb_spool *spool, uint64_t id, uint32_t offset, void *bu
 const struct lb_spool_book *lb_spool_book(const struct lb_spool *spool);
 
 struct lb_spool_view {
-    bool is_there;       /* there is a database */
-    uint64_t rows;       /* as of the last time it was open */
-    uint64_t bytes_used; /* pages in use */
-    uint64_t bytes_disk; /* of the file and of its journal */
-    uint64_t damaged;    /* files set aside since lb_spool_open() began */
-    uint64_t commits;    /* acknowledged transactions since then */
-    char disk[32];       /* /sys/block's name of what it wears; "" not known */
+    bool is_there;                  /* there is a database */
+    uint64_t rows;                  /* as of the last time it was open */
+    uint64_t bytes_used;            /* pages in use */
+    uint64_t bytes_disk;            /* of the file and of its journal */
+    bool book_is_lost;              /* rows are there, and the book is not: nobody knows what was spent */
+    uint64_t damaged;               /* files set aside since lb_spool_open() began */
+    uint64_t commits;               /* acknowledged transactions since then */
+    char disk[LB_SPOOL_DISK_BYTES]; /* /sys/block's name of what it wears; "" not known */
 };
 
 /*

@@ -81,7 +81,7 @@ struct lb_spool_book {
 };
 
 #define LB_SPOOL_HEAD_BYTES(parts) (24u + 96u * (size_t)(parts))
-#define LB_SPOOL_BOOK_BYTES        (72u + 8u * LB_SPOOL_WORDS_MAX + 16u * LB_SPOOL_PROGRESS_MAX)
+#define LB_SPOOL_BOOK_BYTES        (80u + 8u * LB_SPOOL_WORDS_MAX + 16u * LB_SPOOL_PROGRESS_MAX)
 
 /*
  * Write the head of a batch.

@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "agent/store/killpoint.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 static const char magic[8] = "LBSTATE";
@@ -36,6 +38,8 @@ static int make(int dir_fd, size_t bytes, unsigned flags, struct lb_mapfile *ret
     memcpy(file->magic, magic, sizeof magic);
     file->format = LB_STATE_FORMAT;
     file->bytes = sizeof *file;
+    if (getrandom(file->life_id, sizeof file->life_id, 0) < 0)
+        file->life_id[0] = lb_clock_boot_ns();
     rc = lb_mapfile_publish(dir_fd, "state");
     if (rc < 0)
         lb_mapfile_close(ret_map);

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""The spool: what RAM cannot keep.
+
+The story: the link is gone for longer than RAM has room, or the device is switched off. What is dear, and what there is
+a budget for, lies on the card, and is shipped when there is somebody to ship it to: with the time at which it
+happened, once, but where the card was not told in time to forget.
+"""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+from conftest import wait_until
+from fire import NAME, feed
+from lines import assert_books_balance, assert_exactly, book, is_own, line, lines, numbers, prove_ring, receipts, seeded
+from loopdisk import LoopDisk
+
+TEXT = "the pump does not answer, and nobody knows for how long " * 2
+
+
+@pytest.fixture
+def card():
+    with LoopDisk(96) as disk:
+        yield disk
+
+
+def settings(card, **keys):
+    return {"ring": {"size": "256K"}, "backlog": {"size": "512K", "segment": "64K"},
+            "spool": {"path": card.path / "spool.db", "wear_budget": "200M/day", "free_floor": "1%", **keys}}
+
+
+def spool(agent):
+    return agent.status()["spool"]
+
+
+def away(intake):
+    intake.plan.set([{"do": "status", "code": 503, "times": -1}])
+
+
+def back(intake):
+    intake.plan.set([])
+
+
+def arrived(agent, count):
+    wait_until(lambda: book(agent)["delivered"] >= count and book(agent)["pending"] == 0, 120,
+               what=f"{count} lines are delivered")
+
+
+def noisy(first, last, level="ERROR"):
+    """Lines that hardly pack."""
+    chance = seeded()
+    return b"".join(line(n, "%0200x" % chance.getrandbits(800), level) for n in range(first, last))
+
+
+def feed_until(agent, claim, first=0, level="ERROR", seconds=60):
+    """Lines at a pace that a card can follow, until something is so; how many there were."""
+    end, n = time.monotonic() + seconds, first
+    while not claim():
+        assert time.monotonic() < end, spool(agent)
+        feed(agent, noisy(n, n + 200, level))
+        n += 200
+    return n
+
+
+def reboot(agent):
+    """RAM is gone."""
+    agent.kill9()
+    shutil.rmtree(agent.runtime)
+    agent.start()
+
+
+def test_steady_state_and_an_outage_that_ram_holds_write_nothing(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, persist="off")})
+    before = card.settled()
+    feed(a, lines(0, 1000, TEXT))
+    arrived(a, 1000)
+    away(intake)
+    feed(a, lines(1000, 3000, TEXT))
+    wait_until(lambda: a.status()["backlog"]["segments"] > 0)
+    back(intake)
+    arrived(a, 3000)
+    a.stop()
+    assert card.settled() == before
+    assert not (card.path / "spool.db").exists()
+
+
+def test_what_ram_cannot_hold_is_spooled_and_comes_back(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, routine="yes", persist="off")})
+    away(intake)
+    count = feed_until(a, lambda: spool(a)["written_rows"] > 3)
+    assert spool(a)["state"] == "on" and spool(a)["lines"] > 0
+    back(intake)
+    wait_until(lambda: book(a)["pending"] == 0, 120)
+    assert spool(a)["brought_back"] > 0
+    wait_until(lambda: spool(a)["rows"] == 0)
+    found = prove_ring(intake.everything())
+    got = numbers(found.values())
+    assert len(got) + book(a)["shed"] == count
+    assert_books_balance(a.status())
+
+
+def test_after_a_reboot_what_was_spooled_is_shipped_with_its_own_time(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, routine="yes", persist="off")})
+    away(intake)
+    feed_until(a, lambda: spool(a)["written_rows"] >= 2)
+    spooled = spool(a)["lines"]
+    told_ms = time.time() * 1000
+    time.sleep(1.5)
+    back(intake)
+    intake.plan.set([{"do": "status", "code": 503, "times": -1}])
+    reboot(a)
+    back(intake)
+    wait_until(lambda: spool(a)["earlier"]["delivered"] >= spooled and spool(a)["rows"] == 0, 60)
+    entries = [e for e in intake.everything() if not is_own(e)]
+    got = numbers(entries)
+    assert len(set(got)) == len(got) == spooled
+    assert all(e["timestamp"] < told_ms + 100 for e in entries), "the time at which it happened"
+    assert_books_balance(a.status())
+    assert book(a)["in"] == 0, "they are in no book of this boot"
+
+
+def test_a_dear_record_that_the_sink_does_not_take_is_copied_and_survives_a_power_cut(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, persist_after="200ms", persist_interval="1s")})
+    away(intake)
+    feed(a, line(1, "all is lost", "CRITICAL") + lines(2, 50, TEXT))
+    wait_until(lambda: spool(a)["copied_rows"] == 1)
+    reboot(a)
+    back(intake)
+    wait_until(lambda: numbers(e for e in intake.entries() if not is_own(e)) == [1])
+
+
+def test_a_copy_is_not_shipped_twice_while_ram_is_there(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, persist_after="200ms", persist_interval="1s")})
+    away(intake)
+    feed(a, line(1, "all is lost", "CRITICAL"))
+    wait_until(lambda: spool(a)["copied_rows"] == 1)
+    a.kill9()
+    a.start()
+    back(intake)
+    arrived(a, 1)
+    time.sleep(2)
+    assert numbers(e for e in intake.everything() if not is_own(e)) == [1]
+
+
+def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_first(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, persist="off"), "backlog": {"size": "4M"}})
+    away(intake)
+    feed(a, b"".join(line(n, TEXT, "ERROR" if n % 10 == 0 else "INFO") for n in range(3000)))
+    wait_until(lambda: book(a)["in"] == 3000)
+    before = card.settled()
+    assert a.term() == 0
+    assert card.settled() == before
+    a.start()
+    a.process.send_signal(signal.SIGPWR)
+    assert a.process.wait(60) == 0
+    assert card.settled() > before
+    shutil.rmtree(a.runtime)
+    back(intake)
+    a.start()
+    wait_until(lambda: spool(a)["earlier"]["delivered"] == 3000, 60)
+    assert_exactly(numbers(e for e in intake.everything() if not is_own(e)), range(3000))
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.long)])
+def test_kills_with_ring_backlog_and_spool_moving_lose_nothing(agent, quick, intake, card, feeder, kills):
+    chance = seeded()
+    quick[NAME].update(body_lines=200)
+    a = agent({**quick, **settings(card, routine="yes", persist="off"), "capture": {"overload": "wait"},
+               "ring": {"size": "512K"}})
+    count = 5000 * kills
+    client = a.popen("run", "-s", "app", "--", feeder, "--lines", str(count), "--rate", "8000", "--report", "/dev/null")
+    is_away = False
+    for _ in range(kills):
+        is_away = not is_away
+        (away if is_away else back)(intake)
+        time.sleep(chance.uniform(0.3, 1.2))
+        a.kill9()
+        a.start()
+        assert_books_balance(a.status())
+    back(intake)
+    client.wait(120)
+    arrived(a, count)
+    found = prove_ring(intake.everything())
+    assert_exactly(numbers(found.values()), range(count))
+    assert_books_balance(a.status())
+
+
+def test_a_place_in_ram_is_refused_and_the_agent_lives(agent, quick, intake, runtime):
+    runtime.parent.mkdir(exist_ok=True)
+    a = agent({**quick, "spool": {"path": runtime.parent / "spool.db"}})
+    wait_until(lambda: spool(a)["state"] == "refused")
+    assert "RAM" in spool(a)["why"]
+    feed(a, lines(0, 10))
+    arrived(a, 10)
+
+
+def test_a_budget_that_is_spent_stops_the_spool_and_is_said_once(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, routine="yes", persist="off", wear_budget="1M/day")})
+    before = card.settled()
+    away(intake)
+    feed_until(a, lambda: book(a)["shed"] > 0 and "wear_budget" in spool(a)["why"])
+    assert card.settled() - before < (1 << 20) + (700 << 10), "the budget and one transaction"
+    assert a.log.count("wear_budget") == 1
+    back(intake)
+    wait_until(lambda: book(a)["pending"] == 0 or spool(a)["rows"] > 0)
+
+
+def test_a_card_that_fails_costs_the_spool_and_nothing_else(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, routine="yes", persist="off")})
+    away(intake)
+    count = feed_until(a, lambda: spool(a)["written_rows"] > 0)
+    card.pull_out()
+    feed_until(a, lambda: spool(a)["state"] == "off", count)
+    back(intake)
+    wait_until(lambda: book(a)["delivered"] > 1000)
+    assert a.process.poll() is None
