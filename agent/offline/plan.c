@@ -19,6 +19,7 @@
 
 #include "agent/offline/joiner.h"
 #include "agent/offline/plan_print.h"
+#include "agent/offline/plan_twin.h"
 #include "agent/offline/ring_reader.h"
 #include "agent/store/extra.h"
 #include "common/clock.h"
@@ -44,8 +45,8 @@ struct side {
     struct lb_config *config, *plain_config; /* until an engine has them */
     struct lb_rules *rules, *plain_rules;
     struct lb_plan_engine *engine, *plain; /* NULL: before the first record; plain: of the first side only */
+    struct lb_plan_twin twin;              /* feeds plain */
     struct lb_joiner joiner;
-    char *copy; /* of a record's text, for the engine without a throttle */
     double now_ms;
     uint64_t first_ms, last_ms, timed, records;
     bool has_failed;
@@ -95,22 +96,11 @@ static bool start_engines(struct side *side, uint64_t wall_ms)
         side->plain = lb_plan_engine_new(side->plain_config, side->plain_rules, true, wall_ms);
         side->plain_config = NULL;
         side->plain_rules = NULL;
+        side->twin.engine = side->plain;
+        side->twin.is_all_measured = side->plan->is_ring;
+        side->twin.text_room = 2 * lb_joiner_longest(&side->joiner); /* masked, it may be longer */
     }
     return side->engine && (side->plain || side != side->plan->side);
-}
-
-/* The one without a throttle gets the text as it was masked: that is the dearest step, and the same for both.
- */
-static bool put_plain(struct side *side, const char *service, size_t service_len,
-                      const struct lb_shape *shape, bool is_cut, uint64_t wall_ms)
-{
-    const struct lb_shape_output *shaped = &side->engine->shaped;
-    size_t room = lb_joiner_longest(&side->joiner) * 2, len = shaped->len < room ? shaped->len : room;
-    struct lb_shape masked = *shape;
-
-    memcpy(side->copy, shaped->text, len);
-    masked.first.skip = 0; /* what is not of the text has left it */
-    return lb_plan_engine_put(side->plain, service, service_len, &masked, side->copy, len, is_cut, wall_ms);
 }
 
 static void put(struct side *side, const char *service, size_t service_len, const struct lb_shape *shape,
@@ -125,7 +115,9 @@ static void put(struct side *side, const char *service, size_t service_len, cons
     side->has_failed =
         !lb_plan_engine_put(side->engine, service, service_len, shape, text, len, is_cut, wall_ms);
     if (!side->has_failed && side->plain)
-        side->has_failed = !put_plain(side, service, service_len, shape, is_cut, wall_ms);
+        side->has_failed =
+            !lb_plan_twin_put(&side->twin, service, service_len, shape, side->engine->shaped.text,
+                              side->engine->shaped.len, is_cut, wall_ms);
 }
 
 static void on_record(void *arg, const struct lb_shape *shape, size_t count, bool is_cut)
@@ -293,9 +285,8 @@ static int start_side(struct plan *plan, const char *file, bool has_plain)
     side->joiner.arg = side;
     side->joiner.on_record = on_record;
     side->joiner.on_blank = on_blank;
-    side->copy = malloc(2 * lb_joiner_longest(&side->joiner) + 1); /* masked, it may be longer */
     plan->sides++;
-    return side->copy && lb_joiner_begin(&side->joiner) == 0 ? 0 : 1;
+    return lb_joiner_begin(&side->joiner) == 0 ? 0 : 1;
 }
 
 static void stop_side(struct side *side)
@@ -307,7 +298,7 @@ static void stop_side(struct side *side)
     lb_config_free(side->config);
     lb_config_free(side->plain_config);
     lb_joiner_end(&side->joiner);
-    free(side->copy);
+    lb_plan_twin_free(&side->twin);
 }
 
 /* ---- end ---- */
@@ -317,7 +308,7 @@ static int print_result(struct plan *plan)
     const struct side *first = &plan->side[0], *second = &plan->side[1];
     struct lb_plan_result result = { .plan = first->engine,
                                      .against = plan->sides > 1 ? second->engine : NULL,
-                                     .plain = first->plain,
+                                     .plain = &first->twin,
                                      .file = first->file,
                                      .against_file = second->file,
                                      .lines = plan->lines,
@@ -334,7 +325,7 @@ static int print_result(struct plan *plan)
     for (unsigned i = 0; i < plan->sides; i++)
         if (plan->side[i].engine)
             lb_plan_engine_finish(plan->side[i].engine);
-    lb_plan_engine_finish(first->plain);
+    lb_plan_twin_finish(&plan->side[0].twin);
     if (plan->is_json)
         lb_plan_print_json(&result, stdout);
     else

@@ -56,16 +56,19 @@ static struct lb_wall_reading read_clocks(void *ctx)
 
 static void count_wire(struct lb_plan_engine *engine, const struct lb_body *body, uint64_t wire_bytes)
 {
+    struct lb_plan_sent *sent = &engine->sent;
     double all = 0;
 
-    engine->wire_bytes += wire_bytes;
-    engine->bodies++;
+    sent->wire_bytes += wire_bytes;
+    sent->bodies++;
     if (body->sums > LB_BODY_SUMS)
         return; /* of more services than are told apart: in all only */
-    for (unsigned i = 0; i < body->sums; i++)
+    for (unsigned i = 0; i < body->sums; i++) {
         all += (double)(body->sum[i].bytes + body->sum[i].own_bytes);
+        sent->text_bytes += body->sum[i].bytes;
+    }
     for (unsigned i = 0; all > 0 && i < body->sums; i++)
-        engine->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
+        sent->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
             (double)wire_bytes * (double)(body->sum[i].bytes + body->sum[i].own_bytes) / all;
 }
 
@@ -188,16 +191,30 @@ static bool make_room(struct lb_plan_engine *engine)
     return lb_ring_tail(&engine->files.ring) != tail;
 }
 
+void lb_plan_engine_pass(struct lb_plan_engine *engine, uint64_t wall_ms)
+{
+    uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
+
+    pass_until(engine, wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0);
+}
+
+void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms)
+{
+    lb_plan_engine_pass(engine, wall_ms);
+    lb_shipper_flush(&engine->shipper);
+    step(engine);
+    engine->sent = (struct lb_plan_sent) { 0 };
+}
+
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms)
 {
     struct lb_stream *stream = stream_of(engine, service, service_len);
-    uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
     struct lb_shape_output *out = &engine->shaped;
     struct lb_turn turn;
     bool is_done = false;
 
-    pass_until(engine, wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0);
+    lb_plan_engine_pass(engine, wall_ms);
     turn = begin_turn(engine, stream, is_cut);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
         is_done = lb_records_shaped(&turn, shape, text, len, NULL, out);
@@ -274,6 +291,22 @@ static int start_fast_side(struct lb_plan_engine *engine)
     return lb_turns_start(&engine->capture);
 }
 
+/* Does what is decided hang on how many bytes went over the link? */
+static bool has_budget(const struct lb_config *config)
+{
+    bool has = config->quota.bytes != LB_OFF || config->link_bytes_per_day != LB_OFF ||
+               config->default_service.throttle.quota.bytes != LB_OFF;
+
+    for (size_t i = 0; i < config->service_count; i++)
+        has |= config->services[i].throttle.quota.bytes != LB_OFF;
+    return has;
+}
+
+double lb_plan_engine_measured(const struct lb_plan_engine *engine)
+{
+    return lb_compressor_measured(engine->shipper.builder.compressor);
+}
+
 static int start_slow_side(struct lb_plan_engine *engine)
 {
     int rc;
@@ -290,6 +323,8 @@ static int start_slow_side(struct lb_plan_engine *engine)
     };
     lb_wall_init(&engine->shipper.wall, 0);
     rc = lb_shipper_start(&engine->shipper, SEED, engine->loop.now_ns);
+    if (rc == 0 && !engine->is_unthrottled && !has_budget(engine->config))
+        rc = lb_compressor_guess(engine->shipper.builder.compressor, LB_PLAN_ONE_IN);
     if (rc == 0)
         step(engine);
     return rc;

@@ -21,6 +21,14 @@
  */
 #define LB_PLAN_HEAD_BYTES 560u /* of an HTTP request beside its body, as measured with Datadog's headers */
 #define LB_PLAN_TLS_BYTES  22u  /* that TLS adds to each 16 KiB */
+#define LB_PLAN_ONE_IN     8u   /* bodies beyond the first ones are packed, and parts of the log measured */
+
+/* What bodies came to. */
+struct lb_plan_sent {
+    uint64_t wire_bytes, bodies;           /* heads and TLS included */
+    uint64_t text_bytes;                   /* of lines */
+    double wire_by_row[LB_SERVICES_BOOKS]; /* by what a service has in each body */
+};
 
 struct lb_plan_engine {
     struct lb_config *config;
@@ -41,10 +49,9 @@ struct lb_plan_engine {
         size_t len;
     } out[LB_TRANSPORT_SLOTS];
     bool is_unthrottled, has_files, has_doors;
-    uint64_t due_ns;                       /* of the shipper */
-    uint64_t offset_ns;                    /* wall time less the clock */
-    uint64_t wire_bytes, bodies;           /* heads and TLS included */
-    double wire_by_row[LB_SERVICES_BOOKS]; /* by what a service has in each body */
+    uint64_t due_ns;    /* of the shipper */
+    uint64_t offset_ns; /* wall time less the clock */
+    struct lb_plan_sent sent;
     struct lb_plan_tally tally;
     char dir_path[64];
 };
@@ -68,6 +75,22 @@ struct lb_plan_engine *lb_plan_engine_new(struct lb_config *config, struct lb_ru
  */
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms);
+
+/*
+ * Do what is due before a time; lb_plan_engine_put() does it for its own.
+ */
+void lb_plan_engine_pass(struct lb_plan_engine *engine, uint64_t wall_ms);
+
+/*
+ * The same, then send all that waits, and forget what was sent so far.
+ */
+void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms);
+
+/*
+ * The share of the bodies' bytes that were packed in earnest, 0 to 1; the others' length is guessed, where
+ * nothing that is decided hangs on it: there is no quota, and no rate of the link.
+ */
+double lb_plan_engine_measured(const struct lb_plan_engine *engine);
 
 /*
  * Blank lines that are in no record.

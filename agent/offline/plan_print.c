@@ -10,11 +10,15 @@
 #include "common/json.h"
 #include "common/units.h"
 
-#define MONTH_DAYS       30
-#define PATTERNS_TEXT    10
-#define PATTERNS_JSON    50
-#define TEMPLATE_MAX     48 /* columns */
+#define MONTH_DAYS    30
+#define PATTERNS_TEXT 10
+#define PATTERNS_JSON 50
+/* In columns: nothing is wider than 100 of them. */
+#define TEMPLATE_MAX     40
 #define NAME_MAX_COLUMNS 14
+#define WHY_NAME_COLUMNS 20
+#define WHY_BY_COLUMNS   54
+#define TITLE_COLUMNS    80
 #define MINUTE_MS        60000
 
 /* ---- for a person ---- */
@@ -48,7 +52,19 @@ static struct lb_plan_book all_of(const struct lb_plan_engine *engine)
 {
     struct lb_plan_book all = lb_plan_book_of(engine, LB_SERVICES_BOOKS);
 
-    all.wire_bytes = (double)engine->wire_bytes;
+    all.wire_bytes = (double)engine->sent.wire_bytes;
+    return all;
+}
+
+/* The same log, all of it kept. */
+static struct lb_plan_book unthrottled_of(const struct lb_plan_result *result)
+{
+    struct lb_plan_book all = lb_plan_book_of(result->plan, LB_SERVICES_BOOKS);
+
+    all.dropped = all.dropped_by[LB_DROP_BLANK];
+    all.kept = all.in - all.dropped;
+    all.held = 0;
+    all.wire_bytes = result->plain->wire_bytes;
     return all;
 }
 
@@ -75,6 +91,11 @@ static void print_engine_rows(const struct lb_plan_result *result, const struct 
     }
 }
 
+static int columns_of(const struct lb_state_name *name, int max)
+{
+    return (int)name->len < max ? (int)name->len : max;
+}
+
 static void print_whys(const struct lb_plan_engine *engine, FILE *out)
 {
     const struct lb_plan_tally *tally = &engine->tally;
@@ -84,8 +105,9 @@ static void print_whys(const struct lb_plan_engine *engine, FILE *out)
     for (unsigned i = 0; i < tally->whys; i++) {
         const struct lb_state_name *name = &engine->files.state.file->name[tally->why[i].row];
 
-        fprintf(out, "  %-20.*s %10llu  %-9s %s\n", (int)name->len, name->text,
-                (unsigned long long)tally->why[i].lines, lb_drop_name(tally->why[i].drop), tally->why[i].by);
+        fprintf(out, "  %-*.*s %10llu  %-9s %.*s\n", WHY_NAME_COLUMNS, columns_of(name, WHY_NAME_COLUMNS),
+                name->text, (unsigned long long)tally->why[i].lines, lb_drop_name(tally->why[i].drop),
+                WHY_BY_COLUMNS, tally->why[i].by);
     }
 }
 
@@ -110,16 +132,16 @@ static void print_patterns(const struct lb_plan_engine *engine, uint32_t row, FI
     unsigned count = lb_plan_tally_best(&engine->tally, row, best, PATTERNS_TEXT + 1);
     char bytes[32];
 
-    fprintf(out, "\npatterns of %.*s\n  %8s %8s %8s %8s %9s %8s %10s  %s\n", (int)name->len, name->text,
-            "lines", "kept", "held", "sampled", "collapsed", "dropped", "bytes", "pattern");
+    fprintf(out, "\npatterns of %.*s\n  %8s %8s %8s %7s %7s %7s %10s  %s\n", columns_of(name, TITLE_COLUMNS),
+            name->text, "lines", "kept", "held", "sampled", "folded", "dropped", "bytes", "pattern");
     for (unsigned i = 0; i < count; i++) {
         const uint64_t *lines = best[i].lines;
-        uint64_t collapsed = lines[LB_PLAN_COLLAPSED] + lines[LB_PLAN_REPEATED];
+        uint64_t folded = lines[LB_PLAN_COLLAPSED] + lines[LB_PLAN_REPEATED];
 
-        fprintf(out, "  %8llu %8llu %8llu %8llu %9llu %8llu %10s  ",
+        fprintf(out, "  %8llu %8llu %8llu %7llu %7llu %7llu %10s  ",
                 (unsigned long long)lb_plan_pattern_lines(&best[i]), (unsigned long long)lines[LB_PLAN_KEPT],
                 (unsigned long long)lines[LB_PLAN_HELD], (unsigned long long)lines[LB_PLAN_SAMPLED],
-                (unsigned long long)collapsed, (unsigned long long)lines[LB_PLAN_DROPPED],
+                (unsigned long long)folded, (unsigned long long)lines[LB_PLAN_DROPPED],
                 lb_units_print_human(best[i].bytes, bytes, sizeof bytes));
         print_template(&best[i], out);
     }
@@ -140,9 +162,22 @@ static void print_head(const struct lb_plan_result *result, FILE *out)
         fprintf(out, "less than a minute: what is said of a day is no more than a guess\n");
 }
 
+/* What is on the wire is an estimate beyond the first stretch of a log. */
+static void print_shares(const struct lb_plan_result *result, FILE *out)
+{
+    double packed = lb_plan_engine_measured(result->plan), plain = lb_plan_twin_measured(result->plain);
+
+    if (packed < 1)
+        fprintf(out, "On wire is estimated from 1 body in %u, and the first ones: %.0f %% of what is sent.\n",
+                LB_PLAN_ONE_IN, packed * 100);
+    if (plain < 1)
+        fprintf(out, "Unthrottled is estimated from 1 part in %u, and the first one: %.0f %% of the log.\n",
+                LB_PLAN_ONE_IN, plain * 100);
+}
+
 void lb_plan_print_text(const struct lb_plan_result *result, FILE *out)
 {
-    struct lb_plan_book plain = all_of(result->plain), all = all_of(result->plan);
+    struct lb_plan_book plain = unthrottled_of(result), all = all_of(result->plan);
 
     print_head(result, out);
     fprintf(out, "\n  %-14s %9s %9s %9s %9s %10s %10s %10s %10s\n", "", "lines", "kept", "held", "dropped",
@@ -151,12 +186,13 @@ void lb_plan_print_text(const struct lb_plan_result *result, FILE *out)
     if (result->against)
         print_engine_rows(result, result->against, short_name(result->against_file), out);
     print_row(result, "unthrottled", 11, &plain, out);
-    fprintf(out,
-            "\nkept: sent, %llu of them as the context of an error. On wire: bodies as the sink packs them, "
-            "with\n"
-            "%u bytes of head each and what TLS adds; %llu bodies, unthrottled %llu. A month has 30 days.\n",
-            (unsigned long long)all.promoted, LB_PLAN_HEAD_BYTES, (unsigned long long)result->plan->bodies,
-            (unsigned long long)result->plain->bodies);
+    fprintf(
+        out,
+        "\nkept: sent, %llu of them as the context of an error. On wire: bodies as the sink packs them,\n"
+        "with %u bytes of head each and what TLS adds; %llu bodies, unthrottled %.0f. A month has 30 days.\n",
+        (unsigned long long)all.promoted, LB_PLAN_HEAD_BYTES, (unsigned long long)result->plan->sent.bodies,
+        result->plain->bodies);
+    print_shares(result, out);
     print_whys(result->plan, out);
     for (unsigned i = 0; i < lb_plan_services(result->plan); i++)
         print_patterns(result->plan, lb_plan_service(result->plan, i), out);
@@ -237,13 +273,14 @@ static void print_json_service(const struct lb_plan_engine *engine, uint32_t row
     fputc('}', out);
 }
 
-static void print_wire(const struct lb_plan_result *result, const struct lb_plan_engine *engine, FILE *out)
+static void print_wire(const struct lb_plan_result *result, double wire_bytes, double bodies, double measured,
+                       FILE *out)
 {
-    double day = lb_plan_a_day(result, (double)engine->wire_bytes);
+    double day = lb_plan_a_day(result, wire_bytes);
 
-    fprintf(out, "\"wire_bytes\":%llu,\"bodies\":%llu,\"wire_day\":%.0f,\"wire_month\":%.0f",
-            (unsigned long long)engine->wire_bytes, (unsigned long long)engine->bodies, day,
-            day * MONTH_DAYS);
+    fprintf(out,
+            "\"wire_bytes\":%.0f,\"bodies\":%.0f,\"measured\":%.3f,\"wire_day\":%.0f,\"wire_month\":%.0f",
+            wire_bytes, bodies, measured, day, day * MONTH_DAYS);
 }
 
 static void print_json_engine(const struct lb_plan_result *result, const struct lb_plan_engine *engine,
@@ -256,7 +293,8 @@ static void print_json_engine(const struct lb_plan_result *result, const struct 
     fprintf(out, ",\"in\":%llu,\"kept\":%llu,\"held\":%llu,\"dropped\":%llu,\"promoted\":%llu,\"own\":%llu,",
             (unsigned long long)all.in, (unsigned long long)all.kept, (unsigned long long)all.held,
             (unsigned long long)all.dropped, (unsigned long long)all.promoted, (unsigned long long)all.own);
-    print_wire(result, engine, out);
+    print_wire(result, (double)engine->sent.wire_bytes, (double)engine->sent.bodies,
+               lb_plan_engine_measured(engine), out);
     fprintf(out, ",\"steps\":{\"quota\":%u,\"pressure\":%u},\"services\":{",
             engine->capture.shortage.quota_step, engine->capture.shortage.pressure_step);
     for (unsigned i = 0; i < lb_plan_services(engine); i++) {
@@ -280,6 +318,7 @@ void lb_plan_print_json(const struct lb_plan_result *result, FILE *out)
         print_json_engine(result, result->against, result->against_file, out);
     }
     fputs(",\"unthrottled\":{", out);
-    print_wire(result, result->plain, out);
+    print_wire(result, result->plain->wire_bytes, result->plain->bodies, lb_plan_twin_measured(result->plain),
+               out);
     fputs("}}\n", out);
 }
