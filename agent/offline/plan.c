@@ -97,8 +97,6 @@ static bool start_engines(struct side *side, uint64_t wall_ms)
         side->plain_config = NULL;
         side->plain_rules = NULL;
         side->twin.engine = side->plain;
-        side->twin.is_all_measured = side->plan->is_ring;
-        side->twin.text_room = 2 * lb_joiner_longest(&side->joiner); /* masked, it may be longer */
     }
     return side->engine && (side->plain || side != side->plan->side);
 }
@@ -116,8 +114,7 @@ static void put(struct side *side, const char *service, size_t service_len, cons
         !lb_plan_engine_put(side->engine, service, service_len, shape, text, len, is_cut, wall_ms);
     if (!side->has_failed && side->plain)
         side->has_failed =
-            !lb_plan_twin_put(&side->twin, service, service_len, shape, side->engine->shaped.text,
-                              side->engine->shaped.len, is_cut, wall_ms);
+            !lb_plan_twin_put(&side->twin, side->engine, service, service_len, shape->lines, is_cut, wall_ms);
 }
 
 static void on_record(void *arg, const struct lb_shape *shape, size_t count, bool is_cut)
@@ -298,7 +295,6 @@ static void stop_side(struct side *side)
     lb_config_free(side->config);
     lb_config_free(side->plain_config);
     lb_joiner_end(&side->joiner);
-    lb_plan_twin_free(&side->twin);
 }
 
 /* ---- end ---- */
@@ -325,7 +321,7 @@ static int print_result(struct plan *plan)
     for (unsigned i = 0; i < plan->sides; i++)
         if (plan->side[i].engine)
             lb_plan_engine_finish(plan->side[i].engine);
-    lb_plan_twin_finish(&plan->side[0].twin);
+    lb_plan_twin_finish(&plan->side[0].twin, first->engine);
     if (plan->is_json)
         lb_plan_print_json(&result, stdout);
     else

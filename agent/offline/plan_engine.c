@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/capture/parts.h"
+#include "agent/shape/repeat.h"
 #include "common/clock.h"
 
 #define START_NS   (1000 * LB_NS_PER_S)
@@ -63,10 +64,8 @@ static void count_wire(struct lb_plan_engine *engine, const struct lb_body *body
     sent->bodies++;
     if (body->sums > LB_BODY_SUMS)
         return; /* of more services than are told apart: in all only */
-    for (unsigned i = 0; i < body->sums; i++) {
+    for (unsigned i = 0; i < body->sums; i++)
         all += (double)(body->sum[i].bytes + body->sum[i].own_bytes);
-        sent->text_bytes += body->sum[i].bytes;
-    }
     for (unsigned i = 0; all > 0 && i < body->sums; i++)
         sent->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
             (double)wire_bytes * (double)(body->sum[i].bytes + body->sum[i].own_bytes) / all;
@@ -191,7 +190,7 @@ static bool make_room(struct lb_plan_engine *engine)
     return lb_ring_tail(&engine->files.ring) != tail;
 }
 
-void lb_plan_engine_pass(struct lb_plan_engine *engine, uint64_t wall_ms)
+static void pass_to(struct lb_plan_engine *engine, uint64_t wall_ms)
 {
     uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
 
@@ -200,10 +199,23 @@ void lb_plan_engine_pass(struct lb_plan_engine *engine, uint64_t wall_ms)
 
 void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms)
 {
-    lb_plan_engine_pass(engine, wall_ms);
+    pass_to(engine, wall_ms);
     lb_shipper_flush(&engine->shipper);
     step(engine);
     engine->sent = (struct lb_plan_sent) { 0 };
+}
+
+/* As an app would that finds no room for long: it is dropped, and told. */
+static void give_up(struct lb_turn *turn, size_t len, int severity)
+{
+    lb_records_drop(turn, LB_DROP_OVERLOAD, turn->head.lines, len);
+    lb_records_untold(turn, LB_UNTOLD_OVERLOAD, turn->head.lines, len, severity);
+}
+
+static void end_turn(struct lb_plan_engine *engine, struct lb_turn *turn)
+{
+    lb_records_publish(turn);
+    hear_knock(engine);
 }
 
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
@@ -214,23 +226,62 @@ bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size
     struct lb_turn turn;
     bool is_done = false;
 
-    lb_plan_engine_pass(engine, wall_ms);
+    pass_to(engine, wall_ms);
     turn = begin_turn(engine, stream, is_cut);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
         is_done = lb_records_shaped(&turn, shape, text, len, NULL, out);
         if (!is_done && !make_room(engine))
             break;
     }
-    if (!is_done) { /* as an app would: it is dropped, and told */
-        lb_records_drop(&turn, LB_DROP_OVERLOAD, turn.head.lines, len);
-        lb_records_untold(&turn, LB_UNTOLD_OVERLOAD, turn.head.lines, len, (int)out->severity);
-    } else if (!engine->is_unthrottled &&
-               !lb_plan_tally_count(&engine->tally, &engine->memo, stream->service_ix, out, shape->lines)) {
+    engine->has_given_way |= !is_done || (out->verdict != LB_SHAPE_QUEUE && out->verdict != LB_SHAPE_REPEAT);
+    if (!is_done) {
+        give_up(&turn, len, (int)out->severity);
+    } else if (!lb_plan_tally_count(&engine->tally, stream->service_ix, out, shape->lines)) {
         fprintf(stderr, "logboom plan: out of memory\n");
         return false;
     }
-    lb_records_publish(&turn);
-    hear_knock(engine);
+    end_turn(engine, &turn);
+    return true;
+}
+
+/* What becomes of it where nothing throttles: an error that was sent of late is counted, as capture does. */
+static void decide_again(const struct lb_turn *turn, struct lb_shape_output *out)
+{
+    uint64_t window_ns = turn->stream->settings->capture.repeat_window_ms * LB_NS_PER_MS;
+    enum lb_repeat_verdict verdict = LB_REPEAT_AGAIN;
+
+    if (out->extra.has_error && window_ns > 0)
+        verdict = lb_repeat_look(&turn->capture->state->fast, turn->stream->service_ix,
+                                 out->extra.error.fingerprint, window_ns, turn->now_ns);
+    out->verdict = verdict == LB_REPEAT_FOLD ? LB_SHAPE_REPEAT : LB_SHAPE_QUEUE;
+    out->is_new = out->extra.has_error && verdict == LB_REPEAT_NEW;
+    out->is_trigger = false;
+}
+
+bool lb_plan_engine_put_again(struct lb_plan_engine *engine, const char *service, size_t service_len,
+                              const struct lb_shape_output *shaped, uint32_t lines, bool is_cut,
+                              uint64_t wall_ms)
+{
+    struct lb_stream *stream = stream_of(engine, service, service_len);
+    struct lb_shape_input in = { .last = &stream->last, .service_ix = stream->service_ix, .key = 1 };
+    struct lb_shape_output out = *shaped;
+    struct lb_turn turn;
+    bool is_done = false;
+
+    pass_to(engine, wall_ms);
+    turn = begin_turn(engine, stream, is_cut);
+    turn.head.lines = lines;
+    turn.head.raw_len = (uint32_t)out.len;
+    turn.head.boot_ns = turn.now_ns;
+    decide_again(&turn, &out);
+    for (unsigned i = 0; i < TRIES && !is_done; i++) {
+        is_done = lb_verdict_carry_out(&turn, &in, &out);
+        if (!is_done && !make_room(engine))
+            break;
+    }
+    if (!is_done)
+        give_up(&turn, out.len, (int)out.severity);
+    end_turn(engine, &turn);
     return true;
 }
 
@@ -292,7 +343,7 @@ static int start_fast_side(struct lb_plan_engine *engine)
 }
 
 /* Does what is decided hang on how many bytes went over the link? */
-static bool has_budget(const struct lb_config *config)
+static bool is_on_a_budget(const struct lb_config *config)
 {
     bool has = config->quota.bytes != LB_OFF || config->link_bytes_per_day != LB_OFF ||
                config->default_service.throttle.quota.bytes != LB_OFF;
@@ -323,7 +374,8 @@ static int start_slow_side(struct lb_plan_engine *engine)
     };
     lb_wall_init(&engine->shipper.wall, 0);
     rc = lb_shipper_start(&engine->shipper, SEED, engine->loop.now_ns);
-    if (rc == 0 && !engine->is_unthrottled && !has_budget(engine->config))
+    engine->has_budget = is_on_a_budget(engine->config);
+    if (rc == 0 && !engine->has_budget)
         rc = lb_compressor_guess(engine->shipper.builder.compressor, LB_PLAN_ONE_IN);
     if (rc == 0)
         step(engine);

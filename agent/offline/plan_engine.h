@@ -21,12 +21,11 @@
  */
 #define LB_PLAN_HEAD_BYTES 560u /* of an HTTP request beside its body, as measured with Datadog's headers */
 #define LB_PLAN_TLS_BYTES  22u  /* that TLS adds to each 16 KiB */
-#define LB_PLAN_ONE_IN     8u   /* bodies beyond the first ones are packed, and parts of the log measured */
+#define LB_PLAN_ONE_IN     8u   /* bodies beyond the first ones are packed */
 
 /* What bodies came to. */
 struct lb_plan_sent {
     uint64_t wire_bytes, bodies;           /* heads and TLS included */
-    uint64_t text_bytes;                   /* of lines */
     double wire_by_row[LB_SERVICES_BOOKS]; /* by what a service has in each body */
 };
 
@@ -49,6 +48,8 @@ struct lb_plan_engine {
         size_t len;
     } out[LB_TRANSPORT_SLOTS];
     bool is_unthrottled, has_files, has_doors;
+    bool has_budget;    /* what is decided hangs on how much was sent */
+    bool has_given_way; /* a record, so far, to whatever: it was not sent at once */
     uint64_t due_ns;    /* of the shipper */
     uint64_t offset_ns; /* wall time less the clock */
     struct lb_plan_sent sent;
@@ -59,8 +60,7 @@ struct lb_plan_engine {
 /*
  * Begin.
  *   config, rules   compiled; become the engine's
- *   is_unthrottled  nothing is filtered, limited, collapsed, or held to a quota; nothing is masked either:
- *                   it gets texts that another engine has masked
+ *   is_unthrottled  nothing is held to a quota; it takes records by lb_plan_engine_put_again() alone
  *   wall_ms         of the first record
  *   returns         NULL: it was told on stderr
  *   calls           offline modes, as all of this
@@ -77,12 +77,15 @@ bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms);
 
 /*
- * Do what is due before a time; lb_plan_engine_put() does it for its own.
+ * The same record for an engine that is_unthrottled, as another one has shaped it: it is sent, or it repeats
+ * an error. shaped    of the other engine; unchanged
  */
-void lb_plan_engine_pass(struct lb_plan_engine *engine, uint64_t wall_ms);
+bool lb_plan_engine_put_again(struct lb_plan_engine *engine, const char *service, size_t service_len,
+                              const struct lb_shape_output *shaped, uint32_t lines, bool is_cut,
+                              uint64_t wall_ms);
 
 /*
- * The same, then send all that waits, and forget what was sent so far.
+ * Do what is due before a time, send what waits, and forget what was sent so far.
  */
 void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms);
 

@@ -162,17 +162,27 @@ static void print_head(const struct lb_plan_result *result, FILE *out)
         fprintf(out, "less than a minute: what is said of a day is no more than a guess\n");
 }
 
+/* How much of it was packed in earnest, 0 to 1. While the twin rests all that is packed is the first one's.
+ */
+static double unthrottled_measured(const struct lb_plan_result *result)
+{
+    double first = lb_plan_engine_measured(result->plan),
+           own = lb_plan_engine_measured(result->plain->engine);
+
+    return result->plain->phase == LB_TWIN_RESTS || first < own ? first : own;
+}
+
 /* What is on the wire is an estimate beyond the first stretch of a log. */
 static void print_shares(const struct lb_plan_result *result, FILE *out)
 {
-    double packed = lb_plan_engine_measured(result->plan), plain = lb_plan_twin_measured(result->plain);
+    double first = lb_plan_engine_measured(result->plan), own = unthrottled_measured(result);
 
-    if (packed < 1)
-        fprintf(out, "On wire is estimated from 1 body in %u, and the first ones: %.0f %% of what is sent.\n",
-                LB_PLAN_ONE_IN, packed * 100);
-    if (plain < 1)
-        fprintf(out, "Unthrottled is estimated from 1 part in %u, and the first one: %.0f %% of the log.\n",
-                LB_PLAN_ONE_IN, plain * 100);
+    if (first < 1 || own < 1)
+        fprintf(
+            out,
+            "What is on the wire is estimated beyond the first bodies, from 1 in %u; packed were %.0f %% of\n"
+            "what is sent, unthrottled %.0f %%.\n",
+            LB_PLAN_ONE_IN, first * 100, own * 100);
 }
 
 void lb_plan_print_text(const struct lb_plan_result *result, FILE *out)
@@ -318,7 +328,6 @@ void lb_plan_print_json(const struct lb_plan_result *result, FILE *out)
         print_json_engine(result, result->against, result->against_file, out);
     }
     fputs(",\"unthrottled\":{", out);
-    print_wire(result, result->plain->wire_bytes, result->plain->bodies, lb_plan_twin_measured(result->plain),
-               out);
+    print_wire(result, result->plain->wire_bytes, result->plain->bodies, unthrottled_measured(result), out);
     fputs("}}\n", out);
 }

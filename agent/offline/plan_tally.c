@@ -39,10 +39,11 @@ static struct lb_plan_pattern *find(struct lb_plan_tally *tally, uint64_t patter
     return &tally->pattern[at];
 }
 
-static struct lb_plan_pattern *row_of(struct lb_plan_tally *tally, struct lb_pattern_memo *memo, uint32_t row,
+static struct lb_plan_pattern *row_of(struct lb_plan_tally *tally, uint32_t row,
                                       const struct lb_shape_output *out)
 {
-    uint64_t id = out->pattern ? out->pattern : lb_pattern_id_by_memo(memo, out->text, out->len, true);
+    uint64_t id =
+        out->pattern ? out->pattern : lb_pattern_id_by_memo(&tally->memo, out->text, out->len, true);
     struct lb_plan_pattern *found = find(tally, id, row);
 
     if (found->is_used)
@@ -78,8 +79,8 @@ static void count_why(struct lb_plan_tally *tally, uint32_t row, const struct lb
     why[i].bytes += out->len;
 }
 
-bool lb_plan_tally_count(struct lb_plan_tally *tally, struct lb_pattern_memo *memo, uint32_t row,
-                         const struct lb_shape_output *out, uint64_t lines)
+bool lb_plan_tally_count(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
+                         uint64_t lines)
 {
     struct lb_plan_pattern *pattern;
 
@@ -88,7 +89,7 @@ bool lb_plan_tally_count(struct lb_plan_tally *tally, struct lb_pattern_memo *me
     if (!tally->pattern)
         return false;
     row = row < LB_SERVICES_BOOKS ? row : LB_SERVICES_BOOKS - 1;
-    pattern = row_of(tally, memo, row, out);
+    pattern = row_of(tally, row, out);
     pattern->lines[fate_of(out)] += lines;
     pattern->bytes += out->len;
     if (out->verdict != LB_SHAPE_QUEUE)

@@ -44,6 +44,7 @@ struct lb_plan_why {
 };
 
 struct lb_plan_tally {
+    struct lb_pattern_memo memo;     /* not the engine's: what that remembers is decided by */
     struct lb_plan_pattern *pattern; /* LB_PLAN_PATTERNS, by hash */
     unsigned patterns;
     struct lb_plan_pattern rest[LB_SERVICES_BOOKS];
@@ -53,13 +54,12 @@ struct lb_plan_tally {
 
 /*
  * Count a record.
- *   memo      for patterns, the caller's
  *   out       of the steps, its texts as they were
  *   returns   false: out of memory
  *   calls     offline modes
  */
-bool lb_plan_tally_count(struct lb_plan_tally *tally, struct lb_pattern_memo *memo, uint32_t row,
-                         const struct lb_shape_output *out, uint64_t lines);
+bool lb_plan_tally_count(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
+                         uint64_t lines);
 
 /*
  * The patterns of a service that have most lines, most first, what is not among them summed up in a last row

@@ -12,7 +12,7 @@
 
 #define FIRST     16   /* of a class: all are squeezed */
 #define MEMORY    64   /* bodies; then what they taught counts half */
-#define IS_OFF    0.08 /* of what it is: such a guess was a bad one, where bodies of a kind differ by less */
+#define IS_OFF    0.15 /* of what it is: by so much bodies of a kind hardly differ */
 #define AFTER_OFF 4    /* bodies that are squeezed because of it */
 
 static struct lb_guess_class *class_of(struct lb_compress_guess *guess, size_t len)
