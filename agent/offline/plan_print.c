@@ -18,7 +18,7 @@
 #define NAME_MAX_COLUMNS 14
 #define WHY_NAME_COLUMNS 20
 #define WHY_BY_COLUMNS   54
-#define TITLE_COLUMNS    80
+#define TITLE_COLUMNS    20
 #define MINUTE_MS        60000
 
 /* ---- for a person ---- */
@@ -125,15 +125,26 @@ static void print_template(const struct lb_plan_pattern *pattern, FILE *out)
     fputs(len < pattern->template_len ? "...\n" : "\n", out);
 }
 
-static void print_patterns(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
+/* What is said of how exact the counts are. */
+static void print_pattern_title(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
 {
     const struct lb_state_name *name = &engine->files.state.file->name[row];
+
+    fprintf(out, "\npatterns of %.*s", columns_of(name, TITLE_COLUMNS), name->text);
+    if (lb_plan_tally_is_sampled(&engine->tally, row))
+        fprintf(out, ": beyond the first %u, lines that are kept are counted by 1 in %u",
+                LB_PLAN_PATTERNS_WHOLE, LB_PLAN_PATTERN_IN);
+    fprintf(out, "\n  %8s %8s %8s %7s %7s %7s %10s  %s\n", "lines", "kept", "held", "sampled", "folded",
+            "dropped", "bytes", "pattern");
+}
+
+static void print_patterns(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
+{
     struct lb_plan_pattern best[PATTERNS_TEXT + 1];
     unsigned count = lb_plan_tally_best(&engine->tally, row, best, PATTERNS_TEXT + 1);
     char bytes[32];
 
-    fprintf(out, "\npatterns of %.*s\n  %8s %8s %8s %7s %7s %7s %10s  %s\n", columns_of(name, TITLE_COLUMNS),
-            name->text, "lines", "kept", "held", "sampled", "folded", "dropped", "bytes", "pattern");
+    print_pattern_title(engine, row, out);
     for (unsigned i = 0; i < count; i++) {
         const uint64_t *lines = best[i].lines;
         uint64_t folded = lines[LB_PLAN_COLLAPSED] + lines[LB_PLAN_REPEATED];
@@ -279,6 +290,8 @@ static void print_json_service(const struct lb_plan_engine *engine, uint32_t row
     print_reasons("held_by", book.held_by, LB_DROP_FILTER, LB_HELD_REASONS, out);
     print_reasons("dropped_by", book.dropped_by, 0, LB_DROP_COUNT, out);
     print_json_whys(engine, row, out);
+    fprintf(out, ",\"patterns_one_in\":%u",
+            lb_plan_tally_is_sampled(&engine->tally, row) ? LB_PLAN_PATTERN_IN : 1);
     print_json_patterns(engine, row, out);
     fputc('}', out);
 }
