@@ -55,8 +55,8 @@ struct side {
 struct plan {
     struct side side[2];
     unsigned sides;
-    const char *service;
-    bool is_json, is_ring, has_progress;
+    const char *service; /* of the lines; of a ring no other one is taken where has_service */
+    bool has_service, is_json, is_ring, has_progress;
     uint64_t rate_per_day, lines, bytes, told_at;
     uint64_t told_ns;
     unsigned year;
@@ -155,29 +155,31 @@ static void tell_progress(struct plan *plan)
             (unsigned long long)plan->lines);
 }
 
+/* Before a part of a line is taken. false: an engine has failed */
+static bool on_part(void *arg, size_t len, bool is_end)
+{
+    struct plan *plan = arg;
+
+    plan->lines += is_end;
+    plan->bytes += len;
+    tell_progress(plan);
+    return !plan->side[0].has_failed && !plan->side[1].has_failed;
+}
+
 static int read_log(struct plan *plan)
 {
-    char *text = NULL;
-    size_t room = 0;
-    ssize_t got;
-    bool is_well = true;
+    struct lb_joiner *joiners[] = { &plan->side[0].joiner, &plan->side[1].joiner };
+    int code = lb_joiner_read(joiners, plan->sides, STDIN_FILENO, "logboom plan", on_part, plan);
 
-    while (is_well && (got = getline(&text, &room, stdin)) > 0) {
-        plan->lines++;
-        plan->bytes += (uint64_t)got;
-        for (unsigned i = 0; i < plan->sides; i++)
-            is_well = is_well && lb_joiner_take(&plan->side[i].joiner, text, (size_t)got) &&
-                      !plan->side[i].has_failed;
-        tell_progress(plan);
-    }
-    free(text);
-    for (unsigned i = 0; is_well && i < plan->sides; i++)
-        lb_joiner_finish(&plan->side[i].joiner);
     if (plan->told_ns > 0)
         fprintf(stderr, "\r%60s\r", "");
-    if (ferror(stdin))
-        fprintf(stderr, "logboom plan: cannot read standard input: %s\n", strerror(errno));
-    return is_well && !ferror(stdin) ? 0 : 1;
+    return plan->side[0].has_failed || plan->side[1].has_failed ? 1 : code;
+}
+
+static bool is_asked_for(const struct plan *plan, const struct lb_record *record)
+{
+    return !plan->has_service || (strlen(plan->service) == record->service_len &&
+                                  memcmp(plan->service, lb_record_service(record), record->service_len) == 0);
 }
 
 static void put_held(struct plan *plan, const struct lb_record *record)
@@ -187,6 +189,8 @@ static void put_held(struct plan *plan, const struct lb_record *record)
     const char *text = lb_record_text(record, &len);
     uint64_t offset_ns = lb_clock_wall_ns() - lb_clock_boot_ns();
 
+    if (!is_asked_for(plan, record))
+        return;
     plan->lines += record->lines;
     plan->bytes += len;
     for (unsigned i = 0; i < plan->sides; i++) {
@@ -322,11 +326,15 @@ static int print_result(struct plan *plan)
         if (plan->side[i].engine)
             lb_plan_engine_finish(plan->side[i].engine);
     lb_plan_twin_finish(&plan->side[0].twin, first->engine);
+    errno = 0;
     if (plan->is_json)
         lb_plan_print_json(&result, stdout);
     else
         lb_plan_print_text(&result, stdout);
-    return fflush(stdout) == 0 ? 0 : 1;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "logboom plan: cannot write: %s\n", strerror(errno));
+    return 1;
 }
 
 static int read_options(struct plan *plan, int argc, char **argv, const char **ret_file,
@@ -346,6 +354,7 @@ static int read_options(struct plan *plan, int argc, char **argv, const char **r
             *ret_file = optarg;
         if (option == 's')
             plan->service = optarg;
+        plan->has_service |= option == 's';
         if (option == 'a')
             *ret_against = optarg;
         plan->is_json |= option == 'j';

@@ -7,6 +7,8 @@
 #include "agent/offline/plan_engine.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,20 +297,42 @@ void lb_plan_engine_blank(struct lb_plan_engine *engine, const char *service, si
 
 /* ---- begin and end ---- */
 
-static int open_files(struct lb_plan_engine *engine)
+/* Their names are needed no more once they are mapped: gone now, they are gone however the process ends. */
+static void unlink_files(struct lb_plan_engine *engine)
+{
+    static const char *const names[] = { "lock", "state", "ring", "held" };
+
+    for (size_t i = 0; engine->files.dir_fd >= 0 && i < sizeof names / sizeof names[0]; i++)
+        unlinkat(engine->files.dir_fd, names[i], 0);
+    rmdir(engine->dir_path);
+}
+
+static int make_files(struct lb_plan_engine *engine)
 {
     int other, rc;
 
     snprintf(engine->dir_path, sizeof engine->dir_path, "/dev/shm/logboom-plan.XXXXXX");
-    if (!mkdtemp(engine->dir_path)) {
-        engine->dir_path[0] = '\0';
+    if (!mkdtemp(engine->dir_path))
         return -errno;
-    }
     engine->files.held_bytes = engine->config->held_bytes;
     rc = lb_files_lock(&engine->files, engine->dir_path, &other);
     if (rc == 0)
         rc = lb_files_open(&engine->files, engine->config->ring_bytes, false);
     engine->has_files = rc == 0;
+    unlink_files(engine);
+    return rc;
+}
+
+/* No signal ends it between making them and taking their names away. */
+static int open_files(struct lb_plan_engine *engine)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = make_files(engine);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == 0)
         lb_files_recover(&engine->files);
     return rc;
@@ -420,16 +444,10 @@ void lb_plan_engine_finish(struct lb_plan_engine *engine)
 
 void lb_plan_engine_free(struct lb_plan_engine *engine)
 {
-    static const char *const left[] = { "lock", "state", "ring", "held" };
-
     if (!engine)
         return;
     if (engine->shipper.sink)
         lb_shipper_stop(&engine->shipper);
-    for (size_t i = 0; engine->files.dir_fd >= 0 && i < sizeof left / sizeof left[0]; i++)
-        unlinkat(engine->files.dir_fd, left[i], 0);
-    if (engine->dir_path[0])
-        rmdir(engine->dir_path);
     if (engine->has_files)
         lb_files_close(&engine->files);
     if (engine->has_doors) {

@@ -14,7 +14,7 @@
 #define PATTERNS_TEXT 10
 #define PATTERNS_JSON 50
 /* In columns: nothing is wider than 100 of them. */
-#define TEMPLATE_MAX     40
+#define TEMPLATE_MAX     34
 #define NAME_MAX_COLUMNS 14
 #define WHY_NAME_COLUMNS 20
 #define WHY_BY_COLUMNS   54
@@ -96,33 +96,51 @@ static int columns_of(const struct lb_state_name *name, int max)
     return (int)name->len < max ? (int)name->len : max;
 }
 
+static void print_why(const struct lb_plan_engine *engine, uint32_t row, const struct lb_plan_why *why,
+                      bool is_rest, FILE *out)
+{
+    const struct lb_state_name *name = &engine->files.state.file->name[row];
+
+    fprintf(out, "  %-*.*s %10llu  %-9s %.*s\n", WHY_NAME_COLUMNS, columns_of(name, WHY_NAME_COLUMNS),
+            name->text, (unsigned long long)why->lines, is_rest ? "" : lb_drop_name(why->drop),
+            WHY_BY_COLUMNS, is_rest ? "(all others)" : why->by);
+}
+
 static void print_whys(const struct lb_plan_engine *engine, FILE *out)
 {
     const struct lb_plan_tally *tally = &engine->tally;
 
     if (tally->whys > 0)
         fprintf(out, "\nwhat gave way, and to what\n");
-    for (unsigned i = 0; i < tally->whys; i++) {
-        const struct lb_state_name *name = &engine->files.state.file->name[tally->why[i].row];
-
-        fprintf(out, "  %-*.*s %10llu  %-9s %.*s\n", WHY_NAME_COLUMNS, columns_of(name, WHY_NAME_COLUMNS),
-                name->text, (unsigned long long)tally->why[i].lines, lb_drop_name(tally->why[i].drop),
-                WHY_BY_COLUMNS, tally->why[i].by);
-    }
+    for (unsigned i = 0; i < tally->whys; i++)
+        print_why(engine, tally->why[i].row, &tally->why[i], false, out);
+    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++)
+        if (tally->why_rest[row].lines > 0)
+            print_why(engine, row, &tally->why_rest[row], true, out);
 }
 
-/* Control characters, and what is no ASCII, as a dot: columns stay columns on any terminal. */
+/*
+ * Control characters, and what is no ASCII, as a dot: columns stay columns on any terminal. The time in front,
+ * which most lines have, tells nothing.
+ */
 static void print_template(const struct lb_plan_pattern *pattern, FILE *out)
 {
-    size_t len = pattern->template_len < TEMPLATE_MAX ? pattern->template_len : TEMPLATE_MAX;
+    static const char stamp[] = "<time> ";
+    const char *text = pattern->template;
+    size_t left = pattern->template_len, len;
 
     if (pattern->pattern == 0) {
         fputs("(all others)\n", out);
         return;
     }
+    if (left >= sizeof stamp && memcmp(text, stamp, sizeof stamp - 1) == 0) {
+        text += sizeof stamp - 1;
+        left -= sizeof stamp - 1;
+    }
+    len = left < TEMPLATE_MAX ? left : TEMPLATE_MAX;
     for (size_t i = 0; i < len; i++)
-        fputc(pattern->template[i] >= ' ' && pattern->template[i] < 127 ? pattern->template[i] : '.', out);
-    fputs(len < pattern->template_len ? "...\n" : "\n", out);
+        fputc(text[i] >= ' ' && text[i] < 127 ? text[i] : '.', out);
+    fputs(len < left ? "...\n" : "\n", out);
 }
 
 /* What is said of how exact the counts are. */
@@ -134,7 +152,7 @@ static void print_pattern_title(const struct lb_plan_engine *engine, uint32_t ro
     if (lb_plan_tally_is_sampled(&engine->tally, row))
         fprintf(out, ": beyond the first %u, lines that are kept are counted by 1 in %u",
                 LB_PLAN_PATTERNS_WHOLE, LB_PLAN_PATTERN_IN);
-    fprintf(out, "\n  %8s %8s %8s %7s %7s %7s %10s  %s\n", "lines", "kept", "held", "sampled", "folded",
+    fprintf(out, "\n  %8s %8s %7s %7s %7s %7s %9s  %s\n", "lines", "kept", "held", "sampled", "folded",
             "dropped", "bytes", "pattern");
 }
 
@@ -149,7 +167,7 @@ static void print_patterns(const struct lb_plan_engine *engine, uint32_t row, FI
         const uint64_t *lines = best[i].lines;
         uint64_t folded = lines[LB_PLAN_COLLAPSED] + lines[LB_PLAN_REPEATED];
 
-        fprintf(out, "  %8llu %8llu %8llu %7llu %7llu %7llu %10s  ",
+        fprintf(out, "  %8llu %8llu %7llu %7llu %7llu %7llu %9s  ",
                 (unsigned long long)lb_plan_pattern_lines(&best[i]), (unsigned long long)lines[LB_PLAN_KEPT],
                 (unsigned long long)lines[LB_PLAN_HELD], (unsigned long long)lines[LB_PLAN_SAMPLED],
                 (unsigned long long)folded, (unsigned long long)lines[LB_PLAN_DROPPED],
@@ -237,22 +255,28 @@ static void print_reasons(const char *key, const uint64_t *lines, unsigned from,
     fputc('}', out);
 }
 
+static void print_json_why(const struct lb_plan_why *why, const char *reason, const char *before, FILE *out)
+{
+    fprintf(out, "%s{\"reason\":\"%s\",\"by\":", before, reason);
+    print_escaped(why->by, strlen(why->by), out);
+    fprintf(out, ",\"lines\":%llu,\"bytes\":%llu}", (unsigned long long)why->lines,
+            (unsigned long long)why->bytes);
+}
+
 static void print_json_whys(const struct lb_plan_engine *engine, uint32_t row, FILE *out)
 {
+    const struct lb_plan_tally *tally = &engine->tally;
     const char *before = "";
 
     fputs(",\"why\":[", out);
-    for (unsigned i = 0; i < engine->tally.whys; i++) {
-        const struct lb_plan_why *why = &engine->tally.why[i];
-
-        if (why->row != row)
+    for (unsigned i = 0; i < tally->whys; i++) {
+        if (tally->why[i].row != row)
             continue;
-        fprintf(out, "%s{\"reason\":\"%s\",\"by\":", before, lb_drop_name(why->drop));
-        print_escaped(why->by, strlen(why->by), out);
-        fprintf(out, ",\"lines\":%llu,\"bytes\":%llu}", (unsigned long long)why->lines,
-                (unsigned long long)why->bytes);
+        print_json_why(&tally->why[i], lb_drop_name(tally->why[i].drop), before, out);
         before = ",";
     }
+    if (tally->why_rest[row].lines > 0)
+        print_json_why(&tally->why_rest[row], "others", before, out);
     fputc(']', out);
 }
 

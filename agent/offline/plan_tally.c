@@ -58,25 +58,29 @@ static struct lb_plan_pattern *row_of(struct lb_plan_tally *tally, uint32_t row,
     return found;
 }
 
+static struct lb_plan_why *why_of(struct lb_plan_tally *tally, uint32_t row,
+                                  const struct lb_shape_output *out)
+{
+    struct lb_plan_why *why = tally->why, *end = why + tally->whys;
+
+    for (; why < end; why++)
+        if (why->row == row && why->drop == out->drop && strncmp(why->by, out->by, sizeof why->by - 1) == 0)
+            return why;
+    if (tally->whys == LB_PLAN_WHYS)
+        return &tally->why_rest[row];
+    tally->whys++;
+    *why = (struct lb_plan_why) { .row = row, .drop = out->drop };
+    snprintf(why->by, sizeof why->by, "%s", out->by);
+    return why;
+}
+
 static void count_why(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
                       uint64_t lines)
 {
-    struct lb_plan_why *why = tally->why;
-    unsigned i = 0;
+    struct lb_plan_why *why = why_of(tally, row, out);
 
-    for (; i < tally->whys; i++)
-        if (why[i].row == row && why[i].drop == out->drop &&
-            strncmp(why[i].by, out->by, sizeof why[i].by - 1) == 0)
-            break;
-    if (i == LB_PLAN_WHYS)
-        i--; /* so many rules that the last ones share a row */
-    if (i == tally->whys) {
-        why[i] = (struct lb_plan_why) { .row = row, .drop = out->drop };
-        snprintf(why[i].by, sizeof why[i].by, "%s", out->by);
-        tally->whys++;
-    }
-    why[i].lines += lines;
-    why[i].bytes += out->len;
+    why->lines += lines;
+    why->bytes += out->len;
 }
 
 bool lb_plan_tally_is_sampled(const struct lb_plan_tally *tally, uint32_t row)

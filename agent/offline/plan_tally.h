@@ -42,7 +42,7 @@ struct lb_plan_pattern {
     size_t template_len;
 };
 
-/* What decided: the reason, and the key or rule that has it. */
+/* What decided: the reason, and the key or rule that has it; of the rest of a service by is "". */
 struct lb_plan_why {
     uint32_t row;
     enum lb_drop drop;
@@ -65,6 +65,7 @@ struct lb_plan_tally {
     struct lb_plan_owed owed[LB_SERVICES_BOOKS];
     struct lb_plan_why why[LB_PLAN_WHYS];
     unsigned whys;
+    struct lb_plan_why why_rest[LB_SERVICES_BOOKS]; /* what found no row */
 };
 
 /*

@@ -108,16 +108,33 @@ static long squeeze(struct lb_compressor *compressor, const void *from, size_t l
     return (long)len;
 }
 
-long lb_compress(struct lb_compressor *compressor, const void *from, size_t len, void *to, size_t room)
+/* What a body may come to, by a look at it: its length, or what a part of it from its middle is squeezed to.
+ */
+static size_t look_at(struct lb_compressor *compressor, const char *from, size_t len, void *to, size_t room)
 {
-    size_t guessed = compressor->guess ? lb_compress_guess(compressor->guess, len) : 0;
+    size_t part = LB_GUESS_PART(len);
     long got;
 
+    if (len < LB_GUESS_LONG)
+        return len;
+    got = squeeze(compressor, from + len / 2, part, to, room);
+    return got > 0 ? (size_t)got : len;
+}
+
+long lb_compress(struct lb_compressor *compressor, const void *from, size_t len, void *to, size_t room)
+{
+    size_t look, guessed;
+    long got;
+
+    if (!compressor->guess)
+        return squeeze(compressor, from, len, to, room);
+    look = look_at(compressor, from, len, to, room);
+    guessed = lb_compress_guess(compressor->guess, len, look);
     if (guessed > 0)
         return (long)(guessed < room ? guessed : room);
     got = squeeze(compressor, from, len, to, room);
-    if (got > 0 && compressor->guess)
-        lb_compress_learn(compressor->guess, len, (size_t)got);
+    if (got > 0)
+        lb_compress_learn(compressor->guess, len, look, (size_t)got);
     return got;
 }
 

@@ -10,10 +10,12 @@
 
 #include <stdbool.h>
 
-#define FIRST     16   /* of a class: all are squeezed */
-#define MEMORY    64   /* bodies; then what they taught counts half */
-#define IS_OFF    0.15 /* of what it is: by so much bodies of a kind hardly differ */
-#define AFTER_OFF 4    /* bodies that are squeezed because of it */
+#define FIRST  32  /* of a class: all are squeezed */
+#define MEMORY 64  /* bodies; then what they taught counts half */
+#define IS_OFF 0.2 /* of what it is: by so much bodies of a kind hardly differ */
+/* The log says other things then: what was learnt before counts as a few bodies, and some are squeezed. */
+#define OFF_COUNTS 4
+#define OFF_MUST   12
 
 static struct lb_guess_class *class_of(struct lb_compress_guess *guess, size_t len)
 {
@@ -22,9 +24,9 @@ static struct lb_guess_class *class_of(struct lb_compress_guess *guess, size_t l
     return &guess->class[bits < LB_GUESS_CLASSES ? bits : LB_GUESS_CLASSES - 1];
 }
 
-static double guess_of(const struct lb_guess_class *class, size_t len)
+static double guess_of(const struct lb_guess_class *class, size_t look)
 {
-    return class->to_bytes / class->from_bytes * (double)len;
+    return class->bytes / class->looks * (double)look;
 }
 
 static bool is_off(double guessed, double real)
@@ -42,33 +44,43 @@ static bool is_chosen(struct lb_compress_guess *guess)
     return (mixed ^ mixed >> 31) % guess->one_in == 0;
 }
 
-size_t lb_compress_guess(struct lb_compress_guess *guess, size_t len)
+size_t lb_compress_guess(struct lb_compress_guess *guess, size_t len, size_t look)
 {
     struct lb_guess_class *class = class_of(guess, len);
     size_t guessed;
 
     guess->bytes += len;
-    if (class->bodies < FIRST || class->must > 0 || is_chosen(guess))
+    if (class->bodies == 0 || class->must > 0 || is_chosen(guess))
         return 0;
-    guessed = (size_t)(guess_of(class, len) + 0.5);
+    guessed = (size_t)(guess_of(class, look) + 0.5);
     guess->guessed_bytes += guessed > 0 ? len : 0;
     return guessed;
 }
 
-void lb_compress_learn(struct lb_compress_guess *guess, size_t len, size_t squeezed_len)
+static void weigh(struct lb_guess_class *class, unsigned bodies)
+{
+    double share = (double)bodies / class->bodies;
+
+    class->bodies = bodies;
+    class->looks *= share;
+    class->bytes *= share;
+}
+
+void lb_compress_learn(struct lb_compress_guess *guess, size_t len, size_t look, size_t squeezed_len)
 {
     struct lb_guess_class *class = class_of(guess, len);
     double real = (double)squeezed_len;
 
-    if (class->must > 0)
-        class->must--;
-    if (class->bodies >= FIRST && is_off(guess_of(class, len), real))
-        class->must = AFTER_OFF;
-    class->from_bytes += (double)len;
-    class->to_bytes += real;
-    if (++class->bodies == MEMORY) {
-        class->bodies /= 2;
-        class->from_bytes /= 2;
-        class->to_bytes /= 2;
+    if (class->bodies == 0)
+        class->must = FIRST;
+    else if (class->must == 0 && is_off(guess_of(class, look), real)) {
+        weigh(class, OFF_COUNTS);
+        class->must = OFF_MUST;
     }
+    class->must -= class->must > 0;
+    if (class->bodies == MEMORY)
+        weigh(class, MEMORY / 2);
+    class->bodies++;
+    class->looks += (double)look;
+    class->bytes += real;
 }

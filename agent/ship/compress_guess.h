@@ -7,14 +7,18 @@
 
 /*
  * How long a body would be if it were squeezed, by those of about its size that were.
- * Bodies are of a class by the power of two that they reach.
+ * Bodies are of a class by the power of two that they reach, and within it what a look at
+ * them tells is in proportion to what they come to: their length, or what a part of a
+ * long one is squeezed to, for there are few of those, and each counts.
  */
+#define LB_GUESS_LONG    524288 /* bytes, from which on a part is squeezed: */
+#define LB_GUESS_PART(n) ((n) / 16)
 #define LB_GUESS_CLASSES 40
 
 struct lb_guess_class {
-    unsigned bodies; /* squeezed lately, those before count half */
-    unsigned must;   /* so many more are squeezed, as the last guess was off */
-    double from_bytes, to_bytes;
+    unsigned bodies;     /* squeezed lately: what was before counts as fewer than it was */
+    unsigned must;       /* so many more are squeezed */
+    double looks, bytes; /* of the squeezed */
 };
 
 struct lb_compress_guess {
@@ -26,14 +30,15 @@ struct lb_compress_guess {
 
 /*
  * Ask for a body of len bytes.
+ *   look      what a look at it tells
  *   returns   its length | 0 it is to be squeezed
  *   calls     any thread, as all of this
  */
-size_t lb_compress_guess(struct lb_compress_guess *guess, size_t len);
+size_t lb_compress_guess(struct lb_compress_guess *guess, size_t len, size_t look);
 
 /*
  * A body of len bytes was squeezed, to so many.
  */
-void lb_compress_learn(struct lb_compress_guess *guess, size_t len, size_t squeezed_len);
+void lb_compress_learn(struct lb_compress_guess *guess, size_t len, size_t look, size_t squeezed_len);
 
 #endif
