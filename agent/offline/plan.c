@@ -142,11 +142,12 @@ static void on_blank(void *arg)
 
 static void tell_progress(struct plan *plan)
 {
-    uint64_t now_ns = lb_clock_boot_ns();
+    uint64_t now_ns;
     char size[32];
 
     if (!plan->has_progress || plan->bytes < plan->told_at + TELL_EVERY)
         return;
+    now_ns = lb_clock_boot_ns();
     plan->told_at = plan->bytes;
     if (now_ns < plan->told_ns + TELL_EVERY_NS)
         return;
