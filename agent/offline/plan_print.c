@@ -120,8 +120,8 @@ static void print_whys(const struct lb_plan_engine *engine, FILE *out)
 }
 
 /*
- * Control characters, and what is no ASCII, as a dot: columns stay columns on any terminal. The time in front,
- * which most lines have, tells nothing.
+ * Control characters, and what is no ASCII, as a dot: columns stay columns on any terminal. The time in
+ * front, which most lines have, tells nothing.
  */
 static void print_template(const struct lb_plan_pattern *pattern, FILE *out)
 {

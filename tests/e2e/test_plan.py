@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from conftest import BUILD, SUPPORT, ini_text, is_sanitized, wait_until
+from conftest import BUILD, ROOT, SUPPORT, ini_text, is_sanitized, wait_until
 from lines import assert_books_balance, book, seeded
 
 SINK = {"sink d": {"type": "datadog"}}
@@ -165,6 +165,22 @@ def test_a_page_for_a_person_is_no_wider_than_100_columns_and_bears_no_control_c
     assert max(map(len, rows)) <= 100, max(rows, key=len)
     assert all(ch == "\n" or ch.isprintable() for ch in text)
     assert "patterns of shop-xxx" in text and "min_level" in text
+
+
+def test_the_manual_names_each_member_of_the_object(tmp_path):
+    def members(value, of_names=False):
+        if isinstance(value, list):
+            return set().union(*map(members, value))
+        if not isinstance(value, dict):
+            return set()
+        inner = [members(one, key in ("services", "held_by", "dropped_by")) for key, one in value.items()]
+        return set().union(set() if of_names else value, *inner)
+
+    log = log_of(random.Random(8), 500)
+    told = members(planned(tmp_path, {"throttle": {"min_level": "info"}}, log, against={}))
+    manual = (ROOT / "packaging/man/logboom-plan.1").read_text()
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"^\.(?:It )?Cm (.*)", manual, re.M))))
+    assert told == named, told ^ named
 
 
 # --- what it estimates
