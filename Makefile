@@ -125,7 +125,7 @@ BENCH_BIN   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
 SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%, \
                  $(filter-out %/fakeclock.c,$(wildcard tests/support/*.c))) $(B)/tests/support/fakeclock.so
 
-check-build: all unit support kp $(B)/tests/fleet/fleet $(B)/tests/trace/sim $(B)/tests/trace/month $(B)/tests/ga/ga
+check-build: all unit support kp $(B)/tests/fleet/fleet $(B)/tests/trace/sim $(B)/tests/trace/month $(B)/tests/trace/outage $(B)/tests/ga/ga
 unit: $(UNIT_BIN)
 support: $(SUPPORT_BIN)
 kp: # the programs with kill points, for the tests that need them
@@ -182,7 +182,7 @@ cover: ## run the tests and tell which share of the lines they reach
 
 bench: ## what logboom costs, beside the floor: 8 minutes (ARGS=--quick: 75 s; ARGS="--only idle")
 	$(Q)packaging/deps.sh build check
-	$(Q)$(again) all support $(BENCH_BIN)
+	$(Q)$(again) all support $(BENCH_BIN) $(B)/tests/trace/outage
 	$(Q)tests/bench/bench.py $(B) $(ARGS)
 
 lint: ## warnings, format, layering, contracts, scripts, manuals

@@ -251,6 +251,7 @@ static int take_directory(void)
         lb_log(LB_LEVEL_WARNING, "%s is not on tmpfs: the ring wears the card, and does not survive in RAM",
                config->runtime_dir);
     me.files.held_bytes = config->held_bytes;
+    me.files.backlog_bytes = config->backlog_bytes;
     rc = lb_files_check_room(&me.files,
                              lb_files_missing(&me.files, config->ring_bytes, config->staging_bytes));
     return rc < 0 ? fail("cannot start", rc) : 0;

@@ -169,6 +169,10 @@ struct lb_config {
     uint64_t ring_bytes;
     bool ring_lock;
     enum lb_level ring_urgent;
+    /* [backlog] */
+    uint64_t backlog_bytes; /* 0: what the ring has no room for is shed */
+    uint64_t backlog_segment_bytes;
+    int backlog_level;
     /* [network] */
     struct lb_quota quota;
     uint64_t link_bytes_per_day; /* LB_OFF: no limit */
@@ -251,7 +255,7 @@ struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 11
+#define LB_MEMORY_PARTS 13
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known

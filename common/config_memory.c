@@ -33,6 +33,12 @@
  */
 #define METRICS_KIB (4 * 1024 + 64)
 
+/* While the backlog is at work: lists and the arena of a step, what packs and unpacks, segments that are
+ * given up or gone on with, and those that are being shipped (agent/ship/mover.c, unpacked.c). */
+#define BACKLOG_WORK_KIB (128 + 1536 + 1700 + 1280 + 1536)
+/* A row of 144 bytes for 8 KiB of it, in the file and once more in private memory, and a byte for a block. */
+#define BACKLOG_ROWS_SHARE 24
+
 /* ZSTD_estimateCCtxSize(level) of zstd 1.5.4, rounded up, in KiB. */
 static const uint32_t zstd_kib[] = {
     0,     600,   800,   1300,  2560,  3600,  3600,  6660,  6660,  12800,
@@ -64,6 +70,17 @@ static uint64_t input_bytes(const struct lb_config *config)
     return kib * KIB;
 }
 
+/* A shipper of its own, with one body; the rest of it is shared. */
+static uint64_t backlog_work_bytes(const struct lb_config *config, uint64_t encode_bytes, uint64_t body_bytes)
+{
+    size_t level = (size_t)config->backlog_level;
+
+    if (config->backlog_bytes == 0)
+        return 0;
+    return BACKLOG_WORK_KIB * KIB + zstd_kib[level < 20 ? level : 19] * KIB + encode_bytes + body_bytes +
+           compressor_bytes(&config->sinks[0]);
+}
+
 uint64_t lb_config_memory_ceiling(const struct lb_config *config,
                                   struct lb_memory_part parts[LB_MEMORY_PARTS])
 {
@@ -92,6 +109,10 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
     parts[10] =
         (struct lb_memory_part) { "metrics",
                                   strcmp(config->metrics_listen, "off") == 0 ? 0 : METRICS_KIB * KIB };
+    parts[11] = (struct lb_memory_part) { "backlog", config->backlog_bytes +
+                                                         config->backlog_bytes / BACKLOG_ROWS_SHARE };
+    parts[12] =
+        (struct lb_memory_part) { "backlog at work", backlog_work_bytes(config, encode_bytes, body_bytes) };
     for (size_t i = 0; i < LB_MEMORY_PARTS; i++)
         sum += parts[i].bytes;
     return sum;

@@ -224,6 +224,18 @@ static const struct lb_key keys[] = {
       .help = "RAM for records that are throttled: the newest of each service stay, until an error asks for "
               "them." },
 
+    { KEY(BACKLOG, "backlog", "size"), LB_KEY_SIZE, FIELD(lb_config, backlog_bytes), .dflt = "16M",
+      .min = 256 * KIB, .max = 512 * MIB, .reload = LB_RELOAD_RESTART,
+      .off_means = "while the sink is away, what the ring has no room for is given up, with receipts",
+      .off_value = 0,
+      .help = "RAM for what waits while the sink is away, compressed: about five times as much text." },
+    { KEY(BACKLOG, "backlog", "segment"), LB_KEY_SIZE, FIELD(lb_config, backlog_segment_bytes),
+      .dflt = "128K", .min = 64 * KIB, .max = 256 * KIB,
+      .off_never = "records are packed together, or not at all",
+      .help = "How much text is packed together. More packs better; less is looked through faster." },
+    { KEY(BACKLOG, "backlog", "level"), LB_KEY_NUMBER, FIELD(lb_config, backlog_level), .dflt = "1", .min = 1,
+      .max = 19, .unit = "zstd's level", .help = "How hard it is packed. 1 is nearly as good as any." },
+
     { KEY(NETWORK, "network", "quota"), LB_KEY_QUOTA, FIELD(lb_config, quota), .dflt = "off", .min = 64 * KIB,
       .max = 1024 * 1024 * MIB, .off_means = "no limit",
       .help =
@@ -370,6 +382,7 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
                             "What never leaves the device, and is not stored on it. A [service NAME] may set "
                             "these for itself." },
     [LB_SECTION_HELD] = { "held", NULL, false, "The flight recorder: what was not sent, for a while." },
+    [LB_SECTION_BACKLOG] = { "backlog", NULL, false, "What waits in RAM while the sink is away." },
     [LB_SECTION_NETWORK] = { "network", NULL, false, "What the link may carry." },
     [LB_SECTION_HEARTBEAT] = { "heartbeat", NULL, false, "A sign of life." },
     [LB_SECTION_RING] = { "ring", NULL, false,

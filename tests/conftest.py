@@ -95,6 +95,9 @@ class Agent:
         self.sections.setdefault("throttle", UNTHROTTLED)
         # It comes by a beat of the device's own: in a test that is not about it, at any moment.
         self.sections.setdefault("heartbeat", {"interval": "off"})
+        # A test that chooses the ring's size is about what becomes of what finds no room in it.
+        if "ring" in self.sections:
+            self.sections.setdefault("backlog", {"size": "off"})
         self.sections["agent"].setdefault("runtime_dir", str(self.runtime))
         self.sections["agent"].setdefault("hostname", "testhost")
         self.write_ini()

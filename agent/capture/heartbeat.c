@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "agent/capture/parts.h"
+#include "agent/capture/shortage_parts.h"
 #include "agent/store/killpoint.h"
 #include "common/clock.h"
 #include "common/device.h"
@@ -88,7 +89,12 @@ static uint64_t waited_ms(const struct lb_capture *capture, uint64_t now_ns)
     uint64_t tail = lb_ring_tail(capture->ring), head = lb_ring_head(capture->ring);
     const struct lb_record *oldest = tail < head ? lb_ring_at(capture->ring, tail, head) : NULL;
 
-    return oldest && oldest->boot_ns < now_ns ? (now_ns - oldest->boot_ns) / LB_NS_PER_MS : 0;
+    uint64_t first_ns = oldest ? oldest->boot_ns : now_ns,
+             moved_ns = lb_link_get(&capture->link->backlog_first_ns);
+
+    if (moved_ns > 0 && moved_ns < first_ns)
+        first_ns = moved_ns;
+    return first_ns < now_ns ? (now_ns - first_ns) / LB_NS_PER_MS : 0;
 }
 
 /* Lines taken since the last one; they may go back by what was held and is given up. */
@@ -107,7 +113,7 @@ static bool put(struct lb_capture *capture, uint64_t now_ns)
         .uptime_s = (now_ns - capture->started_ns) / LB_NS_PER_S,
         .config = capture->config->hash,
         .ring = ring->id,
-        .fill = (lb_ring_head(ring) - lb_ring_tail(ring)) * 1000 / ring->size,
+        .fill = (uint64_t)(lb_shortage_fill(capture) * 1000),
         .oldest_ms = waited_ms(capture, now_ns),
         .delivery_s = delivered_ns ? since(now_ns, delivered_ns) / LB_NS_PER_S : UINT64_MAX,
         .in = since(books.in, heart->told.in),

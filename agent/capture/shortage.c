@@ -130,11 +130,22 @@ static bool heeds_pressure(const struct lb_config *config)
     return heeds;
 }
 
+double lb_shortage_fill(const struct lb_capture *capture)
+{
+    const struct lb_ring *ring = capture->ring;
+    double used = (double)(lb_ring_head(ring) - lb_ring_tail(ring)), size = (double)ring->size;
+
+    if (lb_link_get(&capture->link->sink_away)) {
+        used += (double)lb_link_get(&capture->link->backlog_used);
+        size += (double)lb_link_get(&capture->link->backlog_size);
+    }
+    return used / size;
+}
+
 static void look_at_pressure(struct lb_capture *capture, uint64_t now_ns)
 {
     struct lb_shortage *shortage = &capture->shortage;
-    const struct lb_ring *ring = capture->ring;
-    double fill = (double)(lb_ring_head(ring) - lb_ring_tail(ring)) / (double)ring->size;
+    double fill = lb_shortage_fill(capture);
     unsigned step;
 
     ask_for_memory(shortage, now_ns);

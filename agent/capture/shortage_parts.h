@@ -16,4 +16,11 @@ struct lb_budget lb_shortage_budget(const struct lb_capture *capture, uint32_t r
                                     const struct lb_quota *quota, struct lb_shortage_span *span,
                                     uint64_t now_ns);
 
+/*
+ * How full it is, 0..1: the queue; while the sink is away the queue and the
+ * backlog together, since then the one goes over into the other.
+ *   calls     fast side
+ */
+double lb_shortage_fill(const struct lb_capture *capture);
+
 #endif

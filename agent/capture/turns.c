@@ -114,8 +114,8 @@ void lb_turns_publish(struct lb_capture *capture, bool has_urgent)
 
 /*
  * overload = shed (design.md, backlog): one write() waits at most max_stall without progress, which is room
- * released, or an answer within 2 s; while the sink is away what finds no room is dropped at once. Returns
- * how long to go on waiting, 0: drop.
+ * released, or an answer within 2 s; while the sink is away, and no backlog takes what is in the ring, what
+ * finds no room is dropped at once. Returns how long to go on waiting, 0: drop.
  */
 static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_config *settings,
                             uint64_t tail, uint64_t now_ns)
@@ -129,7 +129,8 @@ static uint64_t patience_ns(struct lb_capture *capture, const struct lb_capture_
     }
     if (settings->overload == LB_OVERLOAD_WAIT || settings->max_stall_ms == LB_OFF)
         return UINT64_MAX;
-    if (lb_link_get(&capture->link->sink_away))
+    /* With a backlog room is on its way: the oldest records go there, or the oldest of it go for them. */
+    if (lb_link_get(&capture->link->sink_away) && lb_link_get(&capture->link->backlog_size) == 0)
         return 0;
     if (now_ns - capture->stall_start_ns < limit_ns)
         return capture->stall_start_ns + limit_ns - now_ns;

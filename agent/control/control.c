@@ -160,6 +160,8 @@ static void begin_flush(struct lb_control_client *client, uint64_t now_ns)
         return;
     client->flush_ticket = 0;
     client->flush_pos = lb_shipper_flush(shipper);
+    if (client->control->drain)
+        client->flush_seq = lb_drain_flush(client->control->drain);
     client->flush_ring = shipper->ring;
     client->flush_next_pos = shipper->next_ring ? lb_ring_head(shipper->next_ring) : 0;
     lb_link_knock(client->control->link->to_slow_fd); /* the shipper had its step of this turn already */
@@ -305,7 +307,8 @@ static void answer_flush(struct lb_control_client *client, uint64_t now_ns)
         client->flush_ring = shipper->ring;
         client->flush_pos = client->flush_next_pos;
     }
-    if (!shipper->next_ring && lb_shipper_has_passed(shipper, client->flush_pos)) {
+    if (!shipper->next_ring && lb_shipper_has_passed(shipper, client->flush_pos) &&
+        (!client->control->drain || lb_drain_has_passed(client->control->drain, client->flush_seq))) {
         answer_text(client, "ok\n");
         return;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/control/books.h"
+#include "agent/control/status_backlog.h"
 #include "agent/ship/meter.h"
 #include "common/clock.h"
 
@@ -192,7 +193,7 @@ static void print_sink_state(const struct lb_status_source *source, uint64_t now
 static void print_sink(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
     const struct lb_shipper *shipper = source->shipper;
-    const struct lb_shipper_stats *stats = &shipper->stats;
+    struct lb_shipper_stats sum = lb_status_stats(source), *stats = &sum;
     uint64_t until_ns = shipper->retry.until_ns, today;
 
     print_sink_state(source, now_ns, out);
@@ -212,7 +213,7 @@ static void print_sink(const struct lb_status_source *source, uint64_t now_ns, F
         sink_number(source, out, "sink_wire_today_bytes", GAUGE,
                     "Bytes that went over the wire since midnight UTC, with what TLS adds.", (double)today);
     sink_number(source, out, "sink_in_flight_bodies", GAUGE, "Bodies that are on their way.",
-                lb_status_in_flight(shipper));
+                lb_status_in_flight(source));
     sink_number(source, out, "sink_backoff_seconds", GAUGE,
                 "Time until the next try, 0 when nothing is waited for.",
                 until_ns > now_ns ? (double)(until_ns - now_ns) / 1e9 : 0);
@@ -239,6 +240,12 @@ static void print_room(const struct lb_status_source *source, FILE *out)
            source->repair->holes);
     single(out, "ring_set_aside", GAUGE, "1 while a ring of another size is drained first.",
            source->shipper->next_ring != NULL);
+    if (source->drain) {
+        single(out, "backlog_size_bytes", GAUGE, "Size of the backlog.", lb_status_backlog_size(source));
+        single(out, "backlog_used_bytes", GAUGE, "Bytes of it that are taken.",
+               lb_status_backlog_used(source));
+        single(out, "backlog_lines", GAUGE, "Lines in it.", source->drain->backlog->sum.lines);
+    }
     single(out, "held_pool_size_bytes", GAUGE, "Size of the pool for what is throttled.",
            (uint64_t)source->capture->held->chunks * LB_HELD_CHUNK_BYTES);
     single(out, "held_pool_used_bytes", GAUGE, "Bytes of it in chunks that are taken.",

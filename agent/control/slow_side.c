@@ -40,6 +40,17 @@ static void on_network_change(void *ctx)
     lb_shipper_hurry(&slow->shipper, slow->loop.now_ns);
 }
 
+/* Live bodies and those of the backlog go by one transport. */
+static void on_answer(void *ctx, unsigned slot, const struct lb_answer *answer)
+{
+    struct lb_slow_side *slow = ctx;
+
+    if (slow->mover)
+        lb_drain_answer(&slow->drain, slot, answer);
+    else
+        lb_shipper_answer(&slow->shipper, slot, answer);
+}
+
 static int open_http(struct lb_slow_side *slow, const struct lb_loaded *loaded,
                      const struct lb_target *target, struct lb_transport *ret_transport)
 {
@@ -48,8 +59,8 @@ static int open_http(struct lb_slow_side *slow, const struct lb_loaded *loaded,
     struct lb_target *check = calloc(1, sizeof *check);
     bool has_check = check && sink->aim_check &&
                      sink->aim_check(config, loaded->has_secret ? loaded->secret : "", check) == 0;
-    int rc = lb_http_open(&slow->loop, config, target, has_check ? check : NULL, slow->seed,
-                          lb_shipper_answer, &slow->shipper, ret_transport);
+    int rc = lb_http_open(&slow->loop, config, target, has_check ? check : NULL, slow->seed, on_answer, slow,
+                          ret_transport);
 
     if (check)
         explicit_bzero(check, sizeof *check);
@@ -66,7 +77,7 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
     int rc = target && sink ? sink->aim(config, loaded->has_secret ? loaded->secret : "", target) : -ENOMEM;
 
     if (rc == 0 && sink->transport == LB_TRANSPORT_FILE)
-        rc = lb_filedrop_open(slow->card, target, lb_shipper_answer, &slow->shipper, ret_transport);
+        rc = lb_filedrop_open(slow->card, target, on_answer, slow, ret_transport);
     else if (rc == 0)
         rc = open_http(slow, loaded, target, ret_transport);
     if (target)
@@ -88,9 +99,14 @@ static void take_over(struct lb_slow_side *slow)
     if (!next)
         return;
     slow->shipper.is_held = true;
-    if (lb_shipper_is_busy(&slow->shipper))
+    if (lb_shipper_is_busy(&slow->shipper) || (slow->mover && lb_drain_is_busy(&slow->drain)))
         return;
     rc = open_transport(slow, next, &transport);
+    if (rc == 0 && slow->mover) {
+        rc = lb_drain_reload(&slow->drain, next->config);
+        if (rc < 0)
+            transport.close(transport.self);
+    }
     if (rc == 0) {
         rc = lb_shipper_reload(&slow->shipper, next->config);
         if (rc < 0)
@@ -152,6 +168,22 @@ static bool is_over(struct lb_slow_side *slow)
     return stopping == 2 || (stopping == 1 && lb_shipper_is_done(&slow->shipper));
 }
 
+static uint64_t step(struct lb_slow_side *slow)
+{
+    uint64_t due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns), drain_ns;
+    const struct lb_backlog *backlog = &slow->files->backlog;
+
+    lb_outlook_note(&slow->outlook, lb_ring_head(&slow->files->ring), slow->loop.now_ns);
+    if (!slow->mover)
+        return due_ns;
+    drain_ns = lb_drain_step(&slow->drain, slow->loop.now_ns);
+    lb_link_put(&slow->link->backlog_size, (uint64_t)backlog->blocks * LB_BACKLOG_BLOCK);
+    lb_link_put(&slow->link->backlog_used,
+                (uint64_t)backlog->blocks * LB_BACKLOG_BLOCK - lb_backlog_room(backlog));
+    lb_link_put(&slow->link->backlog_first_ns, backlog->sum.first_ns);
+    return drain_ns < due_ns ? drain_ns : due_ns;
+}
+
 static void *run(void *arg)
 {
     struct lb_slow_side *slow = arg;
@@ -160,7 +192,7 @@ static void *run(void *arg)
         if (lb_loop_turn(&slow->loop, true) < 0)
             break;
         take_over(slow);
-        slow->step_timer.due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns);
+        slow->step_timer.due_ns = step(slow);
         lb_control_step(&slow->control, slow->loop.now_ns);
         lb_link_put(&slow->link->slow_turns, slow->link->slow_turns + 1);
     }
@@ -169,7 +201,10 @@ static void *run(void *arg)
     lb_control_stop(&slow->control);
     lb_metrics_close(&slow->metrics);
     lb_netwatch_close(&slow->netwatch);
+    if (slow->mover)
+        lb_drain_stop(&slow->drain);
     lb_shipper_stop(&slow->shipper); /* may wait for a resolver of libcurl's: nobody waits for us any more */
+    lb_mover_free(slow->mover);
     lb_loop_close(&slow->loop);
     return NULL;
 }
@@ -216,6 +251,7 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
         .config = loaded->config,
         .capture = capture,
         .shipper = &slow->shipper,
+        .outlook = &slow->outlook,
         .state = &slow->files->state,
         .ring = &slow->files->ring,
         .repair = &slow->files->repair,
@@ -228,6 +264,21 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
     open_for_reading(slow, "ring");
     open_for_reading(slow, "ring.old");
     open_for_reading(slow, "held");
+    open_for_reading(slow, "backlog");
+}
+
+/* Without a backlog, what the ring has no room for is shed. */
+static int start_backlog(struct lb_slow_side *slow)
+{
+    if (!lb_backlog_is_there(&slow->files->backlog))
+        return 0;
+    slow->mover = lb_mover_new(&slow->shipper, &slow->files->backlog);
+    slow->shipper.mover = slow->mover;
+    slow->control.status.drain = slow->mover ? &slow->drain : NULL;
+    slow->control.drain = slow->control.status.drain ? &slow->drain : NULL;
+    return slow->mover
+               ? lb_drain_start(&slow->drain, &slow->shipper, slow->mover, slow->seed, lb_clock_boot_ns())
+               : -ENOMEM;
 }
 
 static void watch_network(struct lb_slow_side *slow)
@@ -268,6 +319,8 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
     rc = open_transport(slow, loaded, &slow->shipper.transport);
     if (rc == 0)
         rc = lb_shipper_start(&slow->shipper, slow->seed, lb_clock_boot_ns());
+    if (rc == 0)
+        rc = start_backlog(slow);
     if (rc == 0)
         rc = lb_loop_add(&slow->loop, &slow->door, EPOLLIN);
     if (rc == 0)

@@ -8,6 +8,7 @@
 #include "agent/capture/capture.h"
 #include "agent/control/control.h"
 #include "agent/control/metrics_server.h"
+#include "agent/ship/drain.h"
 #include "agent/ship/netwatch.h"
 #include "agent/ship/shipper.h"
 #include "agent/store/card.h"
@@ -34,6 +35,9 @@ struct lb_slow_side {
     struct lb_watch door; /* link->to_slow_fd */
     struct lb_timer step_timer;
     struct lb_shipper shipper;
+    struct lb_mover *mover; /* NULL: there is no backlog */
+    struct lb_drain drain;  /* of it */
+    struct lb_outlook outlook;
     struct lb_control control;
     struct lb_metrics_server metrics;
     struct lb_netwatch netwatch;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/control/books.h"
+#include "agent/control/status_backlog.h"
 #include "agent/control/status_short.h"
 #include "agent/ship/meter.h"
 #include "agent/ship/pending.h"
@@ -121,12 +122,15 @@ const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t
     }
     if (lb_shipper_is_away(source->shipper, now_ns))
         return "away";
+    if (source->drain && source->drain->shipper.failed_since_delivery)
+        return "away";
     return source->shipper->stats.last_delivery_ns ? "ok" : "idle";
 }
 
-unsigned lb_status_in_flight(const struct lb_shipper *shipper)
+unsigned lb_status_in_flight(const struct lb_status_source *source)
 {
-    unsigned count = 0;
+    const struct lb_shipper *shipper = source->shipper;
+    unsigned count = source->drain && source->drain->shipper.slot[0].state == LB_SLOT_SENDING;
 
     for (unsigned i = 0; i < shipper->slots; i++)
         count += shipper->slot[i].state == LB_SLOT_SENDING;
@@ -136,7 +140,7 @@ unsigned lb_status_in_flight(const struct lb_shipper *shipper)
 static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
     const struct lb_shipper *shipper = source->shipper;
-    const struct lb_shipper_stats *stats = &shipper->stats;
+    struct lb_shipper_stats sum = lb_status_stats(source), *stats = &sum;
     uint64_t today;
 
     fprintf(out, "\"sinks\":[{\"name\":\"%s\",\"type\":\"%s\",\"state\":\"%s\"", shipper->sink_config->name,
@@ -146,7 +150,7 @@ static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, 
             (unsigned long long)stats->failures, (unsigned long long)stats->lines);
     fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u",
             (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes,
-            lb_status_in_flight(shipper));
+            lb_status_in_flight(source));
     if (lb_meter_today(shipper, now_ns, &today))
         fprintf(out, ",\"wire_bytes_today\":%llu", (unsigned long long)today);
     else
@@ -284,6 +288,8 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
     fputc(',', out);
     print_throttle(source, out);
     fputc(',', out);
+    lb_status_print_backlog(source, now_ns, out);
+    fputc(',', out);
     lb_status_print_short(source, now_ns, out);
     fputc(',', out);
     print_inputs(source, out);
@@ -341,7 +347,7 @@ static void print_inputs_text(const struct lb_status_source *source, FILE *out)
 
 void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
-    const struct lb_shipper_stats *stats = &source->shipper->stats;
+    struct lb_shipper_stats sum = lb_status_stats(source), *stats = &sum;
     uint64_t used = lb_ring_head(source->ring) - lb_ring_tail(source->ring);
     char size[32], fill[32], raw[32], wire[32];
 
@@ -357,7 +363,7 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
             (unsigned long long)stats->requests, (unsigned long long)stats->failures,
             (unsigned long long)stats->lines, lb_units_print_human(stats->raw_bytes, raw, sizeof raw),
             lb_units_print_human(stats->wire_bytes, wire, sizeof wire));
-    if (stats->last_error[0] && lb_shipper_is_away(source->shipper, now_ns))
+    if (stats->last_error[0] && strcmp(lb_status_sink_state(source, now_ns), "away") == 0)
         fprintf(out, "  %s\n", stats->last_error);
     fprintf(out, "\nring %s of %s in use (%.0f %%), %s%s\n", lb_units_print_human(used, fill, sizeof fill),
             lb_units_print_human(source->ring->size, size, sizeof size),
@@ -367,6 +373,7 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
     if (source->repair->holes)
         fprintf(out, "  %llu damaged stretches were found at start\n",
                 (unsigned long long)source->repair->holes);
+    lb_status_print_backlog_text(source, now_ns, out);
     lb_status_print_short_text(source, now_ns, out);
     print_inputs_text(source, out);
 }

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 #include "agent/capture/capture.h"
-#include "agent/ship/shipper.h"
+#include "agent/ship/drain.h"
+#include "agent/ship/outlook.h"
 
 /*
  * `logboom status`: one snapshot of the agent, for machines and for people.
@@ -25,6 +26,9 @@
  *              in_flight last_delivery_s(null: none yet) last_error } ]
  *   ring: { id size used fill tmpfs locked lock_error holes lost_bytes set_aside next: { urgent routine } }
  *   held: { size used locked }
+ *   backlog: { size used fill locked segments urgent(of them) lines bytes(of their texts) shed_segments(since
+ *              the start) oldest_s(null: it is empty) } | null(there is none)
+ *   hours_left: of an outage, at the rate of the last minutes | null(nothing came in)
  *   network: { quota: QUOTA | null, rate(bytes a second) | null }, pressure: { step(0..3) }
  *     QUOTA = { window(day|month) limit spent(with what is queued) left ends_s(null: the clock is not known)
  *               step(0: all passes .. 7: nothing) }
@@ -43,6 +47,8 @@ struct lb_status_source {
     const struct lb_config *config;
     const struct lb_capture *capture;
     const struct lb_shipper *shipper;
+    const struct lb_drain *drain; /* NULL: there is no backlog */
+    const struct lb_outlook *outlook;
     const struct lb_state *state;
     const struct lb_ring *ring; /* the one being filled */
     const struct lb_ring_repair *repair;
@@ -60,7 +66,7 @@ struct lb_status_source {
         "idle", "ok", "away", "paused", "clock" \
     }
 const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t now_ns);
-unsigned lb_status_in_flight(const struct lb_shipper *shipper);
+unsigned lb_status_in_flight(const struct lb_status_source *source);
 uint64_t lb_status_held_used(const struct lb_status_source *source);
 
 /*

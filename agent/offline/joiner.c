@@ -31,7 +31,8 @@ static void forget(struct lb_joiner *joiner, size_t count)
 {
     size_t from = count < joiner->lines ? joiner->line[count].at : joiner->text_len;
 
-    memmove(joiner->text, joiner->text + from, joiner->text_len - from);
+    if (joiner->text_len > from) /* there may be no memory yet: a file may begin with a blank line */
+        memmove(joiner->text, joiner->text + from, joiner->text_len - from);
     memmove(joiner->line, joiner->line + count, (joiner->lines - count) * sizeof *joiner->line);
     joiner->text_len -= from;
     joiner->lines -= count;

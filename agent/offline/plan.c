@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * logboom plan. In: a log, one or two configurations. Out: what they make of it, side by side with what it
- * would cost without a throttle. Always true: the log is read once, and no more of it is held than a record.
+ * would cost without a throttle. Always true: the log is read once, and no more of it is held than a record,
+ * and those whose time only later ones can tell.
  *
- *     line ─▶ joiner of each configuration ─▶ record, its own time ─▶ engine
- *                                                       `────────────▶ the one without a throttle
+ *     line ─▶ joiner of each configuration ─▶ record ─▶ its time ─▶ engine
+ *                                                               `──▶ the one without a throttle
  */
 #include "agent/offline/plan.h"
 
@@ -14,11 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/offline/joiner.h"
+#include "agent/offline/plan_clock.h"
 #include "agent/offline/plan_print.h"
+#include "agent/offline/plan_queue.h"
 #include "agent/offline/plan_twin.h"
 #include "agent/offline/ring_reader.h"
 #include "agent/store/extra.h"
@@ -28,10 +30,8 @@
 #include "common/units.h"
 
 #define DEFAULT_FILE  "/etc/logboom/logboom.ini"
-#define RATE_DEFAULT  (10 * 86400ull)  /* a day */
-#define EARLIEST_MS   946684800000ull  /* 2000 */
-#define LATEST_MS     4102444800000ull /* 2100 */
-#define LEAP_MS       604800000ull     /* a week: what lies further ahead is no time of this log */
+#define RATE_DEFAULT  (10 * 86400ull) /* a day */
+#define WAITING_BYTES (64u << 10)     /* of records that wait for their time, at most */
 #define MS_PER_DAY    86400000.0
 #define TELL_EVERY    (4u << 20) /* bytes between looks at the clock for the progress line */
 #define TELL_EVERY_NS LB_NS_PER_S
@@ -47,8 +47,9 @@ struct side {
     struct lb_plan_engine *engine, *plain; /* NULL: before the first record; plain: of the first side only */
     struct lb_plan_twin twin;              /* feeds plain */
     struct lb_joiner joiner;
-    double now_ms;
-    uint64_t first_ms, last_ms, timed, records;
+    struct lb_plan_clock clock;
+    struct lb_plan_queue queue;                         /* of records that wait for their time */
+    uint64_t first_ms, last_ms, timed, records, blanks; /* blanks: before there is an engine */
     bool has_failed;
 };
 
@@ -59,30 +60,20 @@ struct plan {
     bool has_service, is_json, is_ring, has_progress;
     uint64_t rate_per_day, lines, bytes, told_at;
     uint64_t told_ns;
-    unsigned year;
 };
 
 /* ---- records ---- */
 
-/* When a record happened: by its own stamp if that makes sense here, else behind the one before. */
-static uint64_t time_of(struct side *side, uint64_t said_ms)
+/* Lines that are in no record. */
+static void put_blanks(struct side *side, uint64_t count)
 {
-    double gap_ms = MS_PER_DAY / (double)side->plan->rate_per_day;
+    const char *service = side->plan->service;
 
-    side->records++;
-    if (side->records == 1 && (said_ms < EARLIEST_MS || said_ms > LATEST_MS)) {
-        side->now_ms = (double)lb_clock_wall_ns() / LB_NS_PER_MS;
-    } else if (side->records == 1 || (said_ms >= EARLIEST_MS && (double)said_ms <= side->now_ms + LEAP_MS)) {
-        side->timed++;
-        if ((double)said_ms > side->now_ms)
-            side->now_ms = (double)said_ms;
-    } else {
-        side->now_ms += gap_ms;
+    for (; count > 0; count--) {
+        lb_plan_engine_blank(side->engine, service, strlen(service));
+        if (side->plain)
+            lb_plan_engine_blank(side->plain, service, strlen(service));
     }
-    if (side->records == 1)
-        side->first_ms = (uint64_t)side->now_ms;
-    side->last_ms = (uint64_t)side->now_ms;
-    return side->last_ms;
 }
 
 static bool start_engines(struct side *side, uint64_t wall_ms)
@@ -98,14 +89,19 @@ static bool start_engines(struct side *side, uint64_t wall_ms)
         side->plain_rules = NULL;
         side->twin.engine = side->plain;
     }
-    return side->engine && (side->plain || side != side->plan->side);
+    if (!side->engine || (!side->plain && side == side->plan->side))
+        return false;
+    put_blanks(side, side->blanks);
+    side->blanks = 0;
+    return true;
 }
 
 static void put(struct side *side, const char *service, size_t service_len, const struct lb_shape *shape,
-                char *text, size_t len, bool is_cut, uint64_t said_ms)
+                char *text, size_t len, bool is_cut, uint64_t wall_ms)
 {
-    uint64_t wall_ms = time_of(side, said_ms);
-
+    if (side->records++ == 0)
+        side->first_ms = wall_ms;
+    side->last_ms = wall_ms;
     if (side->has_failed || !start_engines(side, wall_ms)) {
         side->has_failed = true;
         return;
@@ -117,15 +113,47 @@ static void put(struct side *side, const char *service, size_t service_len, cons
             !lb_plan_twin_put(&side->twin, side->engine, service, service_len, shape->lines, is_cut, wall_ms);
 }
 
+static void put_line(struct side *side, const struct lb_shape *shape, char *text, size_t len, bool is_cut,
+                     uint64_t wall_ms)
+{
+    put(side, side->plan->service, strlen(side->plan->service), shape, text, len, is_cut, wall_ms);
+}
+
+/* Those that waited, as far as it is known by now when they happened. */
+static void put_waiting(struct side *side)
+{
+    uint64_t wall_ms;
+
+    while (!side->has_failed && lb_plan_clock_take(&side->clock, &wall_ms)) {
+        char *text;
+        const struct lb_plan_queued *record = lb_plan_queue_take(&side->queue, &text);
+
+        put_line(side, &record->shape, text, record->len, record->is_cut, wall_ms);
+    }
+}
+
 static void on_record(void *arg, const struct lb_shape *shape, size_t count, bool is_cut)
 {
     struct side *side = arg;
     struct lb_joiner *joiner = &side->joiner;
-    uint64_t said_ms =
-        lb_line_time_ms(joiner->text + joiner->line[0].at, joiner->line[0].len, side->plan->year);
+    const struct lb_joiner_line *first = &joiner->line[0];
     size_t len = lb_joiner_text(joiner, count);
+    uint64_t wall_ms;
 
-    put(side, side->plan->service, strlen(side->plan->service), shape, joiner->room, len, is_cut, said_ms);
+    if (side->has_failed)
+        return;
+    lb_plan_clock_add(&side->clock, lb_line_time_of(joiner->text + first->at, first->len));
+    if (side->queue.count == 0 && lb_plan_clock_take(&side->clock, &wall_ms)) { /* as nearly all do */
+        put_line(side, shape, joiner->room, len, is_cut, wall_ms);
+        return;
+    }
+    if (!lb_plan_queue_put(&side->queue, shape, joiner->room, len, is_cut)) {
+        side->has_failed = true;
+        return;
+    }
+    if (side->queue.len > WAITING_BYTES)
+        lb_plan_clock_decide(&side->clock);
+    put_waiting(side);
 }
 
 static void on_blank(void *arg)
@@ -133,9 +161,25 @@ static void on_blank(void *arg)
     struct side *side = arg;
 
     if (side->engine)
-        lb_plan_engine_blank(side->engine, side->plan->service, strlen(side->plan->service));
-    if (side->plain)
-        lb_plan_engine_blank(side->plain, side->plan->service, strlen(side->plan->service));
+        put_blanks(side, 1);
+    else
+        side->blanks++;
+}
+
+/* The log has ended: no later record tells when the last ones happened. */
+static int put_rest(struct plan *plan)
+{
+    bool has_failed = false;
+
+    for (unsigned i = 0; i < plan->sides; i++) {
+        struct side *side = &plan->side[i];
+
+        lb_plan_clock_decide(&side->clock);
+        put_waiting(side);
+        side->timed += lb_plan_clock_timed(&side->clock);
+        has_failed |= side->has_failed;
+    }
+    return has_failed ? 1 : 0;
 }
 
 /* ---- input ---- */
@@ -196,20 +240,22 @@ static void put_held(struct plan *plan, const struct lb_record *record)
     plan->bytes += len;
     for (unsigned i = 0; i < plan->sides; i++) {
         struct side *side = &plan->side[i];
+        uint64_t wall_ms = (record->boot_ns + offset_ns) / LB_NS_PER_MS;
 
+        side->timed++;
         if (len > lb_joiner_longest(&side->joiner))
             len = (uint32_t)lb_joiner_longest(&side->joiner);
         memcpy(side->joiner.room, text, len);
         lb_shape_message(&shape, side->joiner.room, len, record->severity);
         put(side, lb_record_service(record), record->service_len, &shape, side->joiner.room, len,
-            record->flags & LB_RECORD_CUT, (record->boot_ns + offset_ns) / LB_NS_PER_MS);
+            record->flags & LB_RECORD_CUT, wall_ms > side->last_ms ? wall_ms : side->last_ms);
     }
 }
 
 /* What the agent has queued and held, in the order of time. */
 static int read_ring(struct plan *plan)
 {
-    struct lb_ring_reader reader = { 0 };
+    struct lb_ring_reader reader = { .wants_backlog = true, .wish = { .level = -1 } };
     const struct lb_record *queued = NULL, *held;
     int rc = lb_ring_reader_open(&reader);
     uint64_t ring_id;
@@ -287,6 +333,8 @@ static int start_side(struct plan *plan, const char *file, bool has_plain)
     side->joiner.arg = side;
     side->joiner.on_record = on_record;
     side->joiner.on_blank = on_blank;
+    lb_plan_clock_begin(&side->clock, lb_clock_wall_ns() / LB_NS_PER_MS,
+                        MS_PER_DAY / (double)plan->rate_per_day);
     plan->sides++;
     return lb_joiner_begin(&side->joiner) == 0 ? 0 : 1;
 }
@@ -300,6 +348,7 @@ static void stop_side(struct side *side)
     lb_config_free(side->config);
     lb_config_free(side->plain_config);
     lb_joiner_end(&side->joiner);
+    lb_plan_queue_free(&side->queue);
 }
 
 /* ---- end ---- */
@@ -373,14 +422,10 @@ int lb_offline_plan(int argc, char **argv)
 {
     static struct plan plan; /* large, zeroed */
     const char *file = NULL, *against = NULL;
-    time_t now = time(NULL);
-    struct tm tm;
     int code;
 
     plan.service = "stdin";
     plan.rate_per_day = RATE_DEFAULT;
-    gmtime_r(&now, &tm);
-    plan.year = (unsigned)tm.tm_year + 1900;
     plan.has_progress = isatty(STDERR_FILENO);
     lb_log_set_level(LB_LEVEL_CRITICAL); /* what a shipper would tell of its sink is not of the plan */
     code = read_options(&plan, argc, argv, &file, &against);
@@ -392,6 +437,8 @@ int lb_offline_plan(int argc, char **argv)
         code = start_side(&plan, against, false);
     if (code == 0)
         code = plan.is_ring ? read_ring(&plan) : read_log(&plan);
+    if (code == 0)
+        code = put_rest(&plan);
     if (code == 0)
         code = print_result(&plan);
     for (unsigned i = 0; i < 2; i++)

@@ -184,8 +184,11 @@ static void print_head(const struct lb_plan_result *result, FILE *out)
     fprintf(out, "%llu lines, %s, from %s to %s UTC (%.1f h)\n", (unsigned long long)result->lines,
             lb_units_print_human(result->bytes, size, sizeof size), date_of(result->first_ms, first),
             date_of(result->last_ms, last), (double)span_ms / 3600000);
-    if (result->timed < result->records)
-        fprintf(out, "%llu of %llu records bear no time: they come one after the other at --rate\n",
+    if (result->timed == 0)
+        fprintf(out, "no record bears a time: they come one after the other at --rate\n");
+    else if (result->timed < result->records)
+        fprintf(out,
+                "%llu of %llu records bear no time, or a wild one: they have that of the record before\n",
                 (unsigned long long)(result->records - result->timed), (unsigned long long)result->records);
     if (span_ms < MINUTE_MS)
         fprintf(out, "less than a minute: what is said of a day is no more than a guess\n");

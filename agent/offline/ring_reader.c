@@ -82,10 +82,18 @@ static int map_file(struct lb_ring_reader *reader, int fd)
 {
     struct lb_ring ring = { 0 };
     struct lb_held_reader held;
+    struct lb_backlog_reader backlog;
     int rc = lb_held_reader_open(&held, fd);
 
     if (rc == 0)
         reader->held = held;
+    if (rc != -EPROTO) /* else it is another file */
+        return rc;
+    rc = lb_backlog_reader_open(&backlog, fd, &reader->wish);
+    if (rc == 0 && reader->wants_backlog)
+        reader->backlog = backlog;
+    else if (rc == 0)
+        lb_backlog_reader_close(&backlog);
     if (rc != -EPROTO) /* else it is a ring, or nothing that we know */
         return rc;
     rc = lb_mapfile_open_readonly(fd, LB_RING_HEADER_BYTES, LB_MAP_MIRROR, &ring.map);
@@ -116,8 +124,8 @@ int lb_ring_reader_open_within(struct lb_ring_reader *reader, unsigned patience_
     int fds[LB_CONTROL_FDS_MAX], fd = lb_agent_connect("ring\n", patience_ms), rc;
     unsigned count = 0;
 
-    memset(reader, 0, sizeof *reader);
-    reader->held.map.fd = -1;
+    memset(&reader->backlog, 0, sizeof *reader - offsetof(struct lb_ring_reader, backlog));
+    reader->held.map.fd = reader->backlog.map.fd = -1;
     reader->record_room = LB_HELD_CHUNK_BYTES;
     if (fd < 0)
         return fd;
@@ -129,6 +137,8 @@ int lb_ring_reader_open_within(struct lb_ring_reader *reader, unsigned patience_
         else
             close(fds[i]);
     }
+    if (reader->backlog.count > 0)
+        reader->record_room = LB_RECORD_MAX; /* of rings of any size */
     if (rc == 0) {
         reader->record = malloc(reader->record_room);
         rc = reader->record ? 0 : -ENOMEM;
@@ -138,7 +148,7 @@ int lb_ring_reader_open_within(struct lb_ring_reader *reader, unsigned patience_
     return rc;
 }
 
-const struct lb_record *lb_ring_reader_next(struct lb_ring_reader *reader, uint64_t *ret_ring_id)
+static const struct lb_record *next_of_rings(struct lb_ring_reader *reader, uint64_t *ret_ring_id)
 {
     for (unsigned i = 0; i < reader->rings; i++) {
         struct lb_ring *ring = &reader->ring[i];
@@ -156,11 +166,38 @@ const struct lb_record *lb_ring_reader_next(struct lb_ring_reader *reader, uint6
             reader->pos[i] += (uint64_t)len;
             if (reader->record->kind == LB_KIND_HOLE)
                 continue;
+            if (reader->record->state == LB_STATE_MOVED && reader->backlog.count > 0 &&
+                lb_backlog_reader_has(&reader->backlog, ring->id, reader->record))
+                continue; /* seen there */
             *ret_ring_id = ring->id;
             return reader->record;
         }
     }
     return NULL;
+}
+
+const struct lb_record *lb_ring_reader_next(struct lb_ring_reader *reader, uint64_t *ret_ring_id)
+{
+    const struct lb_record *moved = NULL;
+    uint64_t moved_ring_id;
+
+    if (reader->must_take_moved)
+        lb_backlog_reader_take(&reader->backlog);
+    reader->must_take_moved = false;
+    if (reader->backlog.count > 0)
+        moved = lb_backlog_reader_peek(&reader->backlog, &moved_ring_id);
+    if (!reader->has_record)
+        reader->has_record = next_of_rings(reader, &reader->record_ring_id) != NULL;
+    if (moved && (!reader->has_record || moved->boot_ns <= reader->record->boot_ns)) {
+        reader->must_take_moved = true;
+        *ret_ring_id = moved_ring_id;
+        return moved;
+    }
+    *ret_ring_id = reader->record_ring_id;
+    if (!reader->has_record)
+        return NULL;
+    reader->has_record = false;
+    return reader->record;
 }
 
 uint64_t lb_ring_reader_pos(const struct lb_ring_reader *reader)
@@ -183,6 +220,7 @@ void lb_ring_reader_close(struct lb_ring_reader *reader)
     for (unsigned i = 0; i < reader->rings; i++)
         lb_mapfile_close(&reader->ring[i].map);
     lb_held_reader_close(&reader->held);
+    lb_backlog_reader_close(&reader->backlog);
     free(reader->record);
     reader->record = NULL;
     reader->rings = 0;

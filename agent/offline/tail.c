@@ -277,6 +277,13 @@ static void clean_up(struct tail *tail)
     lb_ring_reader_close(&tail->reader);
 }
 
+static uint64_t since_ns(const struct tail *tail)
+{
+    uint64_t now_ns = lb_clock_boot_ns(), span_ns = tail->since_ms * LB_NS_PER_MS;
+
+    return tail->since_ms && now_ns > span_ns ? now_ns - span_ns : 0;
+}
+
 int lb_offline_tail(int argc, char **argv)
 {
     struct tail tail = { .lines = LINES_DEFAULT, .level = -1 };
@@ -284,6 +291,12 @@ int lb_offline_tail(int argc, char **argv)
 
     if (rc != 0)
         return rc;
+    tail.reader.wants_backlog = !tail.is_held_only;
+    tail.reader.wish = (struct lb_backlog_wish) {
+        .level = tail.level,
+        .service = tail.service,
+        .since_ns = since_ns(&tail),
+    };
     rc = lb_ring_reader_open(&tail.reader);
     if (rc < 0) {
         fprintf(stderr, "logboom tail: the agent cannot be reached: %s\n", strerror(-rc));

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/ship/meter.h"
+#include "agent/ship/mover.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/ship/slots.h"
@@ -157,6 +158,20 @@ static void narrow_suspect(struct lb_shipper *shipper, const struct lb_body *bod
     suspect->from = body->to < suspect->to ? body->to : suspect->to;
     suspect->lines = suspect->lines > body->lines ? suspect->lines - body->lines : 1;
     suspect->is_alone = false;
+}
+
+void lb_answers_note_well(struct lb_shipper *shipper, uint64_t at_ns)
+{
+    bool was_away = shipper->failed_since_delivery;
+
+    shipper->stats.last_delivery_ns = lb_later(shipper->stats.last_delivery_ns, at_ns);
+    shipper->failed_since_delivery = false;
+    lb_retry_succeeded(&shipper->retry);
+    shipper->trouble = LB_TROUBLE_NONE;
+    shipper->has_told_clock = false;
+    lb_link_put(&shipper->link->sink_away, 0);
+    if (was_away)
+        lb_log(LB_LEVEL_NOTICE, "sink %s: delivering again", shipper->sink_config->name);
 }
 
 static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
@@ -476,8 +491,11 @@ void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const stru
     verdict = shipper->sink->judge(answer);
     lb_meter_charge(shipper, &slot->body, verdict == LB_VERDICT_DELIVERED && slot->state == LB_SLOT_SENDING,
                     answer->link_bytes, now_ns);
-    if (slot->state == LB_SLOT_LINGERING) { /* given up, and its records told as shed */
+    if (slot->state == LB_SLOT_LINGERING) { /* given up: its records were moved, or told as shed */
         lb_slots_move(slot, LB_SLOT_FREE);
+        if (slot->is_moved && verdict == LB_VERDICT_DELIVERED)
+            lb_mover_taken(shipper->mover, slot);
+        slot->is_moved = false;
         return;
     }
     if (verdict == LB_VERDICT_DELIVERED) {

@@ -22,6 +22,13 @@ void lb_answers_note_failure(struct lb_shipper *shipper, const char *why, uint64
 void lb_answers_note_silence(struct lb_shipper *shipper, uint64_t sent_ns, uint64_t now_ns);
 
 /*
+ * Another shipper of the same link has delivered: the sink is well.
+ *   at_ns     when
+ *   calls     slow side
+ */
+void lb_answers_note_well(struct lb_shipper *shipper, uint64_t at_ns);
+
+/*
  * Ask what has to be known before a body is sent, if anything.
  *   returns   true: a question is on its way, or could not be sent, and no body may be sent now
  *   calls     slow side, when a body may be sent

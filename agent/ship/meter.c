@@ -170,6 +170,16 @@ void lb_meter_sent(struct lb_shipper *shipper, uint64_t payload_bytes, uint64_t 
     shipper->meter.paid_ns = lb_later(shipper->meter.paid_ns, now_ns) + (uint64_t)ns;
 }
 
+uint64_t lb_meter_on_the_way(const struct lb_shipper *shipper)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < shipper->slots; i++)
+        if (shipper->slot[i].state == LB_SLOT_SENDING || shipper->slot[i].state == LB_SLOT_LINGERING)
+            bytes += shipper->slot[i].body.payload_len + LB_METER_HEAD;
+    return bytes;
+}
+
 /* What is left of the quota, less what is on its way. Where the time is not known, the counts are all there
  * is. */
 static uint64_t left(const struct lb_shipper *shipper)
@@ -180,10 +190,9 @@ static uint64_t left(const struct lb_shipper *shipper)
     if (!is_network(shipper) || quota->bytes == LB_OFF)
         return UINT64_MAX;
     spent = get(shipper, LB_METER_ALL,
-                quota->window == LB_QUOTA_MONTH ? LB_METER_MONTH_BYTES : LB_METER_DAY_BYTES);
-    for (unsigned i = 0; i < shipper->slots; i++)
-        if (shipper->slot[i].state == LB_SLOT_SENDING || shipper->slot[i].state == LB_SLOT_LINGERING)
-            spent += shipper->slot[i].body.payload_len + LB_METER_HEAD;
+                quota->window == LB_QUOTA_MONTH ? LB_METER_MONTH_BYTES : LB_METER_DAY_BYTES) +
+            shipper->beside_bytes;
+    spent += lb_meter_on_the_way(shipper);
     return quota->bytes > spent + LB_METER_HEAD ? quota->bytes - spent - LB_METER_HEAD : 0;
 }
 

@@ -48,6 +48,12 @@ void lb_meter_charge(struct lb_shipper *shipper, const struct lb_body *body, boo
 void lb_meter_sent(struct lb_shipper *shipper, uint64_t payload_bytes, uint64_t now_ns);
 
 /*
+ * What bodies that are on their way take, with their heads.
+ *   calls     slow side
+ */
+uint64_t lb_meter_on_the_way(const struct lb_shipper *shipper);
+
+/*
  * When the link may carry the next body.
  *   payload_bytes  of it, as far as it is known
  *   returns   boot time: what has gone by means at once | LB_NEVER: not before something changes

@@ -66,6 +66,16 @@ void lb_pending_forget(struct lb_shipper *shipper)
     count_nothing(shipper);
 }
 
+void lb_pending_begin_at_tail(struct lb_shipper *shipper)
+{
+    const struct lb_ring *ring = shipper->ring;
+
+    shipper->next_pos = lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        shipper->next_n[lane] = lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL_NEXT + lane);
+    lb_pending_forget(shipper);
+}
+
 /* Head and next numbers as they were at one instant. */
 static void read_front(const struct lb_ring *ring, uint64_t words[3])
 {

@@ -39,6 +39,13 @@ void lb_pending_note_damage(struct lb_shipper *shipper, uint64_t pos);
 void lb_pending_forget(struct lb_shipper *shipper);
 
 /*
+ * A body that began at the tail is nobody's any more: the next one begins
+ * there.
+ *   calls     slow side
+ */
+void lb_pending_begin_at_tail(struct lb_shipper *shipper);
+
+/*
  * Count what is there now, and start the timers of the next body when it is
  * first seen that one is wanted.
  *   calls     slow side

@@ -32,16 +32,29 @@ struct run {
     unsigned count;
 };
 
-static void book(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
-{
-    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word, lines);
-    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word + 1, bytes);
-}
-
 static void book_more(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
 {
     lb_commit_add(&shipper->state->slow, LB_SLOW_MORE, row * LB_MORE_WORDS + word, lines);
     lb_commit_add(&shipper->state->slow, LB_SLOW_MORE, row * LB_MORE_WORDS + word + 1, bytes);
+}
+
+/* Are these records of an earlier boot? Then they are in no book of this one but a place of their own. */
+static bool is_earlier(const struct lb_shipper *shipper)
+{
+    return shipper->unpacked && shipper->unpacked->wall_ns != 0;
+}
+
+static void book(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
+{
+    if (is_earlier(shipper)) {
+        if (word == LB_BOOK_DELIVERED)
+            book_more(shipper, row, LB_MORE_EARLIER_DELIVERED, lines, bytes);
+        else if (word == LB_BOOK_SHED || word == LB_BOOK_REJECTED)
+            book_more(shipper, row, LB_MORE_EARLIER_LOST, lines, bytes);
+        return;
+    }
+    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word, lines);
+    lb_commit_add(&shipper->state->slow, LB_SLOW_BOOKS, row * LB_BOOK_SLOW_WORDS + word + 1, bytes);
 }
 
 static struct lb_receipt *row_of(struct run *run, const struct lb_record *record, uint32_t row)
@@ -89,7 +102,7 @@ static void lose_one(struct lb_shipper *shipper, struct run *run, const struct l
         note_line(row_of(run, record, row), record);
         book(shipper, row, run->reason == LB_REASON_REJECTED ? LB_BOOK_REJECTED : LB_BOOK_SHED, record->lines,
              lb_record_text_len(record));
-        if (run->reason == LB_REASON_EXPIRED)
+        if (run->reason == LB_REASON_EXPIRED && !is_earlier(shipper))
             book_more(shipper, row, LB_MORE_EXPIRED, record->lines, lb_record_text_len(record));
         return;
     }
@@ -158,6 +171,8 @@ void lb_release_publish(struct lb_shipper *shipper)
 {
     struct lb_link *link = shipper->link;
 
+    if (shipper->unpacked)
+        lb_unpacked_tell(shipper->unpacked);
     lb_commit_publish(&shipper->state->slow);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the tail is out before we look who waits for it */
     if (lb_link_get(&link->fast_wants_room) || (lb_link_get(&link->losses_wait) && shipper->has_losses))
@@ -191,6 +206,20 @@ static void deliver_by_sums(struct lb_shipper *shipper, const struct lb_body *bo
         lb_ring_finish(shipper->ring, body->from, body->to, LB_STATE_DELIVERED);
 }
 
+void lb_release_taken(struct lb_shipper *shipper, uint64_t from, uint64_t to)
+{
+    deliver_by_walking(shipper, from, to);
+    lb_release_publish(shipper);
+}
+
+void lb_release_tell(struct lb_shipper *shipper)
+{
+    if (!shipper->has_losses)
+        return;
+    lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
+    lb_release_publish(shipper);
+}
+
 void lb_release_delivered(struct lb_shipper *shipper, const struct lb_body *body)
 {
     if (body->sums <= LB_BODY_SUMS)
@@ -221,7 +250,10 @@ static uint64_t lose_part(struct lb_shipper *shipper, uint64_t from, uint64_t to
 
         if (i < run.count || lost->lines > 0) {
             lost->reason = reason;
-            memcpy(lost->range, run.range.range, sizeof lost->range);
+            if (is_earlier(shipper)) /* those numbers, and times, are of another ring and boot */
+                lost->first_ns = lost->last_ns = 0;
+            else
+                memcpy(lost->range, run.range.range, sizeof lost->range);
             lb_loss_add(shipper->state, lost);
             shipper->has_losses = true;
         }
@@ -240,6 +272,31 @@ void lb_release_lost(struct lb_shipper *shipper, uint64_t from, uint64_t to, enu
         return;
     lb_link_put(&shipper->link->losses_wait, lb_loss_release(shipper->state));
     lb_release_publish(shipper);
+}
+
+/* The end of a stretch of records, from `from` on, that are of one lane, or final. */
+static uint64_t end_of_lane(const struct lb_shipper *shipper, uint64_t from, uint64_t to, unsigned lane)
+{
+    const struct lb_record *record;
+
+    while (from < to && (record = lb_ring_at(shipper->ring, from, to)) &&
+           (record->kind == LB_KIND_HOLE || record->state >= LB_STATE_DELIVERED || record->lane == lane))
+        from += record->len;
+    return from;
+}
+
+void lb_release_lost_of_lane(struct lb_shipper *shipper, uint64_t from, uint64_t to, unsigned lane,
+                             enum lb_reason reason)
+{
+    while (from < to) {
+        uint64_t end = end_of_lane(shipper, from, to, lane);
+
+        if (end > from)
+            lb_release_lost(shipper, from, end, reason);
+        from = end_of_lane(shipper, end, to, lane == LB_LANE_URGENT ? LB_LANE_ROUTINE : LB_LANE_URGENT);
+        if (from == end)
+            return; /* damage, or the end */
+    }
 }
 
 void lb_release_sweep(struct lb_shipper *shipper)
@@ -268,19 +325,26 @@ static bool may_keep_any(const struct lb_config *config)
     return false;
 }
 
+static bool is_of_one_that_waits(const struct lb_shipper *shipper, const struct lb_record *record)
+{
+    return record->kind == LB_KIND_LINE &&
+           lb_config_service(shipper->config, lb_record_service(record), record->service_len)
+                   ->capture.overload == LB_OVERLOAD_WAIT;
+}
+
+bool lb_release_is_kept(const struct lb_shipper *shipper, const struct lb_record *record)
+{
+    return may_keep_any(shipper->config) && is_of_one_that_waits(shipper, record);
+}
+
 uint64_t lb_release_first_kept(const struct lb_shipper *shipper, uint64_t from, uint64_t to)
 {
     const struct lb_record *record;
 
     if (!may_keep_any(shipper->config))
         return to;
-    for (uint64_t pos = from; pos < to && (record = lb_ring_at(shipper->ring, pos, to)); pos += record->len) {
-        const char *name = lb_record_service(record);
-
-        if (record->kind == LB_KIND_LINE && record->state < LB_STATE_DELIVERED &&
-            lb_config_service(shipper->config, name, record->service_len)->capture.overload ==
-                LB_OVERLOAD_WAIT)
+    for (uint64_t pos = from; pos < to && (record = lb_ring_at(shipper->ring, pos, to)); pos += record->len)
+        if (record->state < LB_STATE_DELIVERED && is_of_one_that_waits(shipper, record))
             return pos;
-    }
     return to;
 }

@@ -28,6 +28,32 @@ void lb_release_passed(struct lb_shipper *shipper, uint64_t from, uint64_t to);
 void lb_release_lost(struct lb_shipper *shipper, uint64_t from, uint64_t to, enum lb_reason reason);
 
 /*
+ * The sink took these, in a body that nobody has any more.
+ *   calls     slow side
+ */
+void lb_release_taken(struct lb_shipper *shipper, uint64_t from, uint64_t to);
+
+/*
+ * Give up those of one lane, as lb_release_lost() does; the others between
+ * them stay.
+ *   calls     slow side
+ */
+void lb_release_lost_of_lane(struct lb_shipper *shipper, uint64_t from, uint64_t to, unsigned lane,
+                             enum lb_reason reason);
+
+/*
+ * Losses of the slow side's may be told now: hand them to the fast side.
+ *   calls     slow side
+ */
+void lb_release_tell(struct lb_shipper *shipper);
+
+/*
+ * Does a record belong to a service that has overload = wait?
+ *   calls     slow side
+ */
+bool lb_release_is_kept(const struct lb_shipper *shipper, const struct lb_record *record);
+
+/*
  * The first record in [from, to) that must not be shed: its service has
  * overload = wait, so its app waits for the sink however long that takes.
  *   returns   its position, or to: there is none

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Away, and shedding. In: bodies on their way, the ring's fill, the time. Out: the oldest records given up,
- * with receipts. Always true: what somebody waits for (overload = wait) is not given up.
+ * Away, and what then leaves the ring. In: bodies on their way, the ring's fill, the time. Out: the oldest
+ * records moved to the backlog; where there is none, given up, with receipts. Always true: what somebody
+ * waits for (overload = wait) is not given up.
  */
 #include "agent/ship/shed.h"
 
 #include "agent/ship/answers.h"
+#include "agent/ship/mover.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/ship/slots.h"
@@ -55,7 +57,56 @@ static uint64_t stretch(struct lb_shipper *shipper, uint64_t from, uint64_t byte
 
     while (pos - from < bytes && !lb_slots_at(shipper, pos) && (record = lb_ring_at(shipper->ring, pos, end)))
         pos += record->len;
-    return lb_release_first_kept(shipper, from, pos);
+    return pos;
+}
+
+/*
+ * A body's records are moved, whether it waits or is on its way. In the second case it goes on: where it is
+ * answered late, its segments are delivered.
+ */
+static bool move_body(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
+{
+    uint64_t from = slot->body.from, end;
+    bool is_out = slot->state == LB_SLOT_SENDING;
+
+    if (is_out)
+        lb_answers_note_silence(shipper, slot->sent_ns, now_ns);
+    slot->is_moved = is_out;
+    slot->ring_id = shipper->ring->id;
+    lb_slots_move(slot, is_out ? LB_SLOT_LINGERING : LB_SLOT_FREE);
+    while (from < slot->body.to) {
+        end = lb_mover_move(shipper->mover, from, slot->body.to, is_out);
+        if (end == from) {
+            lb_pending_begin_at_tail(shipper); /* nobody has the rest of it now */
+            return false;
+        }
+        from = end;
+    }
+    return true;
+}
+
+/* The oldest of the ring go to the backlog; how they came to be the oldest does not matter. */
+static void move(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now_ns)
+{
+    for (;;) {
+        uint64_t tail = lb_ring_tail(shipper->ring), used = lb_ring_head(shipper->ring) - tail, to;
+        struct lb_slot *slot;
+
+        if (used <= target_bytes || tail >= shipper->damaged_pos)
+            return;
+        slot = lb_slots_at(shipper, tail);
+        if (slot) {
+            if (!move_body(shipper, slot, now_ns))
+                return;
+        } else {
+            to = stretch(shipper, tail, used - target_bytes);
+            if (to == tail || lb_mover_move(shipper->mover, tail, to, false) == tail)
+                return;
+        }
+        lb_pending_forget(shipper);
+        if (lb_ring_tail(shipper->ring) == tail)
+            return; /* damage that nobody has come across yet */
+    }
 }
 
 static void shed(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now_ns)
@@ -73,6 +124,7 @@ static void shed(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now
             give_up(shipper, slot, now_ns);
         } else {
             to = stretch(shipper, tail, used - target_bytes);
+            to = lb_release_first_kept(shipper, tail, to);
             if (to == tail)
                 return;
             lb_release_lost(shipper, tail, to, LB_REASON_SHED);
@@ -87,14 +139,20 @@ void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
 {
     bool is_away = lb_shipper_is_away(shipper, now_ns);
     const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
-    uint64_t next_pos = shipper->next_pos;
+    uint64_t next_pos = shipper->next_pos, target;
 
+    if (shipper->unpacked)
+        return; /* the backlog itself: what goes from it is decided elsewhere */
     lb_link_put(&shipper->link->sink_away, is_away);
     if (!is_away || lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size))
         return;
     /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
      */
-    shed(shipper, shipper->next_ring ? 0 : LB_LOW_WATER(shipper->ring->size), now_ns);
+    target = shipper->next_ring ? 0 : LB_LOW_WATER(shipper->ring->size);
+    if (shipper->mover)
+        move(shipper, target, now_ns);
+    else
+        shed(shipper, target, now_ns);
     if (shipper->next_pos != next_pos)
         lb_pending_forget(shipper); /* some of what was counted is gone */
     if (shipper->suspect.from < lb_ring_tail(shipper->ring))
@@ -108,7 +166,7 @@ bool lb_shed_is_possible(struct lb_shipper *shipper)
     const struct lb_record *record = lb_ring_at(shipper->ring, tail, lb_pending_end(shipper));
     uint64_t to = slot ? slot->body.to : record ? tail + record->len : tail;
 
-    if (to == tail || lb_release_first_kept(shipper, tail, to) < to)
+    if (to == tail || (!shipper->mover && lb_release_first_kept(shipper, tail, to) < to))
         return false;
     return tail < shipper->damaged_pos && (!shipper->next_ring || tail != lb_ring_head(shipper->ring));
 }

@@ -75,6 +75,19 @@ static void drop_expired(struct lb_shipper *shipper, const struct lb_stamps *sta
     lb_pending_forget(shipper);
 }
 
+/* Records of an earlier boot: by what was known of its clock, and now is so much later on it. */
+static void stamp_as_then(const struct lb_unpacked *unpacked, struct lb_stamps *stamps)
+{
+    uint64_t now_wall_ns = stamps->now_ns + stamps->offset_ns;
+
+    stamps->offset_ns = unpacked->wall_ns;
+    stamps->trust[0] = stamps->trust[1] = (enum lb_clock_trust)unpacked->trust;
+    if (now_wall_ns < unpacked->wall_ns) /* our clock is behind theirs: nobody can say how old they are */
+        stamps->has_window = false;
+    else
+        stamps->now_ns = now_wall_ns - unpacked->wall_ns;
+}
+
 static struct lb_stamps make_stamps(const struct lb_shipper *shipper, uint64_t now_ns)
 {
     struct lb_stamps stamps = lb_stamps_of(&shipper->wall, now_ns);
@@ -84,6 +97,8 @@ static struct lb_stamps make_stamps(const struct lb_shipper *shipper, uint64_t n
                             ? LB_NEVER
                             : shipper->sink_config->max_age_ms * LB_NS_PER_MS;
     stamps.max_ahead_ns = shipper->sink->limits.future_ms * LB_NS_PER_MS;
+    if (shipper->unpacked && shipper->unpacked->wall_ns != 0)
+        stamp_as_then(shipper->unpacked, &stamps);
     return stamps;
 }
 

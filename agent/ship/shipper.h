@@ -8,6 +8,7 @@
 #include "agent/ship/body.h"
 #include "agent/ship/retry.h"
 #include "agent/ship/transport.h"
+#include "agent/ship/unpacked.h"
 #include "agent/ship/wall.h"
 #include "agent/store/link.h"
 #include "agent/store/ring.h"
@@ -38,7 +39,7 @@
  * back to the ring, and gzip from then on pause       back to the ring; the sink is asked again after a long,
  * growing pause clock       back to the ring until our clock is right
  */
-#define LB_SHIPPER_SLOTS     (LB_TRANSPORT_SLOTS - 2)
+#define LB_SHIPPER_SLOTS     LB_TRANSPORT_PING
 #define LB_PROBE_SLOT        LB_TRANSPORT_PING      /* `logboom ping` */
 #define LB_ASK_SLOT          (LB_SHIPPER_SLOTS + 1) /* questions of our own: enum lb_question */
 #define LB_AWAY_AFTER_NS     (2 * 1000000000ull) /* bodies out and no answer for this long: the sink is away */
@@ -54,7 +55,11 @@ struct lb_slot {
     enum lb_slot_state state;
     struct lb_body body;
     uint64_t sent_ns;
+    bool is_moved;    /* LINGERING: its records lie in the backlog, of which the answer may still speak … */
+    uint64_t ring_id; /* … as records of this ring */
 };
+
+struct lb_mover;
 
 struct lb_shipper_stats {
     uint64_t requests, delivered_bodies, failures;
@@ -110,8 +115,10 @@ struct lb_meter {
 };
 
 struct lb_shipper {
-    struct lb_ring *ring;      /* the one being shipped */
-    struct lb_ring *next_ring; /* ring_is_old: the one that follows when it is empty */
+    struct lb_ring *ring;         /* the one being shipped */
+    struct lb_mover *mover;       /* where the ring's oldest go while the sink is away; NULL: they are shed */
+    struct lb_unpacked *unpacked; /* the ring is this one: what ships here comes from the backlog. NULL: no */
+    struct lb_ring *next_ring;    /* ring_is_old: the one that follows when it is empty */
     void (*old_ring_done)(void *ctx);
     void *old_ring_ctx;
     struct lb_state *state;
@@ -123,6 +130,7 @@ struct lb_shipper {
     struct lb_builder builder;
     struct lb_retry retry;
     struct lb_meter meter;
+    uint64_t beside_bytes; /* that another shipper has on its way over the same link */
     struct lb_wall wall;
     struct lb_wall_reading (*read_clocks)(void *ctx);
     void *clocks_ctx;

@@ -45,9 +45,10 @@ struct lb_transport {
     bool tells_time; /* its answers may bear a Date that can be trusted */
 };
 
-/* The largest concurrency (8), one for `logboom ping`, one for our own questions. */
-#define LB_TRANSPORT_SLOTS 10
-#define LB_TRANSPORT_PING  8 /* its slot: always by a connection of its own */
+/* The largest concurrency (8), one for `logboom ping`, one for our own questions, and two for the backlog. */
+#define LB_TRANSPORT_SLOTS 12
+#define LB_TRANSPORT_PING  8  /* its slot: always by a connection of its own */
+#define LB_TRANSPORT_DRAIN 10 /* a body of the backlog, and behind it a question */
 
 /*
  * HTTP by libcurl's multi interface in a loop: TLS verified, http and https

@@ -104,6 +104,10 @@ uint64_t lb_files_missing(const struct lb_files *files, uint64_t ring_bytes, uin
                                         lb_mapfile_round(files->held_bytes) +
                                             lb_held_header_bytes(files->held_bytes / LB_HELD_CHUNK_BYTES))
                               : 0) +
+           (files->backlog_bytes ? missing(files->dir_fd, "backlog",
+                                           lb_mapfile_round(files->backlog_bytes) +
+                                               lb_backlog_header_bytes(files->backlog_bytes))
+                                 : 0) +
            missing(files->dir_fd, "staging", lb_mapfile_round(staging_bytes) + 2 * LB_MAP_ALIGN) +
            missing(files->dir_fd, "state", lb_mapfile_round(sizeof(struct lb_state_file))) +
            missing(files->dir_fd, "datagram", 5 * LB_MAP_ALIGN);
@@ -119,6 +123,9 @@ static void apply_range(void *ctx, unsigned ring, uint64_t from, uint64_t to, un
         lb_ring_apply_range(&files->ring, from, to, state);
     else if (ring == LB_SLOW_OLD_RING && files->has_old_ring)
         lb_ring_apply_range(&files->old_ring, from, to, state);
+    else if ((ring == LB_SLOW_DRAIN || ring == LB_SLOW_SETTLE) &&
+             files->backlog.unpacked_ring[ring - LB_SLOW_DRAIN])
+        lb_ring_apply_range(files->backlog.unpacked_ring[ring - LB_SLOW_DRAIN], from, to, state);
 }
 
 static int open_ring(struct lb_files *files, uint64_t ring_bytes, bool lock)
@@ -159,6 +166,8 @@ int lb_files_open(struct lb_files *files, uint64_t ring_bytes, bool lock)
     if (rc < 0)
         return rc;
     rc = lb_held_open(files->dir_fd, files->held_bytes, lock, &files->state.fast, &files->held);
+    if (rc == 0)
+        rc = lb_backlog_open(files->dir_fd, files->backlog_bytes, lock, &files->state.slow, &files->backlog);
     if (rc == 0)
         rc = open_ring(files, ring_bytes, lock);
     return rc < 0 ? rc : open_old_ring(files);
@@ -205,6 +214,15 @@ static void tell_held_loss(struct lb_files *files, const struct lb_held_sum *los
     }
 }
 
+static void lose_segment(void *ctx, unsigned lane, uint64_t first_n, uint64_t last_n, uint64_t lines,
+                         uint64_t bytes, uint64_t first_ns, uint64_t last_ns)
+{
+    struct lb_files *files = ctx;
+
+    lb_state_service(&files->state, "logboom", 7); /* whose books it is in */
+    lb_loss_add_segment(&files->state, lane, first_n, last_n, lines, bytes, first_ns, last_ns);
+}
+
 void lb_files_recover(struct lb_files *files)
 {
     struct lb_held_sum lost[LB_SERVICES_BOOKS] = { 0 };
@@ -213,6 +231,10 @@ void lb_files_recover(struct lb_files *files)
 
     lb_held_recover(&files->held, files->state.is_new, lost);
     tell_held_loss(files, lost);
+    if (lb_backlog_recover(&files->backlog, lose_segment, files) < 0) {
+        lb_log(LB_LEVEL_ERROR, "out of memory: what is in the backlog waits for the next start");
+        lb_backlog_close(&files->backlog);
+    }
     lb_ring_recover(&files->ring, &files->repair);
     tell_damage(files, &files->repair);
     if (files->has_old_ring) {
@@ -277,6 +299,7 @@ void lb_files_close(struct lb_files *files)
 {
     lb_state_close(&files->state);
     lb_held_close(&files->held);
+    lb_backlog_close(&files->backlog);
     lb_ring_close(&files->ring);
     if (files->has_old_ring)
         lb_ring_close(&files->old_ring);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "agent/store/backlog.h"
 #include "agent/store/held.h"
 #include "agent/store/ring.h"
 #include "agent/store/state.h"
@@ -13,8 +14,8 @@
  * the file `lock` is held with flock(2), which the kernel lets go whatever
  * way the process ends.
  *
- *   lock  state  ring  held  ring.old (set aside until it is drained)  *.damaged (set aside for a person to
- * look at)
+ *   lock  state  ring  held  backlog  ring.old (set aside until it is drained)  *.damaged (set aside for a
+ * person to look at)
  */
 struct lb_files {
     int dir_fd;
@@ -22,7 +23,9 @@ struct lb_files {
     bool is_tmpfs;
     struct lb_state state;
     struct lb_held held;
-    uint64_t held_bytes; /* as configured, set by the caller; 0: no pool */
+    uint64_t held_bytes; /* as configured, set by the caller; 0: none */
+    struct lb_backlog backlog;
+    uint64_t backlog_bytes; /* as held_bytes */
     struct lb_ring ring;
     struct lb_ring old_ring; /* map.fd < 0: there is none */
     bool has_old_ring;
@@ -53,7 +56,7 @@ int lb_files_check_room(const struct lb_files *files, uint64_t need_bytes);
 uint64_t lb_files_missing(const struct lb_files *files, uint64_t ring_bytes, uint64_t staging_bytes);
 
 /*
- * Open state, rings and the held pool, and add their tables to both commits. The caller adds
+ * Open state, rings, held pool and backlog, and add their tables to both commits. The caller adds
  * its own and then calls lb_files_recover().
  *   returns   0 | -ENOSPC | -ENOMEM | -EPROTO a ring of a newer format | other negative errno
  *   calls     before the threads start; files does not move afterwards
@@ -61,7 +64,7 @@ uint64_t lb_files_missing(const struct lb_files *files, uint64_t ring_bytes, uin
 int lb_files_open(struct lb_files *files, uint64_t ring_bytes, bool lock);
 
 /*
- * Recover both commits, the rings and the held pool.
+ * Recover both commits, the rings, the held pool and the backlog.
  *   calls     before the threads start
  */
 void lb_files_recover(struct lb_files *files);

@@ -19,6 +19,9 @@ struct lb_link {
     uint64_t last_answer_ns;    /* slow: boot time of the last answer that shows the sink is alive */
     uint64_t last_delivery_ns;  /* slow: boot time of the last body that the sink took; 0: none */
     uint64_t sink_away;         /* slow: 1 while the sink is away (design.md, backlog) */
+    uint64_t backlog_size;      /* slow: of the backlog, in bytes; 0: there is none */
+    uint64_t backlog_used;      /* slow: of it */
+    uint64_t backlog_first_ns;  /* slow: boot time of the oldest record in it; 0: it is empty */
     uint64_t losses_wait;       /* slow: rows of the loss table wait to be told */
     uint64_t flush_asked;       /* slow: number of the last flush that somebody wants */
     uint64_t flush_done;        /* fast: number of the last one for which all is in the ring */

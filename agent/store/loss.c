@@ -172,6 +172,21 @@ void lb_loss_add(struct lb_state *state, const struct lb_receipt *lost)
     write_row(state, (unsigned)row, &receipt);
 }
 
+void lb_loss_add_segment(struct lb_state *state, unsigned lane, uint64_t first_n, uint64_t last_n,
+                         uint64_t lines, uint64_t bytes, uint64_t first_ns, uint64_t last_ns)
+{
+    struct lb_receipt lost = {
+        .reason = LB_REASON_CORRUPT, .lines = lines, .bytes = bytes, .first_ns = first_ns, .last_ns = last_ns
+    };
+    uint32_t row = lb_state_find_service(state, "logboom", 7, 0) * LB_BOOK_SLOW_WORDS;
+
+    lost.range[lane % LB_LANE_COUNT][0] = first_n;
+    lost.range[lane % LB_LANE_COUNT][1] = last_n;
+    lb_loss_add(state, &lost);
+    lb_commit_add(&state->slow, LB_SLOW_BOOKS, row + LB_BOOK_SHED, lines);
+    lb_commit_add(&state->slow, LB_SLOW_BOOKS, row + LB_BOOK_SHED + 1, bytes);
+}
+
 void lb_loss_return(struct lb_state *state, const struct lb_receipt *told)
 {
     int row = free_row(state);

@@ -31,6 +31,15 @@ enum lb_loss_state { LB_LOSS_FREE = 0, LB_LOSS_OPEN, LB_LOSS_CLOSED, LB_LOSS_TEL
 void lb_loss_add(struct lb_state *state, const struct lb_receipt *lost);
 
 /*
+ * A segment of the backlog was damaged in memory: a loss of nobody knows whose
+ * lines, and their place in the books.
+ *   lines, bytes  as its row had them, with what else is known of it
+ *   calls     slow side, or recovery; room as lb_loss_add() and 2 words more
+ */
+void lb_loss_add_segment(struct lb_state *state, unsigned lane, uint64_t first_n, uint64_t last_n,
+                         uint64_t lines, uint64_t bytes, uint64_t first_ns, uint64_t last_ns);
+
+/*
  * A receipt was lost before the sink took it: it must be told again, as it was.
  *   calls     slow side only; room as lb_loss_add()
  */

@@ -159,6 +159,11 @@ static uint32_t record_check(const struct lb_record *record)
     return (uint32_t)XXH3_64bits_withSeed((const char *)record + from, record->len - from, record->len);
 }
 
+void lb_record_seal(struct lb_record *record)
+{
+    record->check = record_check(record);
+}
+
 bool lb_record_is_whole(const struct lb_record *record, uint64_t room, uint64_t record_max)
 {
     if (room < sizeof *record || record->len < sizeof *record || record->len > room ||

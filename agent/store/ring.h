@@ -233,6 +233,13 @@ int64_t lb_ring_copy(const struct lb_ring *ring, uint64_t pos, void *buf, size_t
 bool lb_record_is_whole(const struct lb_record *record, uint64_t room, uint64_t record_max);
 
 /*
+ * Give a record the check of what it holds: the last thing that is done to one.
+ *   record    len, parts and padding are as they will be
+ *   calls     whoever owns the memory
+ */
+void lb_record_seal(struct lb_record *record);
+
+/*
  * Check an identity as read from a header.
  *   returns   0 | -EBADMSG | -EPROTO as lb_ring_open()
  *   calls     any thread

@@ -46,6 +46,9 @@ enum {
     LB_SLOW_LOSS,
     LB_SLOW_MORE,
     LB_SLOW_METER,
+    LB_SLOW_BACKLOG,
+    LB_SLOW_DRAIN,  /* a ring in private memory: segments that are unpacked to be shipped … */
+    LB_SLOW_SETTLE, /* … or to be given up */
 };
 
 /* Why the fast side drops a line (books: dropped, by reason). */
@@ -212,7 +215,12 @@ enum {
 };
 
 /* More of them, which format 1 did not have. */
-enum { LB_MORE_EXPIRED = 0 /* of what is shed */, LB_MORE_WORDS = 8 };
+enum {
+    LB_MORE_EXPIRED = 0,           /* of what is shed */
+    LB_MORE_EARLIER_DELIVERED = 2, /* of earlier boots, from the spool: in no other book of this one */
+    LB_MORE_EARLIER_LOST = 4,
+    LB_MORE_WORDS = 8
+};
 
 /*
  * What was sent, by the slow side: bytes on the wire in the day and in the month that it is, in all (row

@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the source tree is no place for it
 
+from backlog import backlog  # noqa: E402
 from card import card  # noqa: E402
 from firehose import firehose  # noqa: E402
 from instructions import instructions  # noqa: E402
@@ -32,8 +33,8 @@ from startup import startup  # noqa: E402
 from throttle import throttle  # noqa: E402
 
 SECTIONS = {"firehose": firehose, "instructions": instructions, "throttle": throttle, "trickle": trickle,
-            "idle": idle, "stalls": stalls, "startup": startup, "memory": memory, "card": card, "peers": peers,
-            "plan": plan}
+            "backlog": backlog, "idle": idle, "stalls": stalls, "startup": startup, "memory": memory, "card": card,
+            "peers": peers, "plan": plan}
 SLOW = ("trickle", "idle")  # minutes each: left out by --quick
 
 

@@ -26,11 +26,12 @@ HELD = {"filter", "collapse", "sample", "limit", "lost", "quota", "pressure"}
 DROPS = {"blank", "overload", "client", "repeat"} | HELD
 KEYS = {
     "": {"version", "pid", "uptime_s", "runtime_dir", "hostname", "books", "sinks", "ring", "held", "redact", "network", "pressure", "staging", "inputs", "syslog", "clock",
-         "memory", "refused"},
+         "memory", "refused", "backlog", "hours_left"},
     "sinks": {"name", "type", "state", "requests", "delivered_bodies", "failures", "lines", "raw_bytes", "wire_bytes", "wire_bytes_today",
               "in_flight", "last_delivery_s", "next_try_s", "encoding", "body_lines", "body_bytes", "last_error"},
     "ring": {"id", "size", "used", "fill", "tmpfs", "locked", "lock_error", "holes", "lost_bytes", "set_aside", "next"},
     "held": {"size", "used", "locked"},
+    "backlog": {"size", "used", "fill", "locked", "segments", "urgent", "lines", "bytes", "shed_segments", "oldest_s"},
     "redact": {"jit"},
     "network": {"quota", "rate"},
     "pressure": {"step"},
@@ -49,7 +50,7 @@ def numbered(sink):
 def assert_has_every_key(status):
     assert set(status) == KEYS[""]
     assert [set(sink) for sink in status["sinks"]] == [KEYS["sinks"]]
-    for key in "ring", "network", "pressure", "staging", "clock", "memory":
+    for key in "ring", "backlog", "network", "pressure", "staging", "clock", "memory":
         assert set(status[key]) == KEYS[key], key
     assert set(status["ring"]["next"]) == {"urgent", "routine"}
     for one in [status["books"]["all"], *status["books"]["services"].values()]:

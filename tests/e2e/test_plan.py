@@ -331,7 +331,7 @@ def test_nothing_is_left_behind_by_one_that_is_stopped(tmp_path, number):
     ini = tmp_path / "plan.ini"
     ini.write_text(ini_text(SINK))
     process = subprocess.Popen([BUILD / "logboom", "plan", "-c", ini], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    process.stdin.write(b"one\ntwo\nthree\n")
+    process.stdin.write(log_of(random.Random(9), 2000))
     process.stdin.flush()
 
     def files_of_both_engines():

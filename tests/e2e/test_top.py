@@ -103,7 +103,7 @@ def test_the_screen_tells_who_is_loud_and_what_they_say(agent, sink, terminal, w
         lines = t.lines
     assert lines[0].startswith("logboom ") and " on testhost, up " in lines[0]
     assert lines[1].startswith("sink datadog: ")
-    assert lines[2].startswith("ring [")
+    assert lines[2].startswith("ring ")
     assert ("deliv/s" in t.text) == (width >= 100)
     assert all(len(line) <= width for line in lines)
     assert "\a" not in t.text and "\x1b" not in t.text

@@ -114,7 +114,7 @@ static void off_means_something_or_is_refused_with_the_reason(void **state)
                  "stop_timeout cannot be off: a stop must end; 0s keeps everything for "
                  "the next start");
     for (size_t i = 0; i < count; i++)
-        if (keys[i].type <= LB_KEY_SHARE && strcmp(keys[i].path, "sink.level") != 0)
+        if (keys[i].type <= LB_KEY_SHARE && strcmp(keys[i].name, "level") != 0)
             assert_true((keys[i].off_means != NULL) != (keys[i].off_never != NULL));
 }
 
