@@ -226,7 +226,8 @@ int lb_offline_explain(int argc, char **argv)
     explain.printer.has_colors = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     code = start(&explain, file, service);
     if (code == 0)
-        code = lb_joiner_read(&explain.joiner, stdin, "logboom explain", NULL);
+        code = lb_joiner_read((struct lb_joiner *[]) { &explain.joiner }, 1, STDIN_FILENO, "logboom explain",
+                              NULL, NULL);
     if (code == 0 && fflush(stdout) != 0)
         code = 1;
     stop(&explain);

@@ -6,8 +6,12 @@
 #include "agent/offline/joiner.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES 65536
 
 /* The text of the first `count` lines, joined. */
 size_t lb_joiner_text(struct lb_joiner *joiner, size_t count)
@@ -162,27 +166,130 @@ bool lb_joiner_take(struct lb_joiner *joiner, const char *text, size_t raw_len)
     return true;
 }
 
-int lb_joiner_read(struct lb_joiner *joiner, FILE *in, const char *who,
-                   void (*on_line)(void *arg, size_t len))
-{
-    char *text = NULL;
-    size_t room = 0;
-    ssize_t got;
-    int code = 0;
+/* ---- a line in parts ---- */
 
-    while (code == 0 && (got = getline(&text, &room, in)) > 0) {
-        if (on_line)
-            on_line(joiner->arg, (size_t)got);
-        if (!lb_joiner_take(joiner, text, (size_t)got))
-            code = 1;
+/* One that is longer than max_line for sure: its first pieces. */
+static bool tell_pieces(struct lb_joiner *joiner, size_t keep)
+{
+    size_t most = joiner->settings->max_line_bytes, at = 0;
+
+    while (joiner->part_len - at > keep) {
+        size_t left = joiner->part_len - at, piece = left < most ? left : most;
+
+        if (!add(joiner, joiner->part + at, piece, piece, true))
+            return false;
+        go_on(joiner);
+        at += piece;
     }
-    free(text);
-    if (code == 0)
-        lb_joiner_finish(joiner);
-    if (code != 0 || ferror(in)) {
-        fprintf(stderr, "%s: %s\n", who, code ? "out of memory" : "cannot read standard input");
+    memmove(joiner->part, joiner->part + at, joiner->part_len - at);
+    joiner->part_len -= at;
+    joiner->is_in_long |= at > 0;
+    return true;
+}
+
+/* Its end has come: what is left of it, or all. */
+static bool end_parts(struct lb_joiner *joiner)
+{
+    size_t len = joiner->part_len;
+    bool is_in_long = joiner->is_in_long;
+
+    joiner->is_in_long = false;
+    if (!is_in_long) {
+        joiner->part_len = 0;
+        return lb_joiner_take(joiner, joiner->part, len);
+    }
+    len -= len > 0 && joiner->part[len - 1] == '\n';
+    len -= len > 0 && joiner->part[len - 1] == '\r';
+    joiner->part_len = len;
+    if (!tell_pieces(joiner, 0))
+        return false;
+    joiner->is_in_long = false;
+    return true;
+}
+
+bool lb_joiner_take_part(struct lb_joiner *joiner, const char *text, size_t len, bool is_end)
+{
+    size_t most =
+        joiner->settings->max_line_bytes + 2; /* and a line end: it may be no longer than max_line */
+
+    if (is_end && joiner->part_len == 0 && !joiner->is_in_long)
+        return lb_joiner_take(joiner, text, len);
+    if (!joiner->part)
+        joiner->part = malloc(most);
+    if (!joiner->part)
+        return false;
+    while (len > 0) {
+        size_t room = most - joiner->part_len, part = len < room ? len : room;
+
+        memcpy(joiner->part + joiner->part_len, text, part);
+        joiner->part_len += part;
+        text += part;
+        len -= part;
+        if (joiner->part_len == most && (len > 0 || !is_end) && !tell_pieces(joiner, most - 1))
+            return false;
+    }
+    return !is_end || end_parts(joiner);
+}
+
+/* ---- a file ---- */
+
+struct reader {
+    struct lb_joiner *const *joiners;
+    unsigned count;
+    const char *who;
+    bool (*on_part)(void *arg, size_t len, bool is_end);
+    void *arg;
+};
+
+static bool hand_out(const struct reader *reader, const char *text, size_t len, bool is_end)
+{
+    if (reader->on_part && !reader->on_part(reader->arg, len, is_end))
+        return false;
+    for (unsigned i = 0; i < reader->count; i++)
+        if (!lb_joiner_take_part(reader->joiners[i], text, len, is_end)) {
+            fprintf(stderr, "%s: out of memory\n", reader->who);
+            return false;
+        }
+    return true;
+}
+
+/* What was read at once. ret_is_open: the last line of it goes on */
+static bool hand_out_lines(const struct reader *reader, const char *text, size_t len, bool *ret_is_open)
+{
+    const char *end;
+
+    for (; (end = len > 0 ? memchr(text, '\n', len) : NULL); text = end + 1) {
+        if (!hand_out(reader, text, (size_t)(end + 1 - text), true))
+            return false;
+        len -= (size_t)(end + 1 - text);
+        *ret_is_open = false;
+    }
+    *ret_is_open |= len > 0;
+    return len == 0 || hand_out(reader, text, len, false);
+}
+
+int lb_joiner_read(struct lb_joiner *const *joiners, unsigned count, int fd, const char *who,
+                   bool (*on_part)(void *arg, size_t len, bool is_end), void *arg)
+{
+    const struct reader reader = { joiners, count, who, on_part, arg };
+    static char text[READ_BYTES];
+    bool is_open = false;
+    ssize_t got;
+
+    while ((got = read(fd, text, sizeof text)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            fprintf(stderr, "%s: cannot read standard input: %s\n", who, strerror(errno));
+            return 1;
+        }
+        if (!hand_out_lines(&reader, text, (size_t)got, &is_open))
+            return 1;
+    }
+    if (is_open && !hand_out(&reader, "", 0, true))
         return 1;
-    }
+    for (unsigned i = 0; i < count; i++)
+        lb_joiner_finish(joiners[i]);
     return 0;
 }
 
@@ -203,4 +310,5 @@ void lb_joiner_end(struct lb_joiner *joiner)
     free(joiner->room);
     free(joiner->line);
     free(joiner->text);
+    free(joiner->part);
 }

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "agent/shape/pipeline.h"
 
@@ -35,6 +34,9 @@ struct lb_joiner {
     char *text;
     size_t text_len, text_room;
     char *room; /* for a record's text */
+    char *part; /* of a line that goes on: at most max_line, and what may be its end */
+    size_t part_len;
+    bool is_in_long; /* pieces of that line are records already */
 };
 
 /*
@@ -51,18 +53,25 @@ int lb_joiner_begin(struct lb_joiner *joiner);
 bool lb_joiner_take(struct lb_joiner *joiner, const char *text, size_t raw_len);
 
 /*
+ * A part of a line, as far as it was read: the same, and no more of it is held than max_line.
+ *   is_end    the line ends with it, with its end or with the input
+ *   returns   false: out of memory
+ */
+bool lb_joiner_take_part(struct lb_joiner *joiner, const char *text, size_t len, bool is_end);
+
+/*
  * No more lines come: what is open is a record.
  */
 void lb_joiner_finish(struct lb_joiner *joiner);
 
 /*
- * Read all of a file that way.
+ * Read all of a file that way, as it comes, for one joiner or several.
  *   who       names the mode in messages on stderr
- *   on_line   called with each line's length before it is taken; NULL: nobody
- *   returns   0 | 1 it was told
+ *   on_part   called with each part of a line before it is taken; false: it has told why to stop. NULL:
+ * nobody returns   0 | 1 it was told calls     may block on the file
  */
-int lb_joiner_read(struct lb_joiner *joiner, FILE *in, const char *who,
-                   void (*on_line)(void *arg, size_t len));
+int lb_joiner_read(struct lb_joiner *const *joiners, unsigned count, int fd, const char *who,
+                   bool (*on_part)(void *arg, size_t len, bool is_end), void *arg);
 
 /*
  * The text of the record that on_record() is called for: in joiner->room, to be changed at will.

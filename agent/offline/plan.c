@@ -21,6 +21,7 @@
 #include "agent/offline/plan_clock.h"
 #include "agent/offline/plan_print.h"
 #include "agent/offline/plan_queue.h"
+#include "agent/offline/plan_twin.h"
 #include "agent/offline/ring_reader.h"
 #include "agent/store/extra.h"
 #include "common/clock.h"
@@ -44,8 +45,8 @@ struct side {
     struct lb_config *config, *plain_config; /* until an engine has them */
     struct lb_rules *rules, *plain_rules;
     struct lb_plan_engine *engine, *plain; /* NULL: before the first record; plain: of the first side only */
+    struct lb_plan_twin twin;              /* feeds plain */
     struct lb_joiner joiner;
-    char *copy; /* of a record's text, for the engine without a throttle */
     struct lb_plan_clock clock;
     struct lb_plan_queue queue;                         /* of records that wait for their time */
     uint64_t first_ms, last_ms, timed, records, blanks; /* blanks: before there is an engine */
@@ -55,8 +56,8 @@ struct side {
 struct plan {
     struct side side[2];
     unsigned sides;
-    const char *service;
-    bool is_json, is_ring, has_progress;
+    const char *service; /* of the lines; of a ring no other one is taken where has_service */
+    bool has_service, is_json, is_ring, has_progress;
     uint64_t rate_per_day, lines, bytes, told_at;
     uint64_t told_ns;
 };
@@ -86,26 +87,13 @@ static bool start_engines(struct side *side, uint64_t wall_ms)
         side->plain = lb_plan_engine_new(side->plain_config, side->plain_rules, true, wall_ms);
         side->plain_config = NULL;
         side->plain_rules = NULL;
+        side->twin.engine = side->plain;
     }
     if (!side->engine || (!side->plain && side == side->plan->side))
         return false;
     put_blanks(side, side->blanks);
     side->blanks = 0;
     return true;
-}
-
-/* The one without a throttle gets the text as it was masked: that is the dearest step, and the same for both.
- */
-static bool put_plain(struct side *side, const char *service, size_t service_len,
-                      const struct lb_shape *shape, bool is_cut, uint64_t wall_ms)
-{
-    const struct lb_shape_output *shaped = &side->engine->shaped;
-    size_t room = lb_joiner_longest(&side->joiner) * 2, len = shaped->len < room ? shaped->len : room;
-    struct lb_shape masked = *shape;
-
-    memcpy(side->copy, shaped->text, len);
-    masked.first.skip = 0; /* what is not of the text has left it */
-    return lb_plan_engine_put(side->plain, service, service_len, &masked, side->copy, len, is_cut, wall_ms);
 }
 
 static void put(struct side *side, const char *service, size_t service_len, const struct lb_shape *shape,
@@ -121,7 +109,8 @@ static void put(struct side *side, const char *service, size_t service_len, cons
     side->has_failed =
         !lb_plan_engine_put(side->engine, service, service_len, shape, text, len, is_cut, wall_ms);
     if (!side->has_failed && side->plain)
-        side->has_failed = !put_plain(side, service, service_len, shape, is_cut, wall_ms);
+        side->has_failed =
+            !lb_plan_twin_put(&side->twin, side->engine, service, service_len, shape->lines, is_cut, wall_ms);
 }
 
 static void put_line(struct side *side, const struct lb_shape *shape, char *text, size_t len, bool is_cut,
@@ -197,11 +186,12 @@ static int put_rest(struct plan *plan)
 
 static void tell_progress(struct plan *plan)
 {
-    uint64_t now_ns = lb_clock_boot_ns();
+    uint64_t now_ns;
     char size[32];
 
     if (!plan->has_progress || plan->bytes < plan->told_at + TELL_EVERY)
         return;
+    now_ns = lb_clock_boot_ns();
     plan->told_at = plan->bytes;
     if (now_ns < plan->told_ns + TELL_EVERY_NS)
         return;
@@ -210,29 +200,31 @@ static void tell_progress(struct plan *plan)
             (unsigned long long)plan->lines);
 }
 
+/* Before a part of a line is taken. false: an engine has failed */
+static bool on_part(void *arg, size_t len, bool is_end)
+{
+    struct plan *plan = arg;
+
+    plan->lines += is_end;
+    plan->bytes += len;
+    tell_progress(plan);
+    return !plan->side[0].has_failed && !plan->side[1].has_failed;
+}
+
 static int read_log(struct plan *plan)
 {
-    char *text = NULL;
-    size_t room = 0;
-    ssize_t got;
-    bool is_well = true;
+    struct lb_joiner *joiners[] = { &plan->side[0].joiner, &plan->side[1].joiner };
+    int code = lb_joiner_read(joiners, plan->sides, STDIN_FILENO, "logboom plan", on_part, plan);
 
-    while (is_well && (got = getline(&text, &room, stdin)) > 0) {
-        plan->lines++;
-        plan->bytes += (uint64_t)got;
-        for (unsigned i = 0; i < plan->sides; i++)
-            is_well = is_well && lb_joiner_take(&plan->side[i].joiner, text, (size_t)got) &&
-                      !plan->side[i].has_failed;
-        tell_progress(plan);
-    }
-    free(text);
-    for (unsigned i = 0; is_well && i < plan->sides; i++)
-        lb_joiner_finish(&plan->side[i].joiner);
     if (plan->told_ns > 0)
         fprintf(stderr, "\r%60s\r", "");
-    if (ferror(stdin))
-        fprintf(stderr, "logboom plan: cannot read standard input: %s\n", strerror(errno));
-    return is_well && !ferror(stdin) ? 0 : 1;
+    return plan->side[0].has_failed || plan->side[1].has_failed ? 1 : code;
+}
+
+static bool is_asked_for(const struct plan *plan, const struct lb_record *record)
+{
+    return !plan->has_service || (strlen(plan->service) == record->service_len &&
+                                  memcmp(plan->service, lb_record_service(record), record->service_len) == 0);
 }
 
 static void put_held(struct plan *plan, const struct lb_record *record)
@@ -242,6 +234,8 @@ static void put_held(struct plan *plan, const struct lb_record *record)
     const char *text = lb_record_text(record, &len);
     uint64_t offset_ns = lb_clock_wall_ns() - lb_clock_boot_ns();
 
+    if (!is_asked_for(plan, record))
+        return;
     plan->lines += record->lines;
     plan->bytes += len;
     for (unsigned i = 0; i < plan->sides; i++) {
@@ -341,9 +335,8 @@ static int start_side(struct plan *plan, const char *file, bool has_plain)
     side->joiner.on_blank = on_blank;
     lb_plan_clock_begin(&side->clock, lb_clock_wall_ns() / LB_NS_PER_MS,
                         MS_PER_DAY / (double)plan->rate_per_day);
-    side->copy = malloc(2 * lb_joiner_longest(&side->joiner) + 1); /* masked, it may be longer */
     plan->sides++;
-    return side->copy && lb_joiner_begin(&side->joiner) == 0 ? 0 : 1;
+    return lb_joiner_begin(&side->joiner) == 0 ? 0 : 1;
 }
 
 static void stop_side(struct side *side)
@@ -356,7 +349,6 @@ static void stop_side(struct side *side)
     lb_config_free(side->plain_config);
     lb_joiner_end(&side->joiner);
     lb_plan_queue_free(&side->queue);
-    free(side->copy);
 }
 
 /* ---- end ---- */
@@ -366,7 +358,7 @@ static int print_result(struct plan *plan)
     const struct side *first = &plan->side[0], *second = &plan->side[1];
     struct lb_plan_result result = { .plan = first->engine,
                                      .against = plan->sides > 1 ? second->engine : NULL,
-                                     .plain = first->plain,
+                                     .plain = &first->twin,
                                      .file = first->file,
                                      .against_file = second->file,
                                      .lines = plan->lines,
@@ -383,12 +375,16 @@ static int print_result(struct plan *plan)
     for (unsigned i = 0; i < plan->sides; i++)
         if (plan->side[i].engine)
             lb_plan_engine_finish(plan->side[i].engine);
-    lb_plan_engine_finish(first->plain);
+    lb_plan_twin_finish(&plan->side[0].twin, first->engine);
+    errno = 0;
     if (plan->is_json)
         lb_plan_print_json(&result, stdout);
     else
         lb_plan_print_text(&result, stdout);
-    return fflush(stdout) == 0 ? 0 : 1;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    fprintf(stderr, "logboom plan: cannot write: %s\n", strerror(errno));
+    return 1;
 }
 
 static int read_options(struct plan *plan, int argc, char **argv, const char **ret_file,
@@ -408,6 +404,7 @@ static int read_options(struct plan *plan, int argc, char **argv, const char **r
             *ret_file = optarg;
         if (option == 's')
             plan->service = optarg;
+        plan->has_service |= option == 's';
         if (option == 'a')
             *ret_against = optarg;
         plan->is_json |= option == 'j';

@@ -33,7 +33,7 @@ static void add_row(const struct lb_plan_engine *engine, uint32_t row, struct lb
         book->in += lines;
         book->in_bytes += lb_commit_get(fast, place.region, place.word + 1);
     }
-    book->wire_bytes += engine->wire_by_row[row];
+    book->wire_bytes += engine->sent.wire_by_row[row];
 }
 
 /* Lines that were held and sent after all: what is kept beside what was kept at once. */

@@ -7,12 +7,15 @@
 #include "agent/offline/plan_engine.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/capture/parts.h"
+#include "agent/shape/repeat.h"
 #include "common/clock.h"
 
 #define START_NS   (1000 * LB_NS_PER_S)
@@ -20,6 +23,8 @@
 #define ACCEPTED   202
 #define SEED       1
 #define TLS_RECORD 16384u
+#define DAY_NS     (86400 * LB_NS_PER_S)
+#define PAUSE_DAYS 3 /* of a long pause that are passed in earnest */
 
 /* ---- a sink that takes everything at once ---- */
 
@@ -56,16 +61,17 @@ static struct lb_wall_reading read_clocks(void *ctx)
 
 static void count_wire(struct lb_plan_engine *engine, const struct lb_body *body, uint64_t wire_bytes)
 {
+    struct lb_plan_sent *sent = &engine->sent;
     double all = 0;
 
-    engine->wire_bytes += wire_bytes;
-    engine->bodies++;
+    sent->wire_bytes += wire_bytes;
+    sent->bodies++;
     if (body->sums > LB_BODY_SUMS)
         return; /* of more services than are told apart: in all only */
     for (unsigned i = 0; i < body->sums; i++)
         all += (double)(body->sum[i].bytes + body->sum[i].own_bytes);
     for (unsigned i = 0; all > 0 && i < body->sums; i++)
-        engine->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
+        sent->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
             (double)wire_bytes * (double)(body->sum[i].bytes + body->sum[i].own_bytes) / all;
 }
 
@@ -188,32 +194,123 @@ static bool make_room(struct lb_plan_engine *engine)
     return lb_ring_tail(&engine->files.ring) != tail;
 }
 
+/*
+ * A long pause is days that are all alike: heartbeats, and what they cost. The first ones are passed, with
+ * what was pending, and the last of these counts for those that are left out. The wall clock alone passes
+ * them, by whole days, so that the time of day, and with it what a quota's day has left, stays what it is.
+ */
+static void skip_days(struct lb_plan_engine *engine, uint64_t until_ns)
+{
+    uint64_t days = (until_ns - engine->loop.now_ns) / DAY_NS - PAUSE_DAYS;
+    struct lb_plan_sent before, *sent = &engine->sent;
+
+    pass_until(engine, engine->loop.now_ns + (PAUSE_DAYS - 1) * DAY_NS);
+    before = *sent;
+    pass_until(engine, engine->loop.now_ns + DAY_NS);
+    sent->wire_bytes += days * (sent->wire_bytes - before.wire_bytes);
+    sent->bodies += days * (sent->bodies - before.bodies);
+    for (unsigned i = 0; i < LB_SERVICES_BOOKS; i++)
+        sent->wire_by_row[i] += (double)days * (sent->wire_by_row[i] - before.wire_by_row[i]);
+    engine->offset_ns += days * DAY_NS;
+}
+
+static void pass_to(struct lb_plan_engine *engine, uint64_t wall_ms)
+{
+    uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
+    uint64_t until_ns = wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0;
+
+    if (until_ns > engine->loop.now_ns + (PAUSE_DAYS + 1) * DAY_NS) {
+        skip_days(engine, until_ns);
+        until_ns = wall_ns - engine->offset_ns;
+    }
+    pass_until(engine, until_ns);
+}
+
+void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms)
+{
+    pass_to(engine, wall_ms);
+    lb_shipper_flush(&engine->shipper);
+    step(engine);
+    engine->sent = (struct lb_plan_sent) { 0 };
+}
+
+/* As an app would that finds no room for long: it is dropped, and told. */
+static void give_up(struct lb_turn *turn, size_t len, int severity)
+{
+    lb_records_drop(turn, LB_DROP_OVERLOAD, turn->head.lines, len);
+    lb_records_untold(turn, LB_UNTOLD_OVERLOAD, turn->head.lines, len, severity);
+}
+
+static void end_turn(struct lb_plan_engine *engine, struct lb_turn *turn)
+{
+    lb_records_publish(turn);
+    hear_knock(engine);
+}
+
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms)
 {
     struct lb_stream *stream = stream_of(engine, service, service_len);
-    uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
     struct lb_shape_output *out = &engine->shaped;
     struct lb_turn turn;
     bool is_done = false;
 
-    pass_until(engine, wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0);
+    pass_to(engine, wall_ms);
     turn = begin_turn(engine, stream, is_cut);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
         is_done = lb_records_shaped(&turn, shape, text, len, NULL, out);
         if (!is_done && !make_room(engine))
             break;
     }
-    if (!is_done) { /* as an app would: it is dropped, and told */
-        lb_records_drop(&turn, LB_DROP_OVERLOAD, turn.head.lines, len);
-        lb_records_untold(&turn, LB_UNTOLD_OVERLOAD, turn.head.lines, len, (int)out->severity);
-    } else if (!engine->is_unthrottled &&
-               !lb_plan_tally_count(&engine->tally, &engine->memo, stream->service_ix, out, shape->lines)) {
+    engine->has_given_way |= !is_done || (out->verdict != LB_SHAPE_QUEUE && out->verdict != LB_SHAPE_REPEAT);
+    if (!is_done) {
+        give_up(&turn, len, (int)out->severity);
+    } else if (!lb_plan_tally_count(&engine->tally, stream->service_ix, out, shape->lines)) {
         fprintf(stderr, "logboom plan: out of memory\n");
         return false;
     }
-    lb_records_publish(&turn);
-    hear_knock(engine);
+    end_turn(engine, &turn);
+    return true;
+}
+
+/* What becomes of it where nothing throttles: an error that was sent of late is counted, as capture does. */
+static void decide_again(const struct lb_turn *turn, struct lb_shape_output *out)
+{
+    uint64_t window_ns = turn->stream->settings->capture.repeat_window_ms * LB_NS_PER_MS;
+    enum lb_repeat_verdict verdict = LB_REPEAT_AGAIN;
+
+    if (out->extra.has_error && window_ns > 0)
+        verdict = lb_repeat_look(&turn->capture->state->fast, turn->stream->service_ix,
+                                 out->extra.error.fingerprint, window_ns, turn->now_ns);
+    out->verdict = verdict == LB_REPEAT_FOLD ? LB_SHAPE_REPEAT : LB_SHAPE_QUEUE;
+    out->is_new = out->extra.has_error && verdict == LB_REPEAT_NEW;
+    out->is_trigger = false;
+}
+
+bool lb_plan_engine_put_again(struct lb_plan_engine *engine, const char *service, size_t service_len,
+                              const struct lb_shape_output *shaped, uint32_t lines, bool is_cut,
+                              uint64_t wall_ms)
+{
+    struct lb_stream *stream = stream_of(engine, service, service_len);
+    struct lb_shape_input in = { .last = &stream->last, .service_ix = stream->service_ix, .key = 1 };
+    struct lb_shape_output out = *shaped;
+    struct lb_turn turn;
+    bool is_done = false;
+
+    pass_to(engine, wall_ms);
+    turn = begin_turn(engine, stream, is_cut);
+    turn.head.lines = lines;
+    turn.head.raw_len = (uint32_t)out.len;
+    turn.head.boot_ns = turn.now_ns;
+    decide_again(&turn, &out);
+    for (unsigned i = 0; i < TRIES && !is_done; i++) {
+        is_done = lb_verdict_carry_out(&turn, &in, &out);
+        if (!is_done && !make_room(engine))
+            break;
+    }
+    if (!is_done)
+        give_up(&turn, out.len, (int)out.severity);
+    end_turn(engine, &turn);
     return true;
 }
 
@@ -227,20 +324,42 @@ void lb_plan_engine_blank(struct lb_plan_engine *engine, const char *service, si
 
 /* ---- begin and end ---- */
 
-static int open_files(struct lb_plan_engine *engine)
+/* Their names are needed no more once they are mapped: gone now, they are gone however the process ends. */
+static void unlink_files(struct lb_plan_engine *engine)
+{
+    static const char *const names[] = { "lock", "state", "ring", "held" };
+
+    for (size_t i = 0; engine->files.dir_fd >= 0 && i < sizeof names / sizeof names[0]; i++)
+        unlinkat(engine->files.dir_fd, names[i], 0);
+    rmdir(engine->dir_path);
+}
+
+static int make_files(struct lb_plan_engine *engine)
 {
     int other, rc;
 
     snprintf(engine->dir_path, sizeof engine->dir_path, "/dev/shm/logboom-plan.XXXXXX");
-    if (!mkdtemp(engine->dir_path)) {
-        engine->dir_path[0] = '\0';
+    if (!mkdtemp(engine->dir_path))
         return -errno;
-    }
     engine->files.held_bytes = engine->config->held_bytes;
     rc = lb_files_lock(&engine->files, engine->dir_path, &other);
     if (rc == 0)
         rc = lb_files_open(&engine->files, engine->config->ring_bytes, false);
     engine->has_files = rc == 0;
+    unlink_files(engine);
+    return rc;
+}
+
+/* No signal ends it between making them and taking their names away. */
+static int open_files(struct lb_plan_engine *engine)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = make_files(engine);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc == 0)
         lb_files_recover(&engine->files);
     return rc;
@@ -274,6 +393,22 @@ static int start_fast_side(struct lb_plan_engine *engine)
     return lb_turns_start(&engine->capture);
 }
 
+/* Does what is decided hang on how many bytes went over the link? */
+static bool is_on_a_budget(const struct lb_config *config)
+{
+    bool has = config->quota.bytes != LB_OFF || config->link_bytes_per_day != LB_OFF ||
+               config->default_service.throttle.quota.bytes != LB_OFF;
+
+    for (size_t i = 0; i < config->service_count; i++)
+        has |= config->services[i].throttle.quota.bytes != LB_OFF;
+    return has;
+}
+
+double lb_plan_engine_measured(const struct lb_plan_engine *engine)
+{
+    return lb_compressor_measured(engine->shipper.builder.compressor);
+}
+
 static int start_slow_side(struct lb_plan_engine *engine)
 {
     int rc;
@@ -290,6 +425,9 @@ static int start_slow_side(struct lb_plan_engine *engine)
     };
     lb_wall_init(&engine->shipper.wall, 0);
     rc = lb_shipper_start(&engine->shipper, SEED, engine->loop.now_ns);
+    engine->has_budget = is_on_a_budget(engine->config);
+    if (rc == 0 && !engine->has_budget)
+        rc = lb_compressor_guess(engine->shipper.builder.compressor, LB_PLAN_ONE_IN);
     if (rc == 0)
         step(engine);
     return rc;
@@ -333,16 +471,10 @@ void lb_plan_engine_finish(struct lb_plan_engine *engine)
 
 void lb_plan_engine_free(struct lb_plan_engine *engine)
 {
-    static const char *const left[] = { "lock", "state", "ring", "held" };
-
     if (!engine)
         return;
     if (engine->shipper.sink)
         lb_shipper_stop(&engine->shipper);
-    for (size_t i = 0; engine->files.dir_fd >= 0 && i < sizeof left / sizeof left[0]; i++)
-        unlinkat(engine->files.dir_fd, left[i], 0);
-    if (engine->dir_path[0])
-        rmdir(engine->dir_path);
     if (engine->has_files)
         lb_files_close(&engine->files);
     if (engine->has_doors) {

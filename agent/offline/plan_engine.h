@@ -21,6 +21,13 @@
  */
 #define LB_PLAN_HEAD_BYTES 560u /* of an HTTP request beside its body, as measured with Datadog's headers */
 #define LB_PLAN_TLS_BYTES  22u  /* that TLS adds to each 16 KiB */
+#define LB_PLAN_ONE_IN     8u   /* bodies beyond the first ones are packed */
+
+/* What bodies came to. */
+struct lb_plan_sent {
+    uint64_t wire_bytes, bodies;           /* heads and TLS included */
+    double wire_by_row[LB_SERVICES_BOOKS]; /* by what a service has in each body */
+};
 
 struct lb_plan_engine {
     struct lb_config *config;
@@ -41,10 +48,11 @@ struct lb_plan_engine {
         size_t len;
     } out[LB_TRANSPORT_SLOTS];
     bool is_unthrottled, has_files, has_doors;
-    uint64_t due_ns;                       /* of the shipper */
-    uint64_t offset_ns;                    /* wall time less the clock */
-    uint64_t wire_bytes, bodies;           /* heads and TLS included */
-    double wire_by_row[LB_SERVICES_BOOKS]; /* by what a service has in each body */
+    bool has_budget;    /* what is decided hangs on how much was sent */
+    bool has_given_way; /* a record, so far, to whatever: it was not sent at once */
+    uint64_t due_ns;    /* of the shipper */
+    uint64_t offset_ns; /* wall time less the clock */
+    struct lb_plan_sent sent;
     struct lb_plan_tally tally;
     char dir_path[64];
 };
@@ -52,8 +60,7 @@ struct lb_plan_engine {
 /*
  * Begin.
  *   config, rules   compiled; become the engine's
- *   is_unthrottled  nothing is filtered, limited, collapsed, or held to a quota; nothing is masked either:
- *                   it gets texts that another engine has masked
+ *   is_unthrottled  nothing is held to a quota; it takes records by lb_plan_engine_put_again() alone
  *   wall_ms         of the first record
  *   returns         NULL: it was told on stderr
  *   calls           offline modes, as all of this
@@ -68,6 +75,25 @@ struct lb_plan_engine *lb_plan_engine_new(struct lb_config *config, struct lb_ru
  */
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms);
+
+/*
+ * The same record for an engine that is_unthrottled, as another one has shaped it: it is sent, or it repeats
+ * an error. shaped    of the other engine; unchanged
+ */
+bool lb_plan_engine_put_again(struct lb_plan_engine *engine, const char *service, size_t service_len,
+                              const struct lb_shape_output *shaped, uint32_t lines, bool is_cut,
+                              uint64_t wall_ms);
+
+/*
+ * Do what is due before a time, send what waits, and forget what was sent so far.
+ */
+void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms);
+
+/*
+ * The share of the bodies' bytes that were packed in earnest, 0 to 1; the others' length is guessed, where
+ * nothing that is decided hangs on it: there is no quota, and no rate of the link.
+ */
+double lb_plan_engine_measured(const struct lb_plan_engine *engine);
 
 /*
  * Blank lines that are in no record.

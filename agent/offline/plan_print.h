@@ -5,12 +5,13 @@
 #include <stdio.h>
 
 #include "agent/offline/plan_engine.h"
+#include "agent/offline/plan_twin.h"
 
 /* What a plan came to. */
 struct lb_plan_result {
     const struct lb_plan_engine *plan;    /* the configuration */
     const struct lb_plan_engine *against; /* another one, NULL: none */
-    const struct lb_plan_engine *plain;   /* the same without its throttle */
+    const struct lb_plan_twin *plain;     /* the first one without its throttle */
     const char *file, *against_file;      /* names of the configurations */
     uint64_t lines, bytes;                /* of the input, line ends included */
     uint64_t first_ms, last_ms;           /* wall time of the records */
@@ -19,19 +20,8 @@ struct lb_plan_result {
 };
 
 /*
- * Print it: for a person, at most 120 columns wide, or as one JSON object:
- *
- *   { lines bytes records timed first_ms last_ms span_s
- *     plan: ENGINE, against: ENGINE (where asked for), unthrottled: { wire_bytes bodies wire_day wire_month }
- * } ENGINE = { config in kept held dropped repeated: lines, kept_bytes, own(records of logboom's own),
- *              wire_bytes bodies wire_day wire_month(30 days), steps: { quota pressure },
- *              services: { NAME: { in kept held dropped own: lines, in_bytes kept_bytes wire_bytes promoted
- *                                  held_by dropped_by: { REASON: lines }
- *                                  why: [ { reason by lines bytes } ]
- *                                  patterns: [ { pattern template kept held sampled collapsed repeated
- * dropped bytes } ] } } }
- *
- *   calls     offline modes
+ * Print it: for a person, at most 100 columns wide, or as one JSON object, whose members are told in the
+ * manual page. calls     offline modes
  */
 void lb_plan_print_text(const struct lb_plan_result *result, FILE *out);
 void lb_plan_print_json(const struct lb_plan_result *result, FILE *out);

@@ -39,10 +39,11 @@ static struct lb_plan_pattern *find(struct lb_plan_tally *tally, uint64_t patter
     return &tally->pattern[at];
 }
 
-static struct lb_plan_pattern *row_of(struct lb_plan_tally *tally, struct lb_pattern_memo *memo, uint32_t row,
+static struct lb_plan_pattern *row_of(struct lb_plan_tally *tally, uint32_t row,
                                       const struct lb_shape_output *out)
 {
-    uint64_t id = out->pattern ? out->pattern : lb_pattern_id_by_memo(memo, out->text, out->len, true);
+    uint64_t id =
+        out->pattern ? out->pattern : lb_pattern_id_by_memo(&tally->memo, out->text, out->len, true);
     struct lb_plan_pattern *found = find(tally, id, row);
 
     if (found->is_used)
@@ -57,40 +58,78 @@ static struct lb_plan_pattern *row_of(struct lb_plan_tally *tally, struct lb_pat
     return found;
 }
 
+static struct lb_plan_why *why_of(struct lb_plan_tally *tally, uint32_t row,
+                                  const struct lb_shape_output *out)
+{
+    struct lb_plan_why *why = tally->why, *end = why + tally->whys;
+
+    for (; why < end; why++)
+        if (why->row == row && why->drop == out->drop && strncmp(why->by, out->by, sizeof why->by - 1) == 0)
+            return why;
+    if (tally->whys == LB_PLAN_WHYS)
+        return &tally->why_rest[row];
+    tally->whys++;
+    *why = (struct lb_plan_why) { .row = row, .drop = out->drop };
+    snprintf(why->by, sizeof why->by, "%s", out->by);
+    return why;
+}
+
 static void count_why(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
                       uint64_t lines)
 {
-    struct lb_plan_why *why = tally->why;
-    unsigned i = 0;
+    struct lb_plan_why *why = why_of(tally, row, out);
 
-    for (; i < tally->whys; i++)
-        if (why[i].row == row && why[i].drop == out->drop &&
-            strncmp(why[i].by, out->by, sizeof why[i].by - 1) == 0)
-            break;
-    if (i == LB_PLAN_WHYS)
-        i--; /* so many rules that the last ones share a row */
-    if (i == tally->whys) {
-        why[i] = (struct lb_plan_why) { .row = row, .drop = out->drop };
-        snprintf(why[i].by, sizeof why[i].by, "%s", out->by);
-        tally->whys++;
-    }
-    why[i].lines += lines;
-    why[i].bytes += out->len;
+    why->lines += lines;
+    why->bytes += out->len;
 }
 
-bool lb_plan_tally_count(struct lb_plan_tally *tally, struct lb_pattern_memo *memo, uint32_t row,
-                         const struct lb_shape_output *out, uint64_t lines)
+bool lb_plan_tally_is_sampled(const struct lb_plan_tally *tally, uint32_t row)
+{
+    return tally->owed[row].records > LB_PLAN_PATTERNS_WHOLE;
+}
+
+/* From 0 to twice what is left out on average, by the number of the record: what is regular is not met by
+ * rule. */
+static uint32_t draw(uint64_t number)
+{
+    return (uint32_t)((number * 0x9e3779b97f4a7c15u >> 32) % (2 * LB_PLAN_PATTERN_IN - 1));
+}
+
+/*
+ * Is a record that was kept to wait for another one?
+ *   ret_waited  for a record that is not: how many it stands for beside itself
+ */
+static bool may_wait(struct lb_plan_owed *owed, uint32_t *ret_waited)
+{
+    *ret_waited = 0;
+    if (++owed->records <= LB_PLAN_PATTERNS_WHOLE)
+        return false;
+    if (owed->waiting < owed->most) {
+        owed->waiting++;
+        return true;
+    }
+    *ret_waited = owed->waiting;
+    owed->waiting = 0;
+    owed->most = draw(owed->records);
+    return false;
+}
+
+bool lb_plan_tally_count(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
+                         uint64_t lines)
 {
     struct lb_plan_pattern *pattern;
+    uint32_t waited = 0;
 
     if (!tally->pattern)
         tally->pattern = calloc(LB_PLAN_PATTERNS, sizeof *tally->pattern);
     if (!tally->pattern)
         return false;
     row = row < LB_SERVICES_BOOKS ? row : LB_SERVICES_BOOKS - 1;
-    pattern = row_of(tally, memo, row, out);
-    pattern->lines[fate_of(out)] += lines;
-    pattern->bytes += out->len;
+    if (out->verdict == LB_SHAPE_QUEUE && !out->pattern && lines == 1 && may_wait(&tally->owed[row], &waited))
+        return true;
+    pattern = row_of(tally, row, out);
+    pattern->lines[fate_of(out)] += lines + waited;
+    pattern->bytes += out->len * (1 + waited);
     if (out->verdict != LB_SHAPE_QUEUE)
         count_why(tally, row, out, lines);
     return true;
@@ -120,6 +159,7 @@ unsigned lb_plan_tally_best(const struct lb_plan_tally *tally, uint32_t row, str
 
     rest.pattern = 0;
     rest.row = row;
+    rest.lines[LB_PLAN_KEPT] += tally->owed[row].waiting;
     for (size_t i = 0; tally->pattern && i < LB_PLAN_PATTERNS; i++) {
         const struct lb_plan_pattern *one = &tally->pattern[i];
         unsigned at = count;

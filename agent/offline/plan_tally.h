@@ -12,9 +12,16 @@
  * What became of records, by service and pattern, and by what decided. Both
  * tables are bounded: what comes when they are full is counted in one row of
  * its service, as all others.
+ *
+ * What is kept has a pattern that nobody asked for, and to find it costs as much
+ * as all the steps do. So beyond the first ones of a service it is looked for in
+ * one such record in LB_PLAN_PATTERN_IN, which stands for those before it, too.
+ * What gave way, and records of several lines, are counted each.
  */
-#define LB_PLAN_PATTERNS 4096
-#define LB_PLAN_WHYS     128
+#define LB_PLAN_PATTERNS       4096
+#define LB_PLAN_WHYS           128
+#define LB_PLAN_PATTERNS_WHOLE 65536 /* records of a service */
+#define LB_PLAN_PATTERN_IN     8     /* on average */
 
 enum lb_plan_fate {
     LB_PLAN_KEPT = 0, /* queued at once */
@@ -35,7 +42,7 @@ struct lb_plan_pattern {
     size_t template_len;
 };
 
-/* What decided: the reason, and the key or rule that has it. */
+/* What decided: the reason, and the key or rule that has it; of the rest of a service by is "". */
 struct lb_plan_why {
     uint32_t row;
     enum lb_drop drop;
@@ -43,23 +50,38 @@ struct lb_plan_why {
     uint64_t lines, bytes;
 };
 
+/* Records of a service that were kept, and wait for one whose pattern they count by. */
+struct lb_plan_owed {
+    uint64_t records; /* so far, with those that were looked at */
+    uint32_t waiting; /* a line each */
+    uint32_t most;    /* so many wait: the next one is looked at */
+};
+
 struct lb_plan_tally {
+    struct lb_pattern_memo memo;     /* not the engine's: what that remembers is decided by */
     struct lb_plan_pattern *pattern; /* LB_PLAN_PATTERNS, by hash */
     unsigned patterns;
     struct lb_plan_pattern rest[LB_SERVICES_BOOKS];
+    struct lb_plan_owed owed[LB_SERVICES_BOOKS];
     struct lb_plan_why why[LB_PLAN_WHYS];
     unsigned whys;
+    struct lb_plan_why why_rest[LB_SERVICES_BOOKS]; /* what found no row */
 };
 
 /*
  * Count a record.
- *   memo      for patterns, the caller's
  *   out       of the steps, its texts as they were
  *   returns   false: out of memory
  *   calls     offline modes
  */
-bool lb_plan_tally_count(struct lb_plan_tally *tally, struct lb_pattern_memo *memo, uint32_t row,
-                         const struct lb_shape_output *out, uint64_t lines);
+bool lb_plan_tally_count(struct lb_plan_tally *tally, uint32_t row, const struct lb_shape_output *out,
+                         uint64_t lines);
+
+/*
+ * Are a service's kept lines counted by some of them?
+ *   calls     offline modes
+ */
+bool lb_plan_tally_is_sampled(const struct lb_plan_tally *tally, uint32_t row);
 
 /*
  * The patterns of a service that have most lines, most first, what is not among them summed up in a last row

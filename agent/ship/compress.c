@@ -8,6 +8,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "agent/ship/compress_guess.h"
 #include "common/log.h"
 
 #define GZIP_WINDOW (15 + 16) /* zlib: the largest window, with a gzip head */
@@ -18,6 +19,7 @@ struct lb_compressor {
     ZSTD_CCtx *zstd;
     z_stream gzip;
     int has_gzip;
+    struct lb_compress_guess *guess; /* NULL: all is squeezed */
 };
 
 static int start_gzip(struct lb_compressor *compressor)
@@ -55,6 +57,7 @@ void lb_compressor_free(struct lb_compressor *compressor)
     ZSTD_freeCCtx(compressor->zstd);
     if (compressor->has_gzip)
         deflateEnd(&compressor->gzip);
+    free(compressor->guess);
     free(compressor);
 }
 
@@ -81,7 +84,7 @@ static long squeeze_gzip(struct lb_compressor *compressor, const void *from, siz
     return deflate(gzip, Z_FINISH) == Z_STREAM_END ? (long)(room - gzip->avail_out) : -EIO;
 }
 
-long lb_compress(struct lb_compressor *compressor, const void *from, size_t len, void *to, size_t room)
+static long squeeze(struct lb_compressor *compressor, const void *from, size_t len, void *to, size_t room)
 {
     size_t got;
     long rc;
@@ -103,6 +106,54 @@ long lb_compress(struct lb_compressor *compressor, const void *from, size_t len,
     }
     memcpy(to, from, len);
     return (long)len;
+}
+
+/* What a body may come to, by a look at it: its length, or what a part of it from its middle is squeezed to.
+ */
+static size_t look_at(struct lb_compressor *compressor, const char *from, size_t len, void *to, size_t room)
+{
+    size_t part = LB_GUESS_PART(len);
+    long got;
+
+    if (len < LB_GUESS_LONG)
+        return len;
+    got = squeeze(compressor, from + len / 2, part, to, room);
+    return got > 0 ? (size_t)got : len;
+}
+
+long lb_compress(struct lb_compressor *compressor, const void *from, size_t len, void *to, size_t room)
+{
+    size_t look, guessed;
+    long got;
+
+    if (!compressor->guess)
+        return squeeze(compressor, from, len, to, room);
+    look = look_at(compressor, from, len, to, room);
+    guessed = lb_compress_guess(compressor->guess, len, look);
+    if (guessed > 0)
+        return (long)(guessed < room ? guessed : room);
+    got = squeeze(compressor, from, len, to, room);
+    if (got > 0)
+        lb_compress_learn(compressor->guess, len, look, (size_t)got);
+    return got;
+}
+
+int lb_compressor_guess(struct lb_compressor *compressor, unsigned one_in)
+{
+    if (compressor->kind == LB_COMPRESSION_NONE)
+        return 0;
+    compressor->guess = calloc(1, sizeof *compressor->guess);
+    if (!compressor->guess)
+        return -ENOMEM;
+    compressor->guess->one_in = one_in;
+    return 0;
+}
+
+double lb_compressor_measured(const struct lb_compressor *compressor)
+{
+    const struct lb_compress_guess *guess = compressor->guess;
+
+    return guess && guess->bytes > 0 ? 1 - (double)guess->guessed_bytes / (double)guess->bytes : 1;
 }
 
 const char *lb_compression_token(enum lb_compression kind)

@@ -25,6 +25,7 @@ from firehose import firehose  # noqa: E402
 from instructions import instructions  # noqa: E402
 from memory import memory  # noqa: E402
 from peers import peers  # noqa: E402
+from plan import plan  # noqa: E402
 from quiet import idle, trickle  # noqa: E402
 from rig import say  # noqa: E402
 from stalls import stalls  # noqa: E402
@@ -32,7 +33,8 @@ from startup import startup  # noqa: E402
 from throttle import throttle  # noqa: E402
 
 SECTIONS = {"firehose": firehose, "instructions": instructions, "throttle": throttle, "trickle": trickle,
-            "backlog": backlog, "idle": idle, "stalls": stalls, "startup": startup, "memory": memory, "card": card, "peers": peers}
+            "backlog": backlog, "idle": idle, "stalls": stalls, "startup": startup, "memory": memory, "card": card,
+            "peers": peers, "plan": plan}
 SLOW = ("trickle", "idle")  # minutes each: left out by --quick
 
 
