@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/capture/capture.h"
+#include "agent/control/loaded.h"
 #include "agent/control/process.h"
 #include "agent/control/slow_side.h"
 #include "agent/offline/check.h"
@@ -60,48 +61,6 @@ static struct daemon me; /* one to a process; large, and touched from callbacks 
 
 /* ---- configuration ---- */
 
-static void log_faults(const struct lb_config_faults *faults)
-{
-    for (size_t i = 0; i < faults->warning_count; i++)
-        lb_log(LB_LEVEL_WARNING, "%s", faults->warnings[i]);
-    for (size_t i = 0; i < faults->count; i++)
-        lb_log(LB_LEVEL_ERROR, "%s", faults->text[i]);
-    if (faults->more)
-        lb_log(LB_LEVEL_ERROR, "and %zu more", faults->more);
-}
-
-static void free_loaded(struct lb_loaded *loaded)
-{
-    if (!loaded)
-        return;
-    lb_rules_free(loaded->rules);
-    lb_config_free(loaded->config);
-    explicit_bzero(loaded, sizeof *loaded);
-    free(loaded);
-}
-
-/* Read the configuration and the secret beside it. NULL: faults, all logged. May block on the disk. */
-static struct lb_loaded *load(const char *file)
-{
-    struct lb_loaded *loaded = calloc(1, sizeof *loaded);
-    struct lb_config_faults faults = { 0 };
-    const char *where = NULL;
-    int rc = loaded ? lb_config_load(file, LB_CONFIG_RUN, &loaded->config, &faults) : -ENOMEM;
-
-    if (rc == 0)
-        rc = lb_rules_compile(loaded->config, &faults, &loaded->rules);
-    log_faults(&faults);
-    lb_config_faults_free(&faults);
-    if (rc == 0 && lb_sink_find(loaded->config->sinks[0].type)->needs_key) {
-        rc = lb_config_read_secret(&loaded->config->sinks[0], loaded->secret, sizeof loaded->secret, &where);
-        loaded->has_secret = rc == 0;
-    }
-    if (rc == 0)
-        return loaded;
-    free_loaded(loaded);
-    return NULL;
-}
-
 static void log_restart_keys(const struct lb_config *old_config, const struct lb_config *new_config)
 {
     const char *names[64];
@@ -113,7 +72,7 @@ static void log_restart_keys(const struct lb_config *old_config, const struct lb
 
 static void reload_work(struct lb_card_job *job)
 {
-    job->arg = load(me.file);
+    job->arg = lb_loaded_read(me.file);
 }
 
 static void reload_done(struct lb_card_job *job)
@@ -122,7 +81,7 @@ static void reload_done(struct lb_card_job *job)
 
     me.is_reloading = false;
     if (fresh && lb_slow_side_reload(&me.slow, fresh) == 0) {
-        free_loaded(me.retired);
+        lb_loaded_free(me.retired);
         me.retired = me.loaded;
         log_restart_keys(me.loaded->config, fresh->config);
         me.loaded = fresh;
@@ -130,7 +89,7 @@ static void reload_done(struct lb_card_job *job)
         lb_log_set_level(fresh->config->log_level);
         lb_log(LB_LEVEL_NOTICE, "configuration reloaded");
     } else {
-        free_loaded(fresh);
+        lb_loaded_free(fresh);
         lb_log(LB_LEVEL_ERROR, "reload refused: the configuration in use stays");
     }
     lb_notify("READY=1");
@@ -340,7 +299,7 @@ static int start(void)
     int rc;
 
     lb_process_tame_heap();
-    me.loaded = load(me.file);
+    me.loaded = lb_loaded_read(me.file);
     if (!me.loaded)
         return 2;
     lb_log_set_level(me.loaded->config->log_level);
@@ -432,8 +391,8 @@ static void stop(void)
     lb_link_close(&me.link);
     lb_loop_close(&me.loop);
     free(me.staging);
-    free_loaded(me.retired);
-    free_loaded(me.loaded);
+    lb_loaded_free(me.retired);
+    lb_loaded_free(me.loaded);
     curl_global_cleanup();
 }
 

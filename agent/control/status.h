@@ -31,17 +31,18 @@
  *              the start) oldest_s(null: it is empty) } | null(there is none)
  *   spool: { state(opening|on|off|refused|hangs) rows lines(that wait there, or in RAM as well) bytes_used
  * bytes_disk written_rows written_bytes copied_rows dropped_rows brought_back(segments) commits failures
- *            damaged(files set aside), all since the start; earlier: { delivered lost }(lines of earlier
- * boots, in no book) why("": nothing is wrong) } | null(there is none) hours_left: of an outage, at the rate
- * of the last minutes | null(nothing came in) network: { quota: QUOTA | null, rate(bytes a second) | null },
- * pressure: { step(0..3) } QUOTA = { window(day|month) limit spent(with what is queued) left ends_s(null: the
- * clock is not known) step(0: all passes .. 7: nothing) } redact: { jit(own rules are matched by compiled
- * code) } staging: { size free streams cut locked } clock: { boot_ms wall_ms synchronized } memory: {
- * ceiling, parts: { NAME: n } } inputs: [ { name type(file|journal)
- * state(starting|reading|waiting|refused|failed) error("": none) files(that are followed; type file) |
- * cursor(of the last entry taken, "": none yet; type journal) } ] syslog: { sockets(of syslog.sock; 0: syslog
- * = no) passed(by systemd: what waits there survives the agent) queue_length(datagrams, then senders wait)
- * datagrams(taken since the start) } refused: connections that were turned away
+ *            damaged(files set aside), all since the start; budget: { rate(bytes a day) left spent(in all) },
+ * of the card's bytes; earlier: { delivered lost }(lines of earlier boots, in no book) why("": nothing is
+ * wrong) } | null(there is none) hours_left: of an outage, at the rate of the last minutes | null(nothing
+ * came in) network: { quota: QUOTA | null, rate(bytes a second) | null }, pressure: { step(0..3) } QUOTA = {
+ * window(day|month) limit spent(with what is queued) left ends_s(null: the clock is not known) step(0: all
+ * passes .. 7: nothing) } redact: { jit(own rules are matched by compiled code) } staging: { size free
+ * streams cut locked } clock: { boot_ms wall_ms synchronized } memory: { ceiling, parts: { NAME: n } }
+ * inputs: [ { name type(file|journal) state(starting|reading|waiting|refused|failed) error("": none)
+ * files(that are followed; type file) | cursor(of the last entry taken, "": none yet; type journal) } ]
+ * syslog: { sockets(of syslog.sock; 0: syslog = no) passed(by systemd: what waits there survives the agent)
+ * queue_length(datagrams, then senders wait) datagrams(taken since the start) } refused: connections that
+ * were turned away
  */
 struct lb_status_source {
     const struct lb_config *config;

@@ -55,6 +55,9 @@ void lb_status_print_spool(const struct lb_status_source *source, FILE *out)
             (unsigned long long)spooler->stats.copied_rows, (unsigned long long)spooler->stats.dropped_rows,
             (unsigned long long)spooler->stats.brought_back, (unsigned long long)spooler->view.commits,
             (unsigned long long)spooler->stats.failures, (unsigned long long)spooler->view.damaged);
+    fprintf(out, "\"budget\":{\"rate\":%llu,\"left\":%llu,\"spent\":%llu},",
+            (unsigned long long)spooler->budget_rate, (unsigned long long)spooler->budget_left,
+            (unsigned long long)spooler->budget_spent);
     fprintf(out, "\"earlier\":{\"delivered\":%llu,\"lost\":%llu},",
             (unsigned long long)earlier(source, LB_MORE_EARLIER_DELIVERED),
             (unsigned long long)earlier(source, LB_MORE_EARLIER_LOST));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/ship/answers_learn.h"
 #include "agent/ship/meter.h"
 #include "agent/ship/mover.h"
 #include "agent/ship/pending.h"
@@ -130,24 +131,6 @@ static void wait_for_clock(struct lb_shipper *shipper, const struct lb_answer *a
 
 /* ---- delivered ---- */
 
-static void learn_from_success(struct lb_shipper *shipper, const struct lb_body *body)
-{
-    struct lb_learnt *learnt = &shipper->learnt;
-    bool was_on_trial = learnt->is_gzip_on_trial;
-
-    learnt->accepted_bytes = lb_later(learnt->accepted_bytes, body->raw_bytes);
-    learnt->accepted_lines = lb_later(learnt->accepted_lines, body->lines);
-    learnt->rejected_in_a_row = 0;
-    learnt->has_delivered = true;
-    learnt->is_gzip_on_trial = false;
-    if (body->compression == LB_COMPRESSION_ZSTD)
-        learnt->zstd_works = true;
-    if (!was_on_trial || body->compression != LB_COMPRESSION_GZIP)
-        return;
-    learnt->zstd_refused = true;
-    lb_log(LB_LEVEL_NOTICE, "sink %s takes gzip and no zstd: gzip from now on", shipper->sink_config->name);
-}
-
 /* A part of what was refused together went through: the rest holds what is refused. */
 static void narrow_suspect(struct lb_shipper *shipper, const struct lb_body *body)
 {
@@ -189,7 +172,7 @@ static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
         shipper->trouble = LB_TROUBLE_NONE;
         shipper->has_told_clock = false;
     }
-    learn_from_success(shipper, &slot->body);
+    lb_answers_learn_from(shipper, &slot->body);
     narrow_suspect(shipper, &slot->body);
     lb_link_put(&shipper->link->last_answer_ns, now_ns);
     lb_link_put(&shipper->link->last_delivery_ns, now_ns);
@@ -239,38 +222,12 @@ static void reject(struct lb_shipper *shipper)
     lb_pending_forget(shipper);
 }
 
-/*
- * Bodies may have been refused for their bytes or for their entries. What was larger than anything taken so
- * far is to blame.
- */
-static void learn_limits(struct lb_shipper *shipper, const struct lb_body *body)
-{
-    struct lb_learnt *learnt = &shipper->learnt;
-    bool has_more_bytes = body->raw_bytes > learnt->accepted_bytes,
-         has_more_lines = body->lines > learnt->accepted_lines;
-
-    if (!has_more_bytes && !has_more_lines) { /* it took as much before: it has changed */
-        learnt->accepted_bytes = learnt->accepted_lines = 0;
-        has_more_bytes = true;
-    }
-    if (has_more_bytes)
-        learnt->max_bytes =
-            lb_earlier(learnt->max_bytes, lb_later(body->raw_bytes / 2, learnt->accepted_bytes));
-    if (has_more_lines)
-        learnt->max_lines =
-            lb_earlier(learnt->max_lines, lb_later((body->lines + 1) / 2, learnt->accepted_lines));
-    lb_log(LB_LEVEL_NOTICE,
-           "sink %s finds a body of %llu records and %llu bytes too large: at most %zu and %zu from now on",
-           shipper->sink_config->name, (unsigned long long)body->lines, (unsigned long long)body->raw_bytes,
-           lb_pending_max_lines(shipper), lb_pending_max_bytes(shipper));
-}
-
 static void split(struct lb_shipper *shipper, const struct lb_body *body, const struct lb_answer *answer,
                   uint64_t now_ns)
 {
     note_alive(shipper, answer, now_ns);
     if (body->lines > 1)
-        learn_limits(shipper, body);
+        lb_answers_learn_limits(shipper, body);
     else
         suspect(shipper, body, answer, now_ns);
 }

@@ -86,6 +86,11 @@ struct lb_segment_packer *lb_mover_packer(struct lb_mover *mover);
  */
 void lb_mover_rest(struct lb_mover *mover);
 
+/*
+ * The backlog, and what was done with it.
+ *   returns  never NULL
+ *   calls    slow side
+ */
 struct lb_backlog *lb_mover_backlog(const struct lb_mover *mover);
 const struct lb_mover_stats *lb_mover_stats(const struct lb_mover *mover);
 

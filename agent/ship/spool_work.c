@@ -182,6 +182,7 @@ void lb_spool_work_do(struct lb_card_job *job)
     if (work->rc < 0 && work->why[0] == '\0')
         snprintf(work->why, sizeof work->why, "%s", lb_spool_why(side->spool));
     lb_spool_look(side->spool, &work->view);
+    work->budget_rate = side->ledger.rate_per_day;
     work->budget_left = lb_ledger_left(&side->ledger, work->now_ns);
     work->budget_spent = side->ledger.spent_bytes;
 }

@@ -64,7 +64,7 @@ struct lb_spool_work {
     int rc;
     char why[LB_SPOOL_WHY_BYTES];
     struct lb_spool_view view;
-    uint64_t budget_left, budget_spent; /* bytes, of the card */
+    uint64_t budget_rate, budget_left, budget_spent; /* bytes of the card: a day, now, in all */
     struct lb_spool_book book;
     struct lb_spool_known *listed; /* OPEN: so many, the taker's to free */
     unsigned listed_count;

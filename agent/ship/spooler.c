@@ -139,6 +139,9 @@ static void note_result(struct lb_spooler *spooler, uint64_t now_ns)
     bool is_news = lb_spool_retry_note(&spooler->retry, work->rc, now_ns / LB_NS_PER_MS);
 
     spooler->view = work->view;
+    spooler->budget_rate = work->budget_rate;
+    spooler->budget_left = work->budget_left;
+    spooler->budget_spent = work->budget_spent;
     snprintf(spooler->why, sizeof spooler->why, "%s", work->rc < 0 ? work->why : "");
     if (work->rc < 0)
         spooler->stats.failures++;

@@ -65,7 +65,8 @@ struct lb_spooler {
     enum lb_spooler_state state;
     char why[LB_SPOOL_WHY_BYTES];
     struct lb_spool_retry retry;
-    struct lb_spool_view view;
+    struct lb_spool_view view;                       /* as of the last answer … */
+    uint64_t budget_rate, budget_left, budget_spent; /* … and so is this */
     uint64_t look_ns, copied_ns, dropped_ns;
     uint64_t copy_pos;   /* records of the ring before it were looked at */
     uint64_t copied_seq; /* and rows of the backlog before it */

@@ -167,7 +167,8 @@ class Rig:
         scheme, port = "https" if self._tls else "http", self.relay.port if self.relay else self.port
         sink = {"type": "datadog", "url": f"{scheme}://127.0.0.1:{port}/api/v2/logs", "api_key_file": key}
         sink.update({"tls_ca": self.ca} if self.ca else {}, **sections.pop("sink", {}))
-        sections = {"agent": {"hostname": "bench", "runtime_dir": self.runtime, "stop_timeout": "1s"}, **UNTHROTTLED,
+        sections = {"agent": {"hostname": "bench", "runtime_dir": self.runtime, "stop_timeout": "1s"},
+                    "spool": {"enabled": "no"}, **UNTHROTTLED,
                     **sections, "sink datadog": sink}
         self.ini = directory / "logboom.ini"
         self.ini.write_text("".join(f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items()) + "\n"

@@ -63,6 +63,9 @@ hostname = demo-pi
 tags = env:demo
 runtime_dir = $LOGBOOM_RUNTIME_DIR
 
+[spool]
+enabled = no
+
 [sink datadog]
 type = datadog
 url = http://127.0.0.1:$port/api/v2/logs
