@@ -18,11 +18,12 @@
 #include "agent/shape/repeat.h"
 #include "common/clock.h"
 
-#define START_NS   (1000 * LB_NS_PER_S)
-#define TRIES      16 /* to find room in the ring, by shipping what is there */
-#define ACCEPTED   202
-#define SEED       1
-#define TLS_RECORD 16384u
+#define START_NS     (1000 * LB_NS_PER_S)
+#define TURN_RECORDS 64
+#define TRIES        16 /* to find room in the ring, by shipping what is there */
+#define ACCEPTED     202
+#define SEED         1
+#define TLS_RECORD   16384u
 
 /* ---- a sink that takes everything at once ---- */
 
@@ -117,6 +118,16 @@ static void hear_knock(struct lb_plan_engine *engine)
         step(engine);
 }
 
+/* What the turn has done is there to be sent. Where the slow side was asleep it may begin now. */
+static void end_turn(struct lb_plan_engine *engine)
+{
+    if (engine->turn_records == 0)
+        return;
+    engine->turn_records = 0;
+    lb_records_publish(&engine->turn);
+    hear_knock(engine);
+}
+
 static void pass_until(struct lb_plan_engine *engine, uint64_t until_ns)
 {
     struct lb_capture *capture = &engine->capture;
@@ -133,6 +144,10 @@ static void pass_until(struct lb_plan_engine *engine, uint64_t until_ns)
         due_ns = first->due_ns < engine->due_ns ? first->due_ns : engine->due_ns;
         if (due_ns > until_ns)
             break;
+        if (engine->turn_records > 0) { /* it may make something due */
+            end_turn(engine);
+            continue;
+        }
         if (due_ns > engine->loop.now_ns)
             engine->loop.now_ns = due_ns;
         if (due_ns == first->due_ns) {
@@ -168,15 +183,39 @@ static struct lb_stream *stream_of(struct lb_plan_engine *engine, const char *se
     return stream;
 }
 
-static struct lb_turn begin_turn(struct lb_plan_engine *engine, struct lb_stream *stream, bool is_cut)
+/*
+ * The turn that a record is part of: as in the agent, one of many records where the slow side need not know
+ * of them before it ends.
+ */
+static struct lb_turn *turn_of(struct lb_plan_engine *engine, struct lb_stream *stream, bool is_cut)
 {
-    return (struct lb_turn) { .capture = &engine->capture,
-                              .stream = stream,
-                              .now_ns = engine->loop.now_ns,
-                              .head = { .kind = LB_KIND_LINE,
-                                        .flags = is_cut ? LB_RECORD_CUT : 0,
-                                        .stream_id = 1 + stream->service_ix,
-                                        .service_ix = stream->service_ix } };
+    struct lb_turn *turn = &engine->turn;
+
+    if (engine->turn_records > 0 && turn->stream != stream)
+        end_turn(engine);
+    if (engine->turn_records == 0)
+        *turn = (struct lb_turn) { .capture = &engine->capture, .stream = stream };
+    turn->now_ns = engine->loop.now_ns;
+    turn->head = (struct lb_record) { .kind = LB_KIND_LINE,
+                                      .flags = is_cut ? LB_RECORD_CUT : 0,
+                                      .stream_id = 1 + stream->service_ix,
+                                      .service_ix = stream->service_ix };
+    return turn;
+}
+
+/* A record was dealt with: does the turn end with it? Where something runs short each is looked at anew. */
+static void note_record(struct lb_plan_engine *engine)
+{
+    const struct lb_turn *turn = &engine->turn;
+    const struct lb_ring *ring = &engine->files.ring;
+
+    engine->turn_records++;
+    if (lb_commit_get(ring->fast, ring->fast_region, LB_RING_HEAD) >=
+            lb_link_get(&engine->doors.slow_wake_pos) ||
+        (turn->has_urgent && lb_link_get(&engine->doors.slow_wants_urgent)) ||
+        engine->turn_records == TURN_RECORDS || turn->squeeze.quota + turn->squeeze.pressure > 0 ||
+        !lb_commit_has_room(&engine->files.state.fast, LB_TURN_COMMIT_WORDS))
+        end_turn(engine);
 }
 
 /* A ring that is full is shipped: no sink of the plan is slow. */
@@ -184,6 +223,7 @@ static bool make_room(struct lb_plan_engine *engine)
 {
     uint64_t tail = lb_ring_tail(&engine->files.ring);
 
+    end_turn(engine);
     lb_shipper_flush(&engine->shipper);
     step(engine);
     if (lb_ring_tail(&engine->files.ring) != tail)
@@ -202,6 +242,7 @@ static void pass_to(struct lb_plan_engine *engine, uint64_t wall_ms)
 void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms)
 {
     pass_to(engine, wall_ms);
+    end_turn(engine);
     lb_shipper_flush(&engine->shipper);
     step(engine);
     engine->sent = (struct lb_plan_sent) { 0 };
@@ -214,35 +255,29 @@ static void give_up(struct lb_turn *turn, size_t len, int severity)
     lb_records_untold(turn, LB_UNTOLD_OVERLOAD, turn->head.lines, len, severity);
 }
 
-static void end_turn(struct lb_plan_engine *engine, struct lb_turn *turn)
-{
-    lb_records_publish(turn);
-    hear_knock(engine);
-}
-
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms)
 {
     struct lb_stream *stream = stream_of(engine, service, service_len);
     struct lb_shape_output *out = &engine->shaped;
-    struct lb_turn turn;
+    struct lb_turn *turn;
     bool is_done = false;
 
     pass_to(engine, wall_ms);
-    turn = begin_turn(engine, stream, is_cut);
+    turn = turn_of(engine, stream, is_cut);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
-        is_done = lb_records_shaped(&turn, shape, text, len, NULL, out);
+        is_done = lb_records_shaped(turn, shape, text, len, NULL, out);
         if (!is_done && !make_room(engine))
             break;
     }
     engine->has_given_way |= !is_done || (out->verdict != LB_SHAPE_QUEUE && out->verdict != LB_SHAPE_REPEAT);
     if (!is_done) {
-        give_up(&turn, len, (int)out->severity);
+        give_up(turn, len, (int)out->severity);
     } else if (!lb_plan_tally_count(&engine->tally, stream->service_ix, out, shape->lines)) {
         fprintf(stderr, "logboom plan: out of memory\n");
         return false;
     }
-    end_turn(engine, &turn);
+    note_record(engine);
     return true;
 }
 
@@ -267,32 +302,32 @@ bool lb_plan_engine_put_again(struct lb_plan_engine *engine, const char *service
     struct lb_stream *stream = stream_of(engine, service, service_len);
     struct lb_shape_input in = { .last = &stream->last, .service_ix = stream->service_ix, .key = 1 };
     struct lb_shape_output out = *shaped;
-    struct lb_turn turn;
+    struct lb_turn *turn;
     bool is_done = false;
 
     pass_to(engine, wall_ms);
-    turn = begin_turn(engine, stream, is_cut);
-    turn.head.lines = lines;
-    turn.head.raw_len = (uint32_t)out.len;
-    turn.head.boot_ns = turn.now_ns;
-    decide_again(&turn, &out);
+    turn = turn_of(engine, stream, is_cut);
+    turn->head.lines = lines;
+    turn->head.raw_len = (uint32_t)out.len;
+    turn->head.boot_ns = turn->now_ns;
+    decide_again(turn, &out);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
-        is_done = lb_verdict_carry_out(&turn, &in, &out);
+        is_done = lb_verdict_carry_out(turn, &in, &out);
         if (!is_done && !make_room(engine))
             break;
     }
     if (!is_done)
-        give_up(&turn, out.len, (int)out.severity);
-    end_turn(engine, &turn);
+        give_up(turn, out.len, (int)out.severity);
+    note_record(engine);
     return true;
 }
 
 void lb_plan_engine_blank(struct lb_plan_engine *engine, const char *service, size_t service_len)
 {
-    struct lb_turn turn = begin_turn(engine, stream_of(engine, service, service_len), false);
+    struct lb_turn *turn = turn_of(engine, stream_of(engine, service, service_len), false);
 
-    lb_records_drop(&turn, LB_DROP_BLANK, 1, 0);
-    lb_records_publish(&turn);
+    lb_records_drop(turn, LB_DROP_BLANK, 1, 0);
+    note_record(engine);
 }
 
 /* ---- begin and end ---- */
@@ -435,6 +470,7 @@ struct lb_plan_engine *lb_plan_engine_new(struct lb_config *config, struct lb_ru
 
 void lb_plan_engine_finish(struct lb_plan_engine *engine)
 {
+    end_turn(engine);
     engine->capture.is_stopping = true;
     lb_own_stop(&engine->capture);
     lb_own_tell(&engine->capture, engine->loop.now_ns);
