@@ -15,41 +15,18 @@
 #include <unistd.h>
 
 #include "agent/capture/parts.h"
+#include "agent/offline/plan_sink.h"
 #include "agent/shape/repeat.h"
 #include "common/clock.h"
 
 #define START_NS     (1000 * LB_NS_PER_S)
 #define TURN_RECORDS 64
 #define TRIES        16 /* to find room in the ring, by shipping what is there */
-#define ACCEPTED     202
 #define SEED         1
-#define TLS_RECORD   16384u
+#define DAY_NS       (86400 * LB_NS_PER_S)
+#define PAUSE_DAYS   3 /* of a long pause that are passed in earnest */
 
-/* ---- a sink that takes everything at once ---- */
-
-static int take(void *self, unsigned slot, const void *body, size_t len, const char *encoding)
-{
-    struct lb_plan_engine *engine = self;
-
-    (void)body;
-    (void)encoding;
-    engine->out[slot].is_out = true;
-    engine->out[slot].len = len;
-    return 0;
-}
-
-static bool cancel(void *self, unsigned slot)
-{
-    struct lb_plan_engine *engine = self;
-
-    engine->out[slot].is_out = false;
-    return true;
-}
-
-static void hang_up(void *self)
-{
-    (void)self;
-}
+/* ---- time ---- */
 
 static struct lb_wall_reading read_clocks(void *ctx)
 {
@@ -58,56 +35,6 @@ static struct lb_wall_reading read_clocks(void *ctx)
     return (struct lb_wall_reading) { engine->loop.now_ns, engine->loop.now_ns + engine->offset_ns, true };
 }
 
-static void count_wire(struct lb_plan_engine *engine, const struct lb_body *body, uint64_t wire_bytes)
-{
-    struct lb_plan_sent *sent = &engine->sent;
-    double all = 0;
-
-    sent->wire_bytes += wire_bytes;
-    sent->bodies++;
-    if (body->sums > LB_BODY_SUMS)
-        return; /* of more services than are told apart: in all only */
-    for (unsigned i = 0; i < body->sums; i++)
-        all += (double)(body->sum[i].bytes + body->sum[i].own_bytes);
-    for (unsigned i = 0; all > 0 && i < body->sums; i++)
-        sent->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
-            (double)wire_bytes * (double)(body->sum[i].bytes + body->sum[i].own_bytes) / all;
-}
-
-static void answer(struct lb_plan_engine *engine, unsigned slot)
-{
-    size_t len = engine->out[slot].len;
-    bool is_file = engine->shipper.sink->transport == LB_TRANSPORT_FILE;
-    struct lb_answer taken = { .status = is_file ? 0 : ACCEPTED, .wire_bytes = len };
-
-    if (!is_file) {
-        taken.wire_bytes += LB_PLAN_HEAD_BYTES;
-        taken.link_bytes = taken.wire_bytes + (taken.wire_bytes / TLS_RECORD + 1) * LB_PLAN_TLS_BYTES;
-    }
-    engine->out[slot].is_out = false;
-    if (slot < LB_SHIPPER_SLOTS)
-        count_wire(engine, &engine->shipper.slot[slot].body, is_file ? len : taken.link_bytes);
-    lb_shipper_answer_at(&engine->shipper, slot, &taken, engine->loop.now_ns);
-}
-
-/* Steps until there is nothing to do at this instant. */
-static void step(struct lb_plan_engine *engine)
-{
-    bool has_answered;
-
-    do {
-        engine->due_ns = lb_shipper_step(&engine->shipper, engine->loop.now_ns);
-        has_answered = false;
-        for (unsigned slot = 0; slot < LB_TRANSPORT_SLOTS; slot++)
-            if (engine->out[slot].is_out) {
-                answer(engine, slot);
-                has_answered = true;
-            }
-    } while (has_answered);
-}
-
-/* ---- time ---- */
-
 /* Was the slow side knocked for? */
 static void hear_knock(struct lb_plan_engine *engine)
 {
@@ -115,7 +42,7 @@ static void hear_knock(struct lb_plan_engine *engine)
 
     if (lb_link_get(&engine->doors.slow_wake_pos) == UINT64_MAX &&
         read(engine->doors.to_slow_fd, &knocks, sizeof knocks) > 0)
-        step(engine);
+        lb_plan_sink_step(engine);
 }
 
 /* What the turn has done is there to be sent. Where the slow side was asleep it may begin now. */
@@ -155,7 +82,7 @@ static void pass_until(struct lb_plan_engine *engine, uint64_t until_ns)
             first->fire(first->arg, engine->loop.now_ns);
             hear_knock(engine);
         } else {
-            step(engine);
+            lb_plan_sink_step(engine);
         }
     }
     if (until_ns > engine->loop.now_ns)
@@ -225,18 +152,44 @@ static bool make_room(struct lb_plan_engine *engine)
 
     end_turn(engine);
     lb_shipper_flush(&engine->shipper);
-    step(engine);
+    lb_plan_sink_step(engine);
     if (lb_ring_tail(&engine->files.ring) != tail)
         return true;
     pass_until(engine, engine->loop.now_ns + LB_NS_PER_S); /* a rate, or a quota, holds it up */
     return lb_ring_tail(&engine->files.ring) != tail;
 }
 
+/*
+ * A long pause is days that are all alike: heartbeats, and what they cost. The first ones are passed, with
+ * what was pending, and the last of these counts for those that are left out. The wall clock alone passes
+ * them, by whole days, so that the time of day, and with it what a quota's day has left, stays what it is.
+ */
+static void skip_days(struct lb_plan_engine *engine, uint64_t until_ns)
+{
+    uint64_t days = (until_ns - engine->loop.now_ns) / DAY_NS - PAUSE_DAYS;
+    struct lb_plan_sent before, *sent = &engine->sent;
+
+    end_turn(engine);
+    pass_until(engine, engine->loop.now_ns + (PAUSE_DAYS - 1) * DAY_NS);
+    before = *sent;
+    pass_until(engine, engine->loop.now_ns + DAY_NS);
+    sent->wire_bytes += days * (sent->wire_bytes - before.wire_bytes);
+    sent->bodies += days * (sent->bodies - before.bodies);
+    for (unsigned i = 0; i < LB_SERVICES_BOOKS; i++)
+        sent->wire_by_row[i] += (double)days * (sent->wire_by_row[i] - before.wire_by_row[i]);
+    engine->offset_ns += days * DAY_NS;
+}
+
 static void pass_to(struct lb_plan_engine *engine, uint64_t wall_ms)
 {
     uint64_t wall_ns = wall_ms * LB_NS_PER_MS;
+    uint64_t until_ns = wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0;
 
-    pass_until(engine, wall_ns > engine->offset_ns ? wall_ns - engine->offset_ns : 0);
+    if (until_ns > engine->loop.now_ns + (PAUSE_DAYS + 1) * DAY_NS) {
+        skip_days(engine, until_ns);
+        until_ns = wall_ns - engine->offset_ns;
+    }
+    pass_until(engine, until_ns);
 }
 
 void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms)
@@ -244,7 +197,7 @@ void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms)
     pass_to(engine, wall_ms);
     end_turn(engine);
     lb_shipper_flush(&engine->shipper);
-    step(engine);
+    lb_plan_sink_step(engine);
     engine->sent = (struct lb_plan_sent) { 0 };
 }
 
@@ -426,7 +379,7 @@ static int start_slow_side(struct lb_plan_engine *engine)
         .state = &engine->files.state,
         .link = &engine->doors,
         .config = engine->config,
-        .transport = { engine, take, cancel, hang_up, NULL, false },
+        .transport = lb_plan_sink(engine),
         .read_clocks = read_clocks,
         .clocks_ctx = engine,
         .phase = SEED,
@@ -437,7 +390,7 @@ static int start_slow_side(struct lb_plan_engine *engine)
     if (rc == 0 && !engine->has_budget)
         rc = lb_compressor_guess(engine->shipper.builder.compressor, LB_PLAN_ONE_IN);
     if (rc == 0)
-        step(engine);
+        lb_plan_sink_step(engine);
     return rc;
 }
 
@@ -475,7 +428,7 @@ void lb_plan_engine_finish(struct lb_plan_engine *engine)
     lb_own_stop(&engine->capture);
     lb_own_tell(&engine->capture, engine->loop.now_ns);
     lb_shipper_flush(&engine->shipper);
-    step(engine);
+    lb_plan_sink_step(engine);
 }
 
 void lb_plan_engine_free(struct lb_plan_engine *engine)

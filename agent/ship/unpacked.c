@@ -86,8 +86,7 @@ uint64_t lb_unpacked_size(const struct lb_unpacked *unpacked, uint32_t row)
     const struct lb_segment_head *head = (const struct lb_segment_head *)(const void *)begin;
 
     memcpy(begin, unpacked->backlog->map.data + (extent >> 32) * LB_BACKLOG_BLOCK, sizeof begin);
-    return (uint64_t)head->unpacked_len <= (uint64_t)LB_SEGMENT_RECORDS * LB_RECORD_MAX ? head->unpacked_len
-                                                                                        : 0;
+    return head->unpacked_len <= LB_SEGMENT_UNPACKED_MAX ? head->unpacked_len : 0;
 }
 
 /* What was final before the process that unpacks it is passed; it is at the begin. */

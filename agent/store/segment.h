@@ -25,6 +25,8 @@
 #define LB_SEGMENT_RECORDS  8192u          /* at most in one */
 #define LB_SEGMENT_RAW_MAX  (1024 * 1024u) /* of its frame, unpacked */
 #define LB_SEGMENT_COST_MAX (LB_SEGMENT_RAW_MAX - 16)
+#define LB_SEGMENT_UNPACKED_MAX \
+    (LB_SEGMENT_RAW_MAX + LB_SEGMENT_RECORDS * 80u) /* heads and padding for names */
 #define LB_SEGMENT_SERVICES 256u /* that have a sum of their own; the rest share one without a name */
 
 struct lb_segment_head {

@@ -27,7 +27,7 @@ int lb_segment_look_at_head(const uint8_t *bytes, size_t len, struct lb_segment_
         head->services > LB_SEGMENT_SERVICES + 1 || head->first_n == 0 ||
         head->last_n - head->first_n != head->records - 1 || head->unpacked_len % 8 != 0 ||
         head->unpacked_len < head->records * sizeof(struct lb_record) ||
-        head->unpacked_len > (uint64_t)LB_SEGMENT_RECORDS * LB_RECORD_MAX)
+        head->unpacked_len > LB_SEGMENT_UNPACKED_MAX)
         return -EBADMSG;
     ret_view->head = head;
     ret_view->sums = bytes + sizeof *head;

@@ -89,7 +89,8 @@ def test_the_kernels_seconds_are_read(tmp_path):
 # --- how time passes
 
 
-@pytest.mark.parametrize("gap", [timedelta(hours=1), timedelta(days=8), timedelta(days=400)])
+@pytest.mark.parametrize("gap", [timedelta(hours=1), timedelta(days=8), timedelta(days=400),
+                                 timedelta(days=3653)])
 def test_a_pause_counts_however_long(tmp_path, gap):
     log = stamped(*range(100), begin=BEGIN - gap) + stamped(*range(100))
     told = planned(tmp_path, log)
@@ -140,6 +141,19 @@ def test_a_quota_is_that_of_the_logs_days(tmp_path):
     log = b"begin\n" + "".join(lines).encode()
     engine = planned(tmp_path, log, sections={"network": {"quota": "100K/day"}})["plan"]
     assert 110_000 < engine["wire_bytes"] <= 200 << 10  # more than of one day
+
+
+@pytest.mark.parametrize("sections", [{}, {"network": {"quota": "2M/day"}}])
+def test_days_without_a_line_cost_what_their_heartbeats_do_and_no_time(tmp_path, sections):
+    """One day of a pause is like another, so that of ten years only some are gone through."""
+    def cost(days):
+        log = stamped(*range(100), begin=BEGIN - timedelta(days=days)) + stamped(*range(100))
+        return planned(tmp_path, log, sections={"throttle": {"pressure": "no"}, **sections})["plan"]["wire_bytes"]
+
+    some = cost(2), cost(12)
+    a_day = (some[1] - some[0]) / 10
+    assert a_day > 1000, "heartbeats"
+    assert cost(3653) == pytest.approx(some[0] + 3651 * a_day, rel=0.03)
 
 
 # --- records that wait for their time

@@ -157,7 +157,8 @@ def test_kills_while_ring_and_backlog_move_lose_nothing(agent, quick, intake, fe
     assert not lost_numbers(intake.everything())
     assert_books_balance(a.status())
     assert book(a)["queued"] == book(a)["delivered"] == count
-    assert len([e for e in found.values() if is_own(e) and e["logboom"]["kind"] == "start"]) == kills + 1
+    starts = len([e for e in found.values() if is_own(e) and e["logboom"]["kind"] == "start"])
+    assert 0 < starts <= kills + 1, "a start that finds the ring full is told by no record"
 
 
 def test_flush_waits_for_the_backlog_too(agent, quick, intake):
