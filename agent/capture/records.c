@@ -14,10 +14,6 @@
 #include "agent/capture/turn.h"
 #include "common/clock.h"
 
-/* Words that a record may touch in the commit: books, numbers, chunks, a row of the errors seen, what the
- * steps note, what is held, given up for it, or brought along, and what is told of what runs short. */
-#define COMMIT_WORDS (384 + LB_SHAPE_NOTE_WORDS + 64 + LB_HELD_CHUNKS_MAX)
-
 /* ---- the books ---- */
 
 static void book(struct lb_turn *turn, unsigned word, uint64_t delta)
@@ -339,7 +335,7 @@ static bool take_whole_lines(struct lb_turn *turn)
             line.is_cut = true;
         if (!take_line(turn, &line))
             return false;
-        if (!lb_commit_has_room(&turn->capture->state->fast, COMMIT_WORDS))
+        if (!lb_commit_has_room(&turn->capture->state->fast, LB_TURN_COMMIT_WORDS))
             lb_records_publish(turn);
     }
     return true;

@@ -5,6 +5,10 @@
 #include "agent/capture/parts.h"
 #include "agent/shape/pipeline.h"
 
+/* Words that a record may touch in the commit: books, numbers, chunks, a row of the errors seen, what the
+ * steps note, what is held, given up for it, or brought along, and what is told of what runs short. */
+#define LB_TURN_COMMIT_WORDS (384 + LB_SHAPE_NOTE_WORDS + 64 + LB_HELD_CHUNKS_MAX)
+
 /*
  * One stream's turn, as feed.c (bytes in) and records.c (records out) share it.
  * Fast side only; nobody else includes this.

@@ -15,42 +15,18 @@
 #include <unistd.h>
 
 #include "agent/capture/parts.h"
+#include "agent/offline/plan_sink.h"
 #include "agent/shape/repeat.h"
 #include "common/clock.h"
 
-#define START_NS   (1000 * LB_NS_PER_S)
-#define TRIES      16 /* to find room in the ring, by shipping what is there */
-#define ACCEPTED   202
-#define SEED       1
-#define TLS_RECORD 16384u
-#define DAY_NS     (86400 * LB_NS_PER_S)
-#define PAUSE_DAYS 3 /* of a long pause that are passed in earnest */
+#define START_NS     (1000 * LB_NS_PER_S)
+#define TURN_RECORDS 64
+#define TRIES        16 /* to find room in the ring, by shipping what is there */
+#define SEED         1
+#define DAY_NS       (86400 * LB_NS_PER_S)
+#define PAUSE_DAYS   3 /* of a long pause that are passed in earnest */
 
-/* ---- a sink that takes everything at once ---- */
-
-static int take(void *self, unsigned slot, const void *body, size_t len, const char *encoding)
-{
-    struct lb_plan_engine *engine = self;
-
-    (void)body;
-    (void)encoding;
-    engine->out[slot].is_out = true;
-    engine->out[slot].len = len;
-    return 0;
-}
-
-static bool cancel(void *self, unsigned slot)
-{
-    struct lb_plan_engine *engine = self;
-
-    engine->out[slot].is_out = false;
-    return true;
-}
-
-static void hang_up(void *self)
-{
-    (void)self;
-}
+/* ---- time ---- */
 
 static struct lb_wall_reading read_clocks(void *ctx)
 {
@@ -59,56 +35,6 @@ static struct lb_wall_reading read_clocks(void *ctx)
     return (struct lb_wall_reading) { engine->loop.now_ns, engine->loop.now_ns + engine->offset_ns, true };
 }
 
-static void count_wire(struct lb_plan_engine *engine, const struct lb_body *body, uint64_t wire_bytes)
-{
-    struct lb_plan_sent *sent = &engine->sent;
-    double all = 0;
-
-    sent->wire_bytes += wire_bytes;
-    sent->bodies++;
-    if (body->sums > LB_BODY_SUMS)
-        return; /* of more services than are told apart: in all only */
-    for (unsigned i = 0; i < body->sums; i++)
-        all += (double)(body->sum[i].bytes + body->sum[i].own_bytes);
-    for (unsigned i = 0; all > 0 && i < body->sums; i++)
-        sent->wire_by_row[body->sum[i].row % LB_SERVICES_BOOKS] +=
-            (double)wire_bytes * (double)(body->sum[i].bytes + body->sum[i].own_bytes) / all;
-}
-
-static void answer(struct lb_plan_engine *engine, unsigned slot)
-{
-    size_t len = engine->out[slot].len;
-    bool is_file = engine->shipper.sink->transport == LB_TRANSPORT_FILE;
-    struct lb_answer taken = { .status = is_file ? 0 : ACCEPTED, .wire_bytes = len };
-
-    if (!is_file) {
-        taken.wire_bytes += LB_PLAN_HEAD_BYTES;
-        taken.link_bytes = taken.wire_bytes + (taken.wire_bytes / TLS_RECORD + 1) * LB_PLAN_TLS_BYTES;
-    }
-    engine->out[slot].is_out = false;
-    if (slot < LB_SHIPPER_SLOTS)
-        count_wire(engine, &engine->shipper.slot[slot].body, is_file ? len : taken.link_bytes);
-    lb_shipper_answer_at(&engine->shipper, slot, &taken, engine->loop.now_ns);
-}
-
-/* Steps until there is nothing to do at this instant. */
-static void step(struct lb_plan_engine *engine)
-{
-    bool has_answered;
-
-    do {
-        engine->due_ns = lb_shipper_step(&engine->shipper, engine->loop.now_ns);
-        has_answered = false;
-        for (unsigned slot = 0; slot < LB_TRANSPORT_SLOTS; slot++)
-            if (engine->out[slot].is_out) {
-                answer(engine, slot);
-                has_answered = true;
-            }
-    } while (has_answered);
-}
-
-/* ---- time ---- */
-
 /* Was the slow side knocked for? */
 static void hear_knock(struct lb_plan_engine *engine)
 {
@@ -116,7 +42,17 @@ static void hear_knock(struct lb_plan_engine *engine)
 
     if (lb_link_get(&engine->doors.slow_wake_pos) == UINT64_MAX &&
         read(engine->doors.to_slow_fd, &knocks, sizeof knocks) > 0)
-        step(engine);
+        lb_plan_sink_step(engine);
+}
+
+/* What the turn has done is there to be sent. Where the slow side was asleep it may begin now. */
+static void end_turn(struct lb_plan_engine *engine)
+{
+    if (engine->turn_records == 0)
+        return;
+    engine->turn_records = 0;
+    lb_records_publish(&engine->turn);
+    hear_knock(engine);
 }
 
 static void pass_until(struct lb_plan_engine *engine, uint64_t until_ns)
@@ -135,6 +71,10 @@ static void pass_until(struct lb_plan_engine *engine, uint64_t until_ns)
         due_ns = first->due_ns < engine->due_ns ? first->due_ns : engine->due_ns;
         if (due_ns > until_ns)
             break;
+        if (engine->turn_records > 0) { /* it may make something due */
+            end_turn(engine);
+            continue;
+        }
         if (due_ns > engine->loop.now_ns)
             engine->loop.now_ns = due_ns;
         if (due_ns == first->due_ns) {
@@ -142,7 +82,7 @@ static void pass_until(struct lb_plan_engine *engine, uint64_t until_ns)
             first->fire(first->arg, engine->loop.now_ns);
             hear_knock(engine);
         } else {
-            step(engine);
+            lb_plan_sink_step(engine);
         }
     }
     if (until_ns > engine->loop.now_ns)
@@ -170,15 +110,39 @@ static struct lb_stream *stream_of(struct lb_plan_engine *engine, const char *se
     return stream;
 }
 
-static struct lb_turn begin_turn(struct lb_plan_engine *engine, struct lb_stream *stream, bool is_cut)
+/*
+ * The turn that a record is part of: as in the agent, one of many records where the slow side need not know
+ * of them before it ends.
+ */
+static struct lb_turn *turn_of(struct lb_plan_engine *engine, struct lb_stream *stream, bool is_cut)
 {
-    return (struct lb_turn) { .capture = &engine->capture,
-                              .stream = stream,
-                              .now_ns = engine->loop.now_ns,
-                              .head = { .kind = LB_KIND_LINE,
-                                        .flags = is_cut ? LB_RECORD_CUT : 0,
-                                        .stream_id = 1 + stream->service_ix,
-                                        .service_ix = stream->service_ix } };
+    struct lb_turn *turn = &engine->turn;
+
+    if (engine->turn_records > 0 && turn->stream != stream)
+        end_turn(engine);
+    if (engine->turn_records == 0)
+        *turn = (struct lb_turn) { .capture = &engine->capture, .stream = stream };
+    turn->now_ns = engine->loop.now_ns;
+    turn->head = (struct lb_record) { .kind = LB_KIND_LINE,
+                                      .flags = is_cut ? LB_RECORD_CUT : 0,
+                                      .stream_id = 1 + stream->service_ix,
+                                      .service_ix = stream->service_ix };
+    return turn;
+}
+
+/* A record was dealt with: does the turn end with it? Where something runs short each is looked at anew. */
+static void note_record(struct lb_plan_engine *engine)
+{
+    const struct lb_turn *turn = &engine->turn;
+    const struct lb_ring *ring = &engine->files.ring;
+
+    engine->turn_records++;
+    if (lb_commit_get(ring->fast, ring->fast_region, LB_RING_HEAD) >=
+            lb_link_get(&engine->doors.slow_wake_pos) ||
+        (turn->has_urgent && lb_link_get(&engine->doors.slow_wants_urgent)) ||
+        engine->turn_records == TURN_RECORDS || turn->squeeze.quota + turn->squeeze.pressure > 0 ||
+        !lb_commit_has_room(&engine->files.state.fast, LB_TURN_COMMIT_WORDS))
+        end_turn(engine);
 }
 
 /* A ring that is full is shipped: no sink of the plan is slow. */
@@ -186,8 +150,9 @@ static bool make_room(struct lb_plan_engine *engine)
 {
     uint64_t tail = lb_ring_tail(&engine->files.ring);
 
+    end_turn(engine);
     lb_shipper_flush(&engine->shipper);
-    step(engine);
+    lb_plan_sink_step(engine);
     if (lb_ring_tail(&engine->files.ring) != tail)
         return true;
     pass_until(engine, engine->loop.now_ns + LB_NS_PER_S); /* a rate, or a quota, holds it up */
@@ -204,6 +169,7 @@ static void skip_days(struct lb_plan_engine *engine, uint64_t until_ns)
     uint64_t days = (until_ns - engine->loop.now_ns) / DAY_NS - PAUSE_DAYS;
     struct lb_plan_sent before, *sent = &engine->sent;
 
+    end_turn(engine);
     pass_until(engine, engine->loop.now_ns + (PAUSE_DAYS - 1) * DAY_NS);
     before = *sent;
     pass_until(engine, engine->loop.now_ns + DAY_NS);
@@ -229,8 +195,9 @@ static void pass_to(struct lb_plan_engine *engine, uint64_t wall_ms)
 void lb_plan_engine_begin_anew(struct lb_plan_engine *engine, uint64_t wall_ms)
 {
     pass_to(engine, wall_ms);
+    end_turn(engine);
     lb_shipper_flush(&engine->shipper);
-    step(engine);
+    lb_plan_sink_step(engine);
     engine->sent = (struct lb_plan_sent) { 0 };
 }
 
@@ -241,35 +208,29 @@ static void give_up(struct lb_turn *turn, size_t len, int severity)
     lb_records_untold(turn, LB_UNTOLD_OVERLOAD, turn->head.lines, len, severity);
 }
 
-static void end_turn(struct lb_plan_engine *engine, struct lb_turn *turn)
-{
-    lb_records_publish(turn);
-    hear_knock(engine);
-}
-
 bool lb_plan_engine_put(struct lb_plan_engine *engine, const char *service, size_t service_len,
                         const struct lb_shape *shape, char *text, size_t len, bool is_cut, uint64_t wall_ms)
 {
     struct lb_stream *stream = stream_of(engine, service, service_len);
     struct lb_shape_output *out = &engine->shaped;
-    struct lb_turn turn;
+    struct lb_turn *turn;
     bool is_done = false;
 
     pass_to(engine, wall_ms);
-    turn = begin_turn(engine, stream, is_cut);
+    turn = turn_of(engine, stream, is_cut);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
-        is_done = lb_records_shaped(&turn, shape, text, len, NULL, out);
+        is_done = lb_records_shaped(turn, shape, text, len, NULL, out);
         if (!is_done && !make_room(engine))
             break;
     }
     engine->has_given_way |= !is_done || (out->verdict != LB_SHAPE_QUEUE && out->verdict != LB_SHAPE_REPEAT);
     if (!is_done) {
-        give_up(&turn, len, (int)out->severity);
+        give_up(turn, len, (int)out->severity);
     } else if (!lb_plan_tally_count(&engine->tally, stream->service_ix, out, shape->lines)) {
         fprintf(stderr, "logboom plan: out of memory\n");
         return false;
     }
-    end_turn(engine, &turn);
+    note_record(engine);
     return true;
 }
 
@@ -294,32 +255,32 @@ bool lb_plan_engine_put_again(struct lb_plan_engine *engine, const char *service
     struct lb_stream *stream = stream_of(engine, service, service_len);
     struct lb_shape_input in = { .last = &stream->last, .service_ix = stream->service_ix, .key = 1 };
     struct lb_shape_output out = *shaped;
-    struct lb_turn turn;
+    struct lb_turn *turn;
     bool is_done = false;
 
     pass_to(engine, wall_ms);
-    turn = begin_turn(engine, stream, is_cut);
-    turn.head.lines = lines;
-    turn.head.raw_len = (uint32_t)out.len;
-    turn.head.boot_ns = turn.now_ns;
-    decide_again(&turn, &out);
+    turn = turn_of(engine, stream, is_cut);
+    turn->head.lines = lines;
+    turn->head.raw_len = (uint32_t)out.len;
+    turn->head.boot_ns = turn->now_ns;
+    decide_again(turn, &out);
     for (unsigned i = 0; i < TRIES && !is_done; i++) {
-        is_done = lb_verdict_carry_out(&turn, &in, &out);
+        is_done = lb_verdict_carry_out(turn, &in, &out);
         if (!is_done && !make_room(engine))
             break;
     }
     if (!is_done)
-        give_up(&turn, out.len, (int)out.severity);
-    end_turn(engine, &turn);
+        give_up(turn, out.len, (int)out.severity);
+    note_record(engine);
     return true;
 }
 
 void lb_plan_engine_blank(struct lb_plan_engine *engine, const char *service, size_t service_len)
 {
-    struct lb_turn turn = begin_turn(engine, stream_of(engine, service, service_len), false);
+    struct lb_turn *turn = turn_of(engine, stream_of(engine, service, service_len), false);
 
-    lb_records_drop(&turn, LB_DROP_BLANK, 1, 0);
-    lb_records_publish(&turn);
+    lb_records_drop(turn, LB_DROP_BLANK, 1, 0);
+    note_record(engine);
 }
 
 /* ---- begin and end ---- */
@@ -418,7 +379,7 @@ static int start_slow_side(struct lb_plan_engine *engine)
         .state = &engine->files.state,
         .link = &engine->doors,
         .config = engine->config,
-        .transport = { engine, take, cancel, hang_up, NULL, false },
+        .transport = lb_plan_sink(engine),
         .read_clocks = read_clocks,
         .clocks_ctx = engine,
         .phase = SEED,
@@ -429,7 +390,7 @@ static int start_slow_side(struct lb_plan_engine *engine)
     if (rc == 0 && !engine->has_budget)
         rc = lb_compressor_guess(engine->shipper.builder.compressor, LB_PLAN_ONE_IN);
     if (rc == 0)
-        step(engine);
+        lb_plan_sink_step(engine);
     return rc;
 }
 
@@ -462,11 +423,12 @@ struct lb_plan_engine *lb_plan_engine_new(struct lb_config *config, struct lb_ru
 
 void lb_plan_engine_finish(struct lb_plan_engine *engine)
 {
+    end_turn(engine);
     engine->capture.is_stopping = true;
     lb_own_stop(&engine->capture);
     lb_own_tell(&engine->capture, engine->loop.now_ns);
     lb_shipper_flush(&engine->shipper);
-    step(engine);
+    lb_plan_sink_step(engine);
 }
 
 void lb_plan_engine_free(struct lb_plan_engine *engine)

@@ -43,6 +43,8 @@ struct lb_plan_engine {
     struct lb_stream stream[LB_SERVICES_BOOKS];
     struct lb_stream_name name[LB_SERVICES_BOOKS];
     struct lb_shape_output shaped; /* of the last record */
+    struct lb_turn turn;           /* goes on */
+    unsigned turn_records;         /* of it; 0: there is none */
     struct {
         bool is_out;
         size_t len;

@@ -108,16 +108,21 @@ static long squeeze(struct lb_compressor *compressor, const void *from, size_t l
     return (long)len;
 }
 
-/* What a body may come to, by a look at it: its length, or what a part of it from its middle is squeezed to.
+/*
+ * What a body may come to, by a look at it: its length, or what some slices of it are squeezed to. They are
+ * gathered where the body would go, behind what they come to.
  */
-static size_t look_at(struct lb_compressor *compressor, const char *from, size_t len, void *to, size_t room)
+static size_t look_at(struct lb_compressor *compressor, const char *from, size_t len, char *to, size_t room)
 {
-    size_t part = LB_GUESS_PART(len);
+    size_t slice = LB_GUESS_PART(len) / LB_GUESS_SLICES, part = slice * LB_GUESS_SLICES;
+    char *gathered = to + room - part;
     long got;
 
     if (len < LB_GUESS_LONG)
         return len;
-    got = squeeze(compressor, from + len / 2, part, to, room);
+    for (size_t i = 0; i < LB_GUESS_SLICES; i++)
+        memcpy(gathered + i * slice, from + (2 * i + 1) * len / (2 * LB_GUESS_SLICES) - slice / 2, slice);
+    got = squeeze(compressor, gathered, part, to, room - part);
     return got > 0 ? (size_t)got : len;
 }
 

@@ -8,11 +8,12 @@
 /*
  * How long a body would be if it were squeezed, by those of about its size that were.
  * Bodies are of a class by the power of two that they reach, and within it what a look at
- * them tells is in proportion to what they come to: their length, or what a part of a
- * long one is squeezed to, for there are few of those, and each counts.
+ * them tells is in proportion to what they come to: their length, or what slices of a
+ * long one are squeezed to, for there are few of those, and each counts.
  */
-#define LB_GUESS_LONG    524288 /* bytes, from which on a part is squeezed: */
-#define LB_GUESS_PART(n) ((n) / 16)
+#define LB_GUESS_LONG    65536     /* bytes, from which on ... */
+#define LB_GUESS_PART(n) ((n) / 8) /* so much of it is squeezed, */
+#define LB_GUESS_SLICES  4         /* from so many places */
 #define LB_GUESS_CLASSES 40
 
 struct lb_guess_class {
