@@ -152,7 +152,8 @@ static int change_all(struct lb_spool *spool, const struct lb_spool_change *chan
         rc = lb_spool_db_run(spool, LB_SPOOL_SQL_CREATE, "cannot make the tables");
     for (unsigned i = 0; rc == 0 && i < change->insert_count; i++)
         rc = insert(spool, &change->insert[i], spool->book.next_id + i);
-    /* Only then: pages that are freed and taken in one transaction would go through the journal, all of them. */
+    /* Only then: pages that are freed and taken in one transaction would go through the journal, all of them.
+     */
     for (unsigned i = 0; rc == 0 && i < change->drop_count; i++)
         rc = drop(spool, change->drop[i]);
     if (rc == 0)

@@ -267,7 +267,7 @@ static void report(const char *when)
         (unsigned long long)sum(slow, LB_BOOK_SLOW_WORDS, LB_BOOK_DELIVERED),
         (unsigned long long)sum(slow, LB_BOOK_SLOW_WORDS, LB_BOOK_SHED), (unsigned long long)me.receipts,
         (unsigned long long)backlog->sum.segments, (unsigned long long)backlog->sum.lines,
-        (unsigned long long)(backlog->sum.bytes + backlog->sum.lines),
+        (unsigned long long)backlog->sum.bytes + backlog->sum.lines,
         (unsigned long long)backlog->sum.packed_bytes,
         (unsigned long long)((uint64_t)backlog->blocks * LB_BACKLOG_BLOCK -
                              (me.mover ? lb_backlog_room(backlog) : 0)),
