@@ -268,7 +268,9 @@ int lb_spool_db_open(struct lb_spool *spool)
         rc = read_identity(spool);
     if (rc == 0)
         rc = set_up(spool);
-    if (rc == 0) /* takes the lock, and keeps it; writes nothing */
+    /* Takes the lock, and keeps it. In an empty file even that would write a page: there the first write
+     * does. */
+    if (rc == 0 && spool->pages > 0)
         rc = lb_spool_db_run(spool, "BEGIN EXCLUSIVE; COMMIT", "cannot lock");
     if (rc == 0)
         rc = take_over(spool);
