@@ -75,7 +75,7 @@ static int drop(struct lb_spool *spool, uint64_t id)
 
 static uint8_t *join(const struct lb_spool_batch *batch, uint64_t bytes)
 {
-    uint8_t *body = malloc(bytes), *to = body;
+    uint8_t *body = malloc(bytes + 1), *to = body; /* a batch without bytes is refused elsewhere */
 
     for (unsigned i = 0; body && i < batch->count; i++) {
         memcpy(to, batch->parts[i].data, batch->parts[i].len);
