@@ -13,7 +13,7 @@ group() {
     build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev libpcre2-dev \
         libsqlite3-dev ;;
     check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-zstandard openssl valgrind \
-        e2fsprogs util-linux qemu-system-common curl iproute2 nginx strace \
+        e2fsprogs util-linux qemu-system-common fuse3 curl iproute2 nginx strace \
         tmux prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog ;;
     demo) echo python3 python3-zstandard ;;
     lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
