@@ -6,16 +6,16 @@ a budget for, lies on the card, and is shipped when there is somebody to ship it
 happened, once, but where the card was not told in time to forget.
 """
 
-import os
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import BUILD, wait_until
 from fire import NAME, feed
-from lines import assert_books_balance, assert_exactly, book, is_own, line, lines, numbers, prove_ring, receipts, seeded
+from lines import assert_books_balance, assert_exactly, book, is_own, line, lines, numbers, prove_ring, seeded
 from loopdisk import LoopDisk
 
 TEXT = "the pump does not answer, and nobody knows for how long " * 2
@@ -217,3 +217,46 @@ def test_a_card_that_fails_costs_the_spool_and_nothing_else(agent, quick, intake
     back(intake)
     wait_until(lambda: book(a)["delivered"] > 1000)
     assert a.process.poll() is None
+
+
+def test_a_services_bad_end_is_dear_and_survives_a_power_cut(agent, quick, intake, card):
+    a = agent({**quick, **settings(card, persist_after="200ms", persist_interval="1s")})
+    away(intake)
+    assert a.run("/bin/sh", "-c", "echo '#n=1'; exit 3", service="app").returncode == 3
+    wait_until(lambda: spool(a)["copied_rows"] == 1)
+    reboot(a)
+    back(intake)
+    ends = wait_until(lambda: [e for e in intake.everything() if e.get("logboom", {}).get("kind") == "exit"])
+    assert ends[0]["service"] == "app" and ends[0]["logboom"]["code"] == 3
+
+
+@pytest.mark.parametrize("rate", [100, 1000])
+def test_lines_that_are_shipped_or_fit_into_ram_cost_the_card_nothing(agent, quick, intake, card, feeder, rate):
+    a = agent({**quick, **settings(card), "backlog": {"size": "16M"}})
+    before = card.settled()
+
+    def run(seconds):
+        client = a.popen("run", "-s", f"s{rate}", "--", feeder, "--lines", str(rate * seconds), "--rate", str(rate),
+                         "--report", "/dev/null")
+        assert client.wait(60) == 0
+
+    run(3)
+    away(intake)
+    run(3)
+    back(intake)
+    arrived(a, 6 * rate)
+    assert card.settled() == before
+
+
+def test_filling_and_draining_writes_little_more_than_what_is_spooled(tmp_path, card):
+    """Batches of 256 KiB come and go; counted by the disk, with what ext4 adds, after it was unmounted in earnest."""
+    writer = BUILD / "tests" / "trace" / "spool_writer"
+    rounds, keep, batch = 48, 8, 256 * 1024
+    before = card.settled()
+    told = subprocess.run([writer, "write", card.path / "spool.db", str(rounds), str(batch), str(keep)],
+                          input="\n" * rounds, capture_output=True, text=True, check=True).stdout
+    assert told.count("ack ") == rounds
+    spooled = rounds * batch
+    written = card.settled() - before
+    print(f"{written / spooled:.3f} bytes on the card for one that is spooled, fill and drain")
+    assert written <= 1.25 * spooled

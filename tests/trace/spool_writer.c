@@ -95,6 +95,7 @@ static int list_rows(struct lb_spool *spool)
 
     if (lb_spool_list(spool, note, NULL) < 0) {
         printf("cannot list: %s\n", lb_spool_why(spool));
+        free(back);
         return 1;
     }
     for (unsigned i = 0; back && i < row_count; i++) {
