@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Power cuts while the spool is at work.
+"""Power cuts while the spool is at work, and a card that hangs.
 
 The story: batches come and go, and the power goes too, at any moment. A filter of qemu-storage-daemon below an ext4
 writes down each write and each flush that reaches the disk (facts/storage.md 8). A cut is a prefix of that, of which
@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from conftest import BUILD, wait_until
-from lines import seeded
+from fire import NAME
+from lines import book, line, seeded
 from loopdisk import run
 
 WRITER = BUILD / "tests" / "trace" / "spool_writer"
@@ -56,8 +57,9 @@ def logged(directory, image):
     try:
         wait_until(lambda: export.stat().st_size == IMAGE_BYTES or daemon.poll() is not None, what="the image is exported")
         assert daemon.poll() is None
-        yield export, log
+        yield export, log, daemon
     finally:
+        daemon.send_signal(signal.SIGCONT)
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(30)
 
@@ -80,7 +82,7 @@ def entries_of(log):
 
 def work(directory, image):
     """The spool at work on the image. What was acknowledged, with the log's length just then; and the log."""
-    with logged(directory, image) as (export, log):
+    with logged(directory, image) as (export, log, _):
         with mounted(export, directory / "mnt") as top:
             writer = subprocess.Popen([WRITER, "write", top / "spool.db", str(ROUNDS), str(BATCH_BYTES), str(KEEP)],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -116,7 +118,7 @@ def state_after(acks):
 
 @pytest.fixture
 def directory():
-    path = Path(tempfile.mkdtemp(prefix="logboom-cut-", dir="/dev/shm"))
+    path = Path(tempfile.mkdtemp(prefix="logboom-cut-", dir="/var/tmp"))
     yield path
     shutil.rmtree(path)
 
@@ -148,3 +150,40 @@ def test_what_was_acknowledged_is_there_after_any_cut(directory, cuts):
             f"cut behind {count} of {len(entries)}, {len(known)} acknowledged: {rows}"
         under_way += rows != state_after(known)
     print(f"{cuts} cuts, {len(entries)} entries; {under_way} times the one under way had come through")
+
+
+def test_a_card_that_hangs_costs_the_spool_and_nothing_else_and_is_back_when_it_answers(agent, quick, intake, directory):
+    """The server below the disk is stopped: each sync waits for it."""
+    chance = seeded()
+    base = directory / "base"
+    with open(base, "wb") as file:
+        file.truncate(IMAGE_BYTES)
+    run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", base)
+    quick[NAME].update(timeout="5s")
+    with logged(directory, base) as (export, _, daemon), mounted(export, directory / "mnt") as top:
+        a = agent({**quick, "ring": {"size": "256K"}, "backlog": {"size": "512K", "segment": "64K"},
+                   "spool": {"path": top / "spool.db", "wear_budget": "200M/day", "routine": "yes", "persist": "off",
+                             "free_floor": "off"}})
+        wait_until(lambda: a.status()["spool"]["state"] in ("on", "refused"))
+        if a.status()["spool"]["state"] == "refused":
+            pytest.fail(a.status()["spool"]["why"])
+        sent = 0
+
+        def flood():
+            nonlocal sent
+            client = a.pipe("-s", "app")
+            client.communicate(b"".join(line(n, "%0200x" % chance.getrandbits(800), "ERROR")
+                                        for n in range(sent, sent + 300)), timeout=60)
+            sent += 300
+
+        intake.plan.set([{"do": "status", "code": 503, "times": -1}])
+        wait_until(lambda: flood() or a.status()["spool"]["written_rows"] > 0)
+        daemon.send_signal(signal.SIGSTOP)
+        wait_until(lambda: flood() or a.status()["spool"]["state"] == "hangs", what="no answer in 10 s")
+        intake.plan.set([])
+        before = book(a)["delivered"]
+        wait_until(lambda: book(a)["delivered"] > before + 1000, what="what is in RAM is shipped")
+        assert a.log.count("has not answered") == 1
+        daemon.send_signal(signal.SIGCONT)
+        wait_until(lambda: a.status()["spool"]["state"] == "on" and book(a)["pending"] == 0)
+        a.stop()
