@@ -25,6 +25,7 @@
 #include "agent/shape/pattern.h"
 #include "agent/store/card.h"
 #include "agent/store/files.h"
+#include "agent/store/spool_last.h"
 #include "agent/store/start.h"
 #include "common/clock.h"
 #include "common/config.h"
@@ -246,6 +247,8 @@ static int open_files(void)
         return fail("cannot open staging", rc);
     lb_files_recover(&me.files);
     lb_start_look(&me.files, &me.start);
+    if (me.files.state.is_new && config->has_spool && config->spool_wear_budget_bytes_per_day > 0)
+        lb_spool_last(&me.card, config->spool_path, &me.start);
     rc = lb_staging_recover(me.staging);
     if (rc < 0)
         return fail("cannot recover staging", rc);
@@ -269,8 +272,6 @@ static int start_sides(void)
 {
     int rc = lb_link_init(&me.link);
 
-    if (rc == 0)
-        rc = lb_card_start(&me.card);
     if (rc == 0)
         rc = lb_card_listen(&me.card, LB_CARD_FAST, &me.loop);
     if (rc < 0)
@@ -313,6 +314,8 @@ static int start(void)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return fail("cannot start libcurl", -EIO);
     rc = take_directory();
+    if (rc == 0 && lb_card_start(&me.card) < 0)
+        rc = fail("cannot start the card side", -EAGAIN);
     if (rc == 0)
         rc = open_files();
     if (rc == 0)

@@ -106,7 +106,7 @@ def test_after_a_reboot_what_was_spooled_is_shipped_with_its_own_time(agent, qui
     a = agent({**quick, **settings(card, routine="yes", persist="off")})
     away(intake)
     feed_until(a, lambda: spool(a)["written_rows"] >= 2)
-    spooled = spool(a)["lines"]
+    spooled, ring = spool(a)["lines"], a.status()["ring"]["id"]
     told_ms = time.time() * 1000
     time.sleep(1.5)
     back(intake)
@@ -120,6 +120,10 @@ def test_after_a_reboot_what_was_spooled_is_shipped_with_its_own_time(agent, qui
     assert all(e["timestamp"] < told_ms + 100 for e in entries), "the time at which it happened"
     assert_books_balance(a.status())
     assert book(a)["in"] == 0, "they are in no book of this boot"
+    start = max((e for e in intake.everything() if e.get("logboom", {}).get("kind") == "start"),
+                key=lambda e: e["timestamp"])["logboom"]
+    assert start["stop"] == "unknown" and start["last"]["id"] == ring, start
+    assert start["last"]["urgent"] > 0, "as far as the spool knew when it wrote"
 
 
 def test_a_dear_record_that_the_sink_does_not_take_is_copied_and_survives_a_power_cut(agent, quick, intake, card):
