@@ -185,6 +185,11 @@ bench: ## what logboom costs, beside the floor: 8 minutes (ARGS=--quick: 75 s; A
 	$(Q)$(again) all support $(BENCH_BIN) $(B)/tests/trace/outage
 	$(Q)tests/bench/bench.py $(B) $(ARGS)
 
+wear: ## what a card is written to, beside what else is used: 7 minutes (root; ARGS="--seconds 20")
+	$(Q)packaging/deps.sh build check wear
+	$(Q)$(again) all support
+	$(Q)tests/bench/wear.py $(B) $(ARGS)
+
 lint: ## warnings, format, layering, contracts, scripts, manuals
 	$(Q)packaging/deps.sh build check lint
 	$(Q)tests/lint.sh $(B)
@@ -218,7 +223,7 @@ deb: ## build the Debian package, in B
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all help deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-fleet fleet ga \
+.PHONY: all help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-fleet fleet ga \
         asan tsan fuzz cover bench lint fmt ini demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
