@@ -152,6 +152,45 @@ bool lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns, uint64_t 
     return true;
 }
 
+/* ---- across reboots ---- */
+
+enum { KEPT_DAY = 0, KEPT_DAY_BYTES, KEPT_MONTH, KEPT_MONTH_BYTES, KEPT_BEGIN_WALL_NS };
+
+void lb_meter_keep(const struct lb_shipper *shipper, uint64_t words[LB_METER_KEPT])
+{
+    uint64_t begin_ns = get(shipper, LB_METER_MORE, LB_METER_BEGIN_NS),
+             offset_ns = get(shipper, LB_METER_MORE, LB_METER_OFFSET_NS);
+
+    words[KEPT_DAY] = get(shipper, LB_METER_ALL, LB_METER_DAY);
+    words[KEPT_DAY_BYTES] = get(shipper, LB_METER_ALL, LB_METER_DAY_BYTES);
+    words[KEPT_MONTH] = get(shipper, LB_METER_ALL, LB_METER_MONTH);
+    words[KEPT_MONTH_BYTES] = get(shipper, LB_METER_ALL, LB_METER_MONTH_BYTES);
+    words[KEPT_BEGIN_WALL_NS] = begin_ns && offset_ns ? begin_ns + offset_ns : 0;
+}
+
+/* true: it is the window that it is now, or nobody knows which that is. */
+static bool adopt(struct lb_shipper *shipper, unsigned word, uint64_t id, uint64_t bytes)
+{
+    uint64_t now_id = get(shipper, LB_METER_ALL, word);
+
+    if (id == 0 || (now_id != 0 && now_id != id))
+        return false;
+    set(shipper, LB_METER_ALL, word, id);
+    set(shipper, LB_METER_ALL, word + 1, get(shipper, LB_METER_ALL, word + 1) + bytes);
+    return true;
+}
+
+void lb_meter_adopt(struct lb_shipper *shipper, const uint64_t words[LB_METER_KEPT])
+{
+    uint64_t offset_ns = get(shipper, LB_METER_MORE, LB_METER_OFFSET_NS);
+    bool is_same_month = adopt(shipper, LB_METER_MONTH, words[KEPT_MONTH], words[KEPT_MONTH_BYTES]);
+
+    adopt(shipper, LB_METER_DAY, words[KEPT_DAY], words[KEPT_DAY_BYTES]);
+    /* Before this boot began: as a boot time it is below 0, and right again with the offset added. */
+    if (is_same_month && offset_ns && words[KEPT_BEGIN_WALL_NS])
+        set(shipper, LB_METER_MORE, LB_METER_BEGIN_NS, words[KEPT_BEGIN_WALL_NS] - offset_ns);
+}
+
 /* ---- when more may go ---- */
 
 static bool has_rate(const struct lb_shipper *shipper)

@@ -69,6 +69,18 @@ uint64_t lb_meter_free_ns(const struct lb_shipper *shipper, uint64_t payload_byt
 size_t lb_meter_max_bytes(const struct lb_shipper *shipper);
 
 /*
+ * What is counted, to ride on a transaction of the spool; and what rode on the
+ * last one of an earlier boot, taken over: of the same day and month as it is
+ * now, or, while nobody knows the time, as it was then. A window then begins
+ * where counting began at first, so that what has gone by is not taken for spent.
+ *   words     LB_METER_KEPT of them; all 0: nothing is known
+ *   calls     slow side; true with the next publish
+ */
+#define LB_METER_KEPT 5
+void lb_meter_keep(const struct lb_shipper *shipper, uint64_t words[LB_METER_KEPT]);
+void lb_meter_adopt(struct lb_shipper *shipper, const uint64_t words[LB_METER_KEPT]);
+
+/*
  * Bytes sent in the day that it is, for status.
  *   returns   false: nobody knows the time, or the sink is on no network
  *   calls     slow side

@@ -126,13 +126,13 @@ static int write_change(struct lb_spool_work *work)
 {
     struct lb_spool_side *side = work->side;
     struct lb_spool_batch batch = { .parts = work->part, .count = work->parts };
-    uint64_t words[LB_LEDGER_WORDS], cost, before;
+    uint64_t words[LB_LEDGER_WORDS + LB_METER_KEPT], cost, before;
     struct lb_spool_change change = { .insert = &batch,
                                       .insert_count = work->parts > 0,
                                       .drop = work->drop,
                                       .drop_count = work->drops,
                                       .words = words,
-                                      .word_count = LB_LEDGER_WORDS,
+                                      .word_count = LB_LEDGER_WORDS + LB_METER_KEPT,
                                       .boot = &work->boot_row };
     size_t at = 0;
     int rc;
@@ -146,6 +146,7 @@ static int write_change(struct lb_spool_work *work)
     if (rc < 0)
         return rc;
     lb_ledger_save(&side->ledger, work->boot, work->wall_ns, words);
+    memcpy(words + LB_LEDGER_WORDS, work->meter, sizeof work->meter);
     before = counted(work);
     rc = lb_spool_write(side->spool, &change);
     if (rc < 0)

@@ -2,6 +2,7 @@
 #ifndef LB_SHIP_SPOOL_WORK_H
 #define LB_SHIP_SPOOL_WORK_H
 
+#include "agent/ship/meter.h"
 #include "agent/store/card.h"
 #include "agent/store/spool.h"
 #include "agent/wear/ledger.h"
@@ -53,7 +54,8 @@ struct lb_spool_work {
     uint64_t drop[LB_SPOOL_DROPS_MAX];
     unsigned drops;
     struct lb_spool_boot boot_row;
-    bool is_going_down; /* stop_budget is there as well */
+    uint64_t meter[LB_METER_KEPT]; /* what rides on the transaction, behind the ledger's words */
+    bool is_going_down;            /* stop_budget is there as well */
     /* to be read */
     uint64_t id; /* of the row; of a write: the new one */
     uint32_t offset, len;

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/ship/meter.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/ship/spooler_parts.h"
@@ -162,6 +163,20 @@ static void free_known(struct lb_spool_known *known, unsigned count)
     free(known);
 }
 
+/* What was sent before the reboot, as far as the last transaction knew. */
+static void take_meter(struct lb_spooler *spooler)
+{
+    const struct lb_spool_book *book = &spooler->work.book;
+
+    if (spooler->work.rc < 0 || spooler->has_meter || book->word_count < LB_LEDGER_WORDS + LB_METER_KEPT)
+        return;
+    spooler->has_meter = true;
+    if (memcmp(book->boot.boot_id, spooler->boot_id, sizeof spooler->boot_id) == 0)
+        return; /* RAM is there, and knows better */
+    lb_meter_adopt(spooler->live, book->words + LB_LEDGER_WORDS);
+    lb_release_publish(spooler->live);
+}
+
 static void take_list(struct lb_spooler *spooler)
 {
     struct lb_spool_work *work = &spooler->work;
@@ -176,6 +191,7 @@ static void take_list(struct lb_spooler *spooler)
     if (work->rc == -EOPNOTSUPP || work->rc == -ELOOP || work->rc == -EPERM || work->rc == -ENOSYS)
         spooler->state = LB_SPOOLER_REFUSED;
     lb_spooler_note_finals(spooler);
+    take_meter(spooler);
     if (spooler->known_count > 0)
         lb_log(LB_LEVEL_NOTICE, "the spool has %u rows of an earlier time", spooler->known_count);
 }
@@ -339,6 +355,7 @@ static bool hand_over(struct lb_spooler *spooler, uint64_t now_ns)
                         ? 0
                         : now_ns + lb_wall_offset_ns(&spooler->live->wall);
     memcpy(&work->boot, spooler->boot_id, sizeof work->boot);
+    lb_meter_keep(spooler->live, work->meter);
     memcpy(work->boot_row.boot_id, spooler->boot_id, sizeof work->boot_row.boot_id);
     work->boot_row.ring_id =
         spooler->live->next_ring ? spooler->live->next_ring->id : spooler->live->ring->id;

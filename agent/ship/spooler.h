@@ -70,7 +70,7 @@ struct lb_spooler {
     uint64_t look_ns, copied_ns, dropped_ns;
     uint64_t copy_pos;   /* records of the ring before it were looked at */
     uint64_t copied_seq; /* and rows of the backlog before it */
-    bool is_going_down, is_down;
+    bool is_going_down, is_down, has_meter;
     struct lb_spooler_stats stats;
 };
 

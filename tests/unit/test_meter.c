@@ -137,6 +137,38 @@ static void counts_outlive_the_agent(void **state)
     assert_int_equal(today(), before);
 }
 
+static void counts_ride_to_the_next_boot_where_the_window_is_the_same(void **state)
+{
+    uint64_t words[LB_METER_KEPT], sent, begin_wall_ns;
+
+    (void)state;
+    ship_begin(65536, PLAIN);
+    sent = deliver("shop", 20);
+    lb_meter_keep(&ship.shipper, words);
+    begin_wall_ns = word(LB_METER_MORE, LB_METER_BEGIN_NS) + word(LB_METER_MORE, LB_METER_OFFSET_NS);
+    ship_end(NULL);
+
+    ship_begin(65536, PLAIN); /* RAM is gone: the same day, two hours later */
+    ship_pass(7200 * SHIP_SECOND);
+    assert_int_equal(today(), 0);
+    lb_meter_adopt(&ship.shipper, words);
+    lb_commit_publish(&ship.rig.files.state.slow);
+    assert_int_equal(today(), sent);
+    assert_int_equal(word(LB_METER_ALL, LB_METER_MONTH_BYTES), sent);
+    assert_int_equal(word(LB_METER_MORE, LB_METER_BEGIN_NS) + word(LB_METER_MORE, LB_METER_OFFSET_NS),
+                     begin_wall_ns);
+    sent += deliver("shop", 5);
+    assert_int_equal(today(), sent);
+    ship_end(NULL);
+
+    ship_begin(65536, PLAIN); /* or a day later: the month goes on, the day does not */
+    ship_pass(DAY_LEFT + 3600 * SHIP_SECOND);
+    lb_meter_adopt(&ship.shipper, words);
+    lb_commit_publish(&ship.rig.files.state.slow);
+    assert_int_equal(today(), 0);
+    assert_true(word(LB_METER_ALL, LB_METER_MONTH_BYTES) > 0);
+}
+
 static void nothing_is_sent_that_would_pass_the_quota_and_the_next_day_it_goes_on(void **state)
 {
     uint64_t spent = 0;
@@ -242,6 +274,7 @@ int main(void)
         TEST(a_new_day_begins_anew_and_the_month_goes_on),
         TEST(what_was_sent_before_the_clock_was_known_belongs_to_the_day_in_which_it_became_known),
         TEST(counts_outlive_the_agent),
+        TEST(counts_ride_to_the_next_boot_where_the_window_is_the_same),
         TEST(nothing_is_sent_that_would_pass_the_quota_and_the_next_day_it_goes_on),
         TEST(a_body_is_no_larger_than_what_is_left),
         TEST(a_link_rate_is_kept_within_five_per_cent_over_ten_seconds),
