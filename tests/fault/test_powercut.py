@@ -10,9 +10,12 @@ opens, all that was acknowledged is there as it was, and of the one transaction 
 import contextlib
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -152,18 +155,43 @@ def test_what_was_acknowledged_is_there_after_any_cut(directory, cuts):
     print(f"{cuts} cuts, {len(entries)} entries; {under_way} times the one under way had come through")
 
 
-def test_a_card_that_hangs_costs_the_spool_and_nothing_else_and_is_back_when_it_answers(agent, quick, intake, directory):
-    """The server below the disk is stopped: each sync waits for it."""
+class Watchdog:
+    """systemd's side of it: hears the agent say that it lives, and when."""
+
+    SECONDS = 4
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.env = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": str(self.SECONDS * 1000000)}
+        self.told = [time.monotonic()]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            if b"WATCHDOG=1" in self.socket.recv(4096).splitlines():
+                self.told.append(time.monotonic())
+
+    def longest_silence(self, since):
+        told = [when for when in self.told if when >= since] + [time.monotonic()]
+        return max(after - before for before, after in zip([since, *told], told))
+
+
+@pytest.mark.parametrize("hangs_s", [0, pytest.param(60, marks=pytest.mark.long)])
+def test_a_card_that_hangs_costs_the_spool_and_nothing_else_and_is_back_when_it_answers(agent, quick, intake, directory,
+                                                                                      hangs_s):
+    """The server below the disk is stopped: each sync waits for it, for the ten seconds until that is said, or more."""
     chance = seeded()
     base = directory / "base"
     with open(base, "wb") as file:
         file.truncate(IMAGE_BYTES)
     run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", base)
     quick[NAME].update(timeout="5s")
+    watchdog = Watchdog(directory / "notify")
     with logged(directory, base) as (export, _, daemon), mounted(export, directory / "mnt") as top:
         a = agent({**quick, "ring": {"size": "256K"}, "backlog": {"size": "512K", "segment": "64K"},
                    "spool": {"path": top / "spool.db", "wear_budget": "200M/day", "routine": "yes", "persist": "off",
-                             "free_floor": "off"}})
+                             "free_floor": "off"}}, env=watchdog.env)
         wait_until(lambda: a.status()["spool"]["state"] in ("on", "refused"))
         if a.status()["spool"]["state"] == "refused":
             pytest.fail(a.status()["spool"]["why"])
@@ -179,10 +207,17 @@ def test_a_card_that_hangs_costs_the_spool_and_nothing_else_and_is_back_when_it_
         intake.plan.set([{"do": "status", "code": 503, "times": -1}])
         wait_until(lambda: flood() or a.status()["spool"]["written_rows"] > 0)
         daemon.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
         wait_until(lambda: flood() or a.status()["spool"]["state"] == "hangs", what="no answer in 10 s")
         intake.plan.set([])
         before = book(a)["delivered"]
         wait_until(lambda: book(a)["delivered"] > before + 1000, what="what is in RAM is shipped")
+        while time.monotonic() < stopped + hangs_s:  # more is shipped meanwhile, and all that time it is said to live
+            before = book(a)["delivered"]
+            flood()
+            wait_until(lambda: book(a)["delivered"] > before, what="a line is delivered")
+            time.sleep(0.5)
+        assert watchdog.longest_silence(stopped) < watchdog.SECONDS, "the watchdog is fed"
         assert a.log.count("has not answered") == 1
         daemon.send_signal(signal.SIGCONT)
         wait_until(lambda: a.status()["spool"]["state"] == "on" and book(a)["pending"] == 0)

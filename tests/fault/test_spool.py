@@ -223,6 +223,30 @@ def test_a_card_that_fails_costs_the_spool_and_nothing_else(agent, quick, intake
     assert a.process.poll() is None
 
 
+def test_a_card_without_room_costs_the_spool_and_nothing_else_and_is_used_when_there_is_room(agent, quick, intake, card):
+    """Somebody else fills the file system to its last block while an outage goes on."""
+    a = agent({**quick, **settings(card, routine="yes", persist="off", free_floor="off")})
+    away(intake)
+    count = feed_until(a, lambda: spool(a)["written_rows"] > 0)
+    filler = card.path / "filler"
+    with filler.open("wb") as file:
+        with pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+    count = feed_until(a, lambda: spool(a)["state"] == "off" and book(a)["shed"] > 0, count)
+    assert "full" in spool(a)["why"] or "space" in spool(a)["why"].lower(), spool(a)
+    assert a.log.count("the spool is off") == 1
+    written = spool(a)["written_rows"]
+    filler.unlink()
+    count = feed_until(a, lambda: spool(a)["written_rows"] > written, count, seconds=120)
+    assert spool(a)["state"] == "on" and "works again" in a.log
+    back(intake)
+    wait_until(lambda: book(a)["pending"] == 0 and spool(a)["rows"] == 0, 120)
+    assert len(numbers(prove_ring(intake.everything()).values())) + book(a)["shed"] == count
+    assert_books_balance(a.status())
+
+
 def test_a_services_bad_end_is_dear_and_survives_a_power_cut(agent, quick, intake, card):
     a = agent({**quick, **settings(card, persist_after="200ms", persist_interval="1s")})
     away(intake)
