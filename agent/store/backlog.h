@@ -106,7 +106,7 @@ struct lb_backlog {
     uint64_t next_seq;
     struct lb_backlog_sum sum;
     bool was_damaged; /* a file that was no backlog was set aside as backlog.damaged */
-    bool keeps_size;  /* it is of another size than wanted, until it is empty at a start */
+    bool keeps_size;  /* it is of another size than wanted, and not empty */
 };
 
 /* A segment that was lost to damage, told to whoever books it. */
@@ -139,6 +139,16 @@ size_t lb_backlog_header_bytes(uint64_t bytes);
  *   calls     before the threads start
  */
 int lb_backlog_recover(struct lb_backlog *backlog, lb_backlog_lost lost, void *ctx);
+
+/*
+ * After recovery: one of another size than wanted is copied into a file of that
+ * size, where there is room in it for all that the old one holds; else it stays
+ * until a start finds less in it, which is logged. A backlog that is not wanted
+ * any more (bytes 0) stays until a start finds it empty.
+ *   returns   0, also where it keeps its size | -ENOMEM: it cannot be used
+ *   calls     before the threads start
+ */
+int lb_backlog_resize(struct lb_backlog *backlog, int dir_fd, uint64_t bytes, bool lock);
 
 /*
  * Is there a backlog at all?

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "agent/store/backlog.h"
+#include "agent/store/backlog_parts.h"
 #include "agent/store/state.h"
 #include "common/log.h"
 
@@ -59,7 +60,7 @@ int lb_backlog_check_identity(const struct lb_backlog_header *header, size_t fil
 
 /* ---- open ---- */
 
-static int make(int dir_fd, uint64_t bytes, unsigned flags, struct lb_mapfile *ret_map)
+int lb_backlog_create(int dir_fd, uint64_t bytes, unsigned flags, struct lb_mapfile *ret_map)
 {
     struct lb_backlog_header *header;
     int rc = lb_mapfile_create(dir_fd, "backlog", lb_backlog_header_bytes(bytes), lb_mapfile_round(bytes),
@@ -73,6 +74,15 @@ static int make(int dir_fd, uint64_t bytes, unsigned flags, struct lb_mapfile *r
     header->rows = rows_for(bytes);
     header->blocks = lb_mapfile_round(bytes) / LB_BACKLOG_BLOCK;
     header->check = check_of(header);
+    return 0;
+}
+
+static int make(int dir_fd, uint64_t bytes, unsigned flags, struct lb_mapfile *ret_map)
+{
+    int rc = lb_backlog_create(dir_fd, bytes, flags, ret_map);
+
+    if (rc < 0)
+        return rc;
     rc = lb_mapfile_publish(dir_fd, "backlog");
     if (rc < 0)
         lb_mapfile_close(ret_map);
@@ -122,7 +132,7 @@ static int settle_size(int dir_fd, uint64_t bytes, const struct lb_commit *slow,
     return unlinkat(dir_fd, "backlog", 0) == 0 ? -ENOENT : -errno;
 }
 
-static int begin(struct lb_backlog *backlog)
+int lb_backlog_begin(struct lb_backlog *backlog)
 {
     backlog->header = (struct lb_backlog_header *)(void *)backlog->map.header;
     backlog->rows = (uint32_t)backlog->header->rows;
@@ -158,7 +168,7 @@ int lb_backlog_open(int dir_fd, uint64_t bytes, bool lock, struct lb_commit *slo
     }
     if (rc == -ENOENT)
         rc = make(dir_fd, bytes, flags, &backlog->map);
-    return rc < 0 ? rc : begin(backlog);
+    return rc < 0 ? rc : lb_backlog_begin(backlog);
 }
 
 void lb_backlog_close(struct lb_backlog *backlog)

@@ -257,6 +257,8 @@ int lb_files_resize(struct lb_files *files, uint64_t ring_bytes, bool lock)
     bool is_empty = lb_ring_tail(&files->ring) == lb_ring_head(&files->ring);
     int rc = lb_held_resize(&files->held, files->dir_fd, files->held_bytes, lock);
 
+    if (rc == 0)
+        rc = lb_backlog_resize(&files->backlog, files->dir_fd, files->backlog_bytes, lock);
     if (rc < 0)
         return rc;
     if (files->ring.size == lb_mapfile_round(ring_bytes))

@@ -181,6 +181,22 @@ def test_a_clean_stop_leaves_the_backlog_for_the_next_start(agent, quick, intake
     prove(a, intake, 5000)
 
 
+def test_a_backlog_of_another_size_takes_over_what_the_old_one_holds(agent, quick, intake):
+    a = agent({**quick, **SMALL})
+    outage(a, intake, 0, 20_000)
+    wait_until(lambda: book(a)["in"] == 20_000)
+    held = backlog(a)["lines"]
+    a.sections["backlog"]["size"] = "2M"
+    a.write_ini()
+    a.kill9()
+    a.start()
+    assert backlog(a)["size"] == 2 << 20 and backlog(a)["lines"] >= held > 10_000
+    back(intake)
+    arrived(a, 20_000)
+    prove(a, intake, 20_000)
+    assert_books_balance(a.status())
+
+
 def test_no_backlog_means_that_the_ring_sheds(agent, quick, intake):
     a = agent({**quick, "ring": {"size": "256K"}, "backlog": {"size": "off"}})
     assert backlog(a) is None

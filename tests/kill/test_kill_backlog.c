@@ -48,7 +48,7 @@ struct witness {
 static struct {
     char path[64];
     struct witness *witness;
-    uint64_t kill_at;
+    uint64_t kill_at, backlog_bytes;
     /* of a life */
     struct lb_config *config;
     struct lb_files files;
@@ -166,11 +166,12 @@ static void step(void)
 
 static void start(void)
 {
-    it.files = (struct lb_files) { .lock_fd = -1, .backlog_bytes = FILE_BYTES };
+    it.files = (struct lb_files) { .lock_fd = -1, .backlog_bytes = it.backlog_bytes };
     it.files.dir_fd = open(it.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     MUST(it.files.dir_fd >= 0);
     MUST(lb_files_open(&it.files, FILE_BYTES, false) == 0);
     lb_files_recover(&it.files);
+    MUST(lb_files_resize(&it.files, FILE_BYTES, false) == 0);
     MUST(lb_link_init(&it.link) == 0);
     memset(it.out, 0, sizeof it.out);
     memset(&it.drain, 0, sizeof it.drain);
@@ -389,23 +390,24 @@ static void fresh(void)
     memset(it.witness, 0, sizeof *it.witness);
 }
 
-static bool is_killed(void)
+static bool is_killed(uint64_t kill_at, bool must_live)
 {
     pid_t child = fork();
     int status;
 
     assert_true(child >= 0);
     if (child == 0) {
-        lb_killpoint_arm(it.kill_at);
+        lb_killpoint_arm(kill_at);
         start();
-        live();
+        if (must_live)
+            live();
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return false;
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
-        fail_msg("the child killed at %llu ended with status %x", (unsigned long long)it.kill_at, status);
+        fail_msg("the child killed at %llu ended with status %x", (unsigned long long)kill_at, status);
     return true;
 }
 
@@ -421,7 +423,7 @@ static void killed_at_any_place_no_record_is_in_both_or_in_neither(void **state)
         bool was_killed;
 
         fresh();
-        was_killed = is_killed();
+        was_killed = is_killed(it.kill_at, true);
         start();
         check_start();
         live();
@@ -435,6 +437,37 @@ static void killed_at_any_place_no_record_is_in_both_or_in_neither(void **state)
     assert_true(deaths > 200);
 }
 
+/* The first agent dies with segments in its backlog; the next one is to have another size, and dies too. */
+static void killed_while_the_backlog_takes_another_size_nothing_is_lost(void **state)
+{
+    const uint64_t mid = 2500;
+    unsigned deaths = 0;
+
+    (void)state;
+    for (it.kill_at = 1;; it.kill_at++) {
+        bool was_killed;
+
+        fresh();
+        it.backlog_bytes = FILE_BYTES;
+        assert_true(is_killed(mid, true));
+        it.backlog_bytes = 2ull * FILE_BYTES;
+        was_killed = is_killed(it.kill_at, false);
+        start();
+        MUST(it.files.backlog.sum.segments > 0 && !it.files.backlog.keeps_size);
+        MUST(it.files.backlog.map.data_bytes == it.backlog_bytes);
+        check_start();
+        live();
+        check_end();
+        stop();
+        it.backlog_bytes = FILE_BYTES;
+        deaths += was_killed;
+        if (!was_killed)
+            break;
+    }
+    print_message("%u deaths\n", deaths);
+    assert_true(deaths > 4);
+}
+
 static int begin(void **state)
 {
     struct lb_config_faults faults = { 0 };
@@ -442,6 +475,7 @@ static int begin(void **state)
     FILE *file;
 
     (void)state;
+    it.backlog_bytes = FILE_BYTES;
     lb_log_set_level(LB_LEVEL_EMERGENCY);
     snprintf(it.path, sizeof it.path, "/dev/shm/logboom-kill-XXXXXX");
     MUST(mkdtemp(it.path) != NULL);
@@ -473,8 +507,10 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(
-        killed_at_any_place_no_record_is_in_both_or_in_neither) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_any_place_no_record_is_in_both_or_in_neither),
+        cmocka_unit_test(killed_while_the_backlog_takes_another_size_nothing_is_lost),
+    };
 
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -382,23 +382,78 @@ static void rows_that_make_no_sense_harm_nobody(void **state)
     }
 }
 
-static void another_size_is_taken_when_it_is_empty(void **state)
+static void start_with_size(uint64_t bytes)
 {
-    uint32_t row = put(LB_LANE_ROUTINE, 10, 5, 5000, 1000000000);
+    restart(bytes);
+    assert_int_equal(lb_backlog_resize(&it.backlog, it.dir_fd, bytes, false), 0);
+}
+
+static void another_size_takes_over_what_is_held(void **state)
+{
+    uint32_t row;
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++)
+        row = put(i % 2 ? LB_LANE_URGENT : LB_LANE_ROUTINE, 10 + 10 * i, 5, 20000, 1000000000);
+    lb_backlog_pass(&it.backlog, row, 62, 2, 8000); /* the last: half of it is final */
+    publish();
+    start_with_size(2ull * BYTES);
+    assert_int_equal(lb_backlog_room(&it.backlog) + it.backlog.sum.packed_bytes, 2 * BYTES);
+    start_with_size(BYTES);
+    assert_int_equal(lb_backlog_room(&it.backlog) + it.backlog.sum.packed_bytes, BYTES);
+    assert_int_equal(it.backlog.sum.segments, 6);
+    assert_int_equal(it.backlog.sum.lines, 28);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_whole(i, 10 + 10 * i);
+        assert_int_equal(lb_backlog_word(&it.backlog, i, LB_ROW_DONE_N), i == 5 ? 62 : 10 + 10 * i);
+    }
+    restart(BYTES); /* and it is so for the next start */
+    assert_int_equal(it.backlog.sum.segments, 6);
+    assert_int_equal(it.losses, 0);
+    put(LB_LANE_ROUTINE, 100, 5, 20000, 1000000000);
+    assert_whole(5, 60);
+}
+
+static void a_size_that_does_not_hold_it_is_taken_when_it_does(void **state)
+{
+    uint32_t row = put(LB_LANE_ROUTINE, 10, 5, 110000, 1000000000);
 
     (void)state;
     publish();
-    restart(2ull * BYTES);
+    start_with_size(65536);
     assert_true(it.backlog.keeps_size);
     assert_int_equal(lb_backlog_room(&it.backlog) + it.backlog.sum.packed_bytes, BYTES);
-    lb_backlog_pass(&it.backlog, row, 15, 5, 5000);
-    publish();
-    restart(2ull * BYTES);
-    assert_int_equal(lb_backlog_room(&it.backlog), 2 * BYTES);
-    restart(0);
-    assert_false(lb_backlog_is_there(&it.backlog));
-    restart(BYTES);
+    assert_whole(row, 10);
+    start_with_size(0);
     assert_true(lb_backlog_is_there(&it.backlog));
+    lb_backlog_pass(&it.backlog, row, 15, 5, 110000);
+    publish();
+    start_with_size(65536);
+    assert_int_equal(lb_backlog_room(&it.backlog), 65536);
+    start_with_size(0);
+    assert_false(lb_backlog_is_there(&it.backlog));
+    start_with_size(BYTES);
+    assert_true(lb_backlog_is_there(&it.backlog));
+}
+
+static void a_row_that_waits_for_the_spool_outlives_another_size(void **state)
+{
+    struct lb_segment_view view = segment(LB_LANE_ROUTINE, 10, 5, 20000, 1000000000);
+    int64_t row = lb_backlog_put(&it.backlog, &view, &(struct lb_backlog_origin) { .is_spooled = true });
+
+    (void)state;
+    assert_true(row >= 0);
+    publish();
+    lb_backlog_pass(&it.backlog, (uint32_t)row, 15, 5, 20000);
+    publish();
+    start_with_size(2ull * BYTES);
+    assert_true(lb_backlog_is_final(&it.backlog, 0));
+    assert_int_equal(lb_backlog_word(&it.backlog, 0, LB_ROW_LAST_N), 14);
+    assert_int_equal(lb_backlog_room(&it.backlog), 2 * BYTES);
+    lb_backlog_bury(&it.backlog, 0);
+    publish();
+    start_with_size(BYTES);
+    assert_int_equal(lb_backlog_room(&it.backlog), BYTES);
 }
 
 static void a_file_that_is_no_backlog_is_set_aside(void **state)
@@ -427,7 +482,9 @@ int main(void)
         TEST(at_random_everything_published_is_whole_after_each_kill),
         TEST(a_damaged_segment_is_lost_and_told_and_the_others_stay),
         TEST(rows_that_make_no_sense_harm_nobody),
-        TEST(another_size_is_taken_when_it_is_empty),
+        TEST(another_size_takes_over_what_is_held),
+        TEST(a_size_that_does_not_hold_it_is_taken_when_it_does),
+        TEST(a_row_that_waits_for_the_spool_outlives_another_size),
         TEST(a_file_that_is_no_backlog_is_set_aside),
     };
 
