@@ -152,6 +152,12 @@ check-e2e: check-build ## the end-to-end tests alone (ARGS goes to pytest: make 
 check-long: check-build ## the end-to-end tests that take minutes
 	$(Q)tests/check.sh $(B) long
 
+check-image: ## install the package into a Debian image and boot that (root)
+	$(Q)packaging/deps.sh build check deb image
+	$(Q)$(again) check-build
+	$(Q)packaging/deb.sh $(B) $(VERSION)
+	$(Q)tests/check.sh $(B) image
+
 check-fleet: $(B)/tests/fleet/fleet ## what the fleet promises alone
 	$(Q)tests/check.sh $(B) fleet
 
@@ -223,7 +229,7 @@ deb: ## build the Debian package, in B
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-fleet fleet ga \
+.PHONY: all help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
         asan tsan fuzz cover bench lint fmt ini demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -131,13 +131,26 @@ static void begin_stop(void)
     lb_capture_drain(&me.capture);
 }
 
-/* Power fails, or the system stops: what is not shipped in time goes to the card. */
+/* From now on half of the time that is left is for shipping, the rest for the card. */
+static void tell_going_down(uint64_t now_ns)
+{
+    lb_link_put(&me.link.down_by_ns, now_ns + (me.stop_at_ns > now_ns ? me.stop_at_ns - now_ns : 0) / 2);
+}
+
+/* Power fails, or the system stops: what is not shipped in time goes to the card. Where both signals waited
+ * for us, the kernel hands out SIGTERM first. */
 static void begin_going_down(void)
 {
-    if (me.phase != RUNNING)
+    if (me.is_going_down)
         return;
-    me.is_going_down = me.awaits_term = true;
-    begin_stop();
+    me.is_going_down = true;
+    if (me.phase == RUNNING) {
+        me.awaits_term = true;
+        begin_stop();
+    } else if (me.phase == SHIPPING) {
+        tell_going_down(me.loop.now_ns);
+        lb_link_knock(me.link.to_slow_fd);
+    }
 }
 
 static void on_signal(void *arg, uint32_t events)
@@ -342,8 +355,8 @@ static void move_phase(bool has_more)
 
     if (me.phase == DRAINING && (!has_more || now_ns >= me.drain_until_ns)) {
         me.phase = SHIPPING;
-        if (me.is_going_down) /* half of the time that is left to ship, the rest for the card */
-            lb_link_put(&me.link.down_by_ns, now_ns + (me.stop_at_ns - now_ns) / 2);
+        if (me.is_going_down)
+            tell_going_down(now_ns);
         lb_link_put(&me.link.stopping, 1);
         lb_link_knock(me.link.to_slow_fd);
         me.stop_timer.due_ns = me.stop_at_ns;

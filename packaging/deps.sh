@@ -19,8 +19,9 @@ group() {
     demo) echo python3 python3-zstandard ;;
     lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
     deb) echo debhelper dpkg-dev fakeroot lintian ;;
+    image) echo mmdebstrap systemd-container ;;
     *)
-        echo "deps.sh: no group '$1' (build check wear demo lint deb)" >&2
+        echo "deps.sh: no group '$1' (build check wear demo lint deb image)" >&2
         exit 2
         ;;
     esac

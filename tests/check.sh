@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs parts of the tests of one build and ends with what the runners said.
 #
-#   check.sh B PART...      PART: unit, kill, ini, fleet, ga, e2e, long, tsan
+#   check.sh B PART...      PART: unit, kill, ini, fleet, ga, e2e, long, image, tsan
 #
 # e2e and long are those of tests/e2e, tests/fault and tests/trace together.
 # A unit test program is cmocka's; exit 77 means "cannot run here", which is a failure where CI is set.
@@ -151,6 +151,7 @@ for part in "$@"; do
     ga) run_ga ;;
     e2e) run_pytest e2e 'not long' ;;
     long) run_pytest long 'long' ;;
+    image) run_pytest image 'not long' tests/image ;;
     tsan) run_tsan ;;
     *)
         echo "check.sh: no part '$part'" >&2

@@ -15,10 +15,10 @@
 
 static uint32_t blocks_of(const struct lb_backlog *backlog, uint32_t row)
 {
-    return lb_backlog_is_valid(backlog, row) ? (uint32_t)((lb_backlog_word(backlog, row, LB_ROW_LEN) +
-                                                           LB_BACKLOG_BLOCK - 1) /
-                                                          LB_BACKLOG_BLOCK)
-                                             : 0;
+    return lb_backlog_is_valid(backlog, row)
+               ? (uint32_t)((lb_backlog_word(backlog, row, LB_ROW_LEN) + LB_BACKLOG_BLOCK - 1) /
+                            LB_BACKLOG_BLOCK)
+               : 0;
 }
 
 /* One row and what it speaks of, behind the others. Of one that is final only the row is left. */

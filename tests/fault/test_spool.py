@@ -149,7 +149,9 @@ def test_a_copy_is_not_shipped_twice_while_ram_is_there(agent, quick, intake, ca
     assert numbers(e for e in intake.everything() if not is_own(e)) == [1]
 
 
-def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_first(agent, quick, intake, card):
+@pytest.mark.parametrize("is_slow", [False, True], ids=["at_once", "with_sigterm_behind"])
+def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_first(agent, quick, intake, card, is_slow):
+    """is_slow: the agent did not run between the unit's SIGPWR and systemd's SIGTERM, and sees both."""
     a = agent({**quick, **settings(card, persist="off"), "backlog": {"size": "4M"}})
     away(intake)
     feed(a, b"".join(line(n, TEXT, "ERROR" if n % 10 == 0 else "INFO") for n in range(3000)))
@@ -158,7 +160,8 @@ def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_firs
     assert a.term() == 0
     assert card.settled() == before
     a.start()
-    a.process.send_signal(signal.SIGPWR)
+    for number in [signal.SIGSTOP, signal.SIGPWR, signal.SIGTERM, signal.SIGCONT] if is_slow else [signal.SIGPWR]:
+        a.process.send_signal(number)
     assert a.process.wait(60) == 0
     assert card.settled() > before
     shutil.rmtree(a.runtime)
