@@ -134,6 +134,7 @@ static int write_change(struct lb_spool_work *work)
                                       .words = words,
                                       .word_count = LB_LEDGER_WORDS + LB_METER_KEPT,
                                       .boot = &work->boot_row };
+    struct lb_ledger then;
     size_t at = 0;
     int rc;
 
@@ -145,7 +146,10 @@ static int write_change(struct lb_spool_work *work)
     rc = ask_ledger(work, cost);
     if (rc < 0)
         return rc;
-    lb_ledger_save(&side->ledger, work->boot, work->wall_ns, words);
+    then =
+        side->ledger; /* what rides on a transaction knows of it: else a reboot behind each would be free */
+    lb_ledger_spend(&then, cost, 0, work->now_ns);
+    lb_ledger_save(&then, work->boot, work->wall_ns, words);
     memcpy(words + LB_LEDGER_WORDS, work->meter, sizeof work->meter);
     before = counted(work);
     rc = lb_spool_write(side->spool, &change);
