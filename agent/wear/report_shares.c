@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* Who wrote how much to a disk. In: the programs' bytes since the look began. Out: rows whose bytes add up to
+ * what the disk counted in that time: what has no row of its own is in one that says so. */
+#include <stdlib.h>
+
+#include "agent/wear/report_disk.h"
+#include "agent/wear/report_text.h"
+
+#define ROWS_MAX 10 /* of programs; with all disks watched, the page must stay within its bound */
+
+struct row {
+    uint64_t bytes;
+    uint32_t program;
+};
+
+static int by_bytes(const void *left, const void *right)
+{
+    const struct row *a = left, *b = right;
+
+    if (a->bytes != b->bytes)
+        return a->bytes < b->bytes ? 1 : -1;
+    return (a->program > b->program) - (a->program < b->program);
+}
+
+static void print_bar(uint64_t bytes, uint64_t whole, const char *css, FILE *out)
+{
+    double percent = whole ? 100.0 * (double)bytes / (double)whole : 0;
+    char share[LB_REPORT_WORD];
+
+    fprintf(out,
+            "</span><span class=\"bar\"><i class=\"%s\" style=\"width:%.1f%%\"></i></span><span "
+            "class=\"pc\">%s</span>"
+            "<span class=\"n\">",
+            css, percent < 100 ? percent : 100, lb_report_share(bytes, whole, share));
+    lb_report_value(out, bytes);
+    fputs("</span></li>\n", out);
+}
+
+void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, FILE *out)
+{
+    const struct lb_wear_figures *figures = &view->figures[disk];
+    struct row rows[LB_WEAR_PROGRAMS];
+    uint64_t more_bytes = 0;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < view->programs && i < LB_WEAR_PROGRAMS; i++) {
+        if (view->program[i].bytes[disk] > 0)
+            rows[count++] = (struct row) { view->program[i].bytes[disk], i };
+    }
+    if (figures->looked_bytes == 0 && count == 0) {
+        fputs("<p class=\"empty\">Nobody has written to it since it is watched.</p>\n", out);
+        return;
+    }
+    qsort(rows, count, sizeof rows[0], by_bytes);
+    fputs("<ol class=\"shares\">\n", out);
+    for (uint32_t i = 0; i < count && i < ROWS_MAX; i++) {
+        const struct lb_program *program = &view->program[rows[i].program];
+
+        fputs("<li><span class=\"who\">", out);
+        lb_report_program(out, program);
+        fputs(program->is_ours ? " <small>this is logboom</small>" : "", out);
+        print_bar(rows[i].bytes, figures->looked_bytes, program->is_ours ? "ours" : "p0", out);
+    }
+    for (uint32_t i = ROWS_MAX; i < count; i++)
+        more_bytes += rows[i].bytes;
+    if (count > ROWS_MAX) {
+        fprintf(out, "<li><span class=\"who\">%u more programs", count - ROWS_MAX);
+        print_bar(more_bytes, figures->looked_bytes, "p6", out);
+    }
+    fputs("<li><span class=\"who\">kernel, journal and unattributed", out);
+    print_bar(figures->unattributed_bytes, figures->looked_bytes, "p7", out);
+    fputs("</ol>\n", out);
+}
