@@ -8,12 +8,13 @@
 #include "agent/wear/report_text.h"
 #include "common/clock.h"
 
-#define SLOTS_MIN   6
-#define MARKS_MAX   8 /* eight of "14:00" fit beside each other in 300 px */
-#define BUCKET_S    600u
-#define DAY_S       86400u
-#define LABEL_SPACE 6                      /* percent that half a label takes at a phone's width */
-#define PEAK_MAX    1000000000000000000ull /* marks above may pass 64 bits; what is higher is cut off */
+#define SLOTS_MIN 6
+#define MARKS_MAX 8 /* eight of "14:00" fit beside each other in 300 px */
+#define ROWS_MAX  36
+#define BUCKET_S  600u
+#define DAY_S     86400u
+#define EDGE      2.5                    /* percent: what is marked closer to an end has its label within */
+#define PEAK_MAX  1000000000000000000ull /* marks above may pass 64 bits; what is higher is cut off */
 
 struct lb_report_axis lb_report_axis(const struct lb_wear_view *view)
 {
@@ -79,6 +80,35 @@ void lb_report_axis_open(const struct lb_report_axis *axis, const char *css, con
     fputc('\n', out);
 }
 
+/* ---- rows ---- */
+
+static uint64_t row_ns(const struct lb_report_axis *axis)
+{
+    static const unsigned buckets[] = { 1, 3, 6, 12, 24 };
+    unsigned i = 0;
+
+    while (i + 1 < sizeof buckets / sizeof buckets[0] && axis->slots / buckets[i] > ROWS_MAX)
+        i++;
+    return axis->slot_ns * buckets[i];
+}
+
+uint64_t lb_report_axis_row_s(const struct lb_report_axis *axis)
+{
+    return row_ns(axis) / LB_NS_PER_S;
+}
+
+uint32_t lb_report_axis_row(const struct lb_wear_view *view, const struct lb_report_axis *axis,
+                            uint32_t bucket)
+{
+    uint64_t row = (view->bucket[bucket].start_ns + view->wall_offset_ns) / row_ns(axis);
+
+    do
+        bucket++;
+    while (bucket < view->buckets && bucket < LB_WEAR_BUCKETS &&
+           (view->bucket[bucket].start_ns + view->wall_offset_ns) / row_ns(axis) == row);
+    return bucket;
+}
+
 /* ---- hours ---- */
 
 static uint64_t hours_step_s(uint64_t span_s)
@@ -95,13 +125,13 @@ static uint64_t hours_step_s(uint64_t span_s)
     return step_s;
 }
 
-static void print_mark(double percent, const char *text, FILE *out)
+/* Every other one is left out at a phone's width. */
+static void print_mark(double percent, bool is_odd, const char *text, FILE *out)
 {
-    const char *css = percent > 100 - LABEL_SPACE ? " class=\"end\""
-                      : percent < LABEL_SPACE     ? " class=\"begin\""
-                                                  : "";
+    const char *css = percent > 100 - EDGE ? "end" : percent < EDGE ? "begin" : "";
 
-    fprintf(out, "<span%s style=\"left:%.2f%%\">%s</span>", css, percent, text);
+    fprintf(out, "<span class=\"%s%s\" style=\"left:%.2f%%\">%s</span>", css, is_odd ? " odd" : "", percent,
+            text);
 }
 
 static void print_ages(uint64_t span_s, uint64_t step_s, FILE *out)
@@ -114,9 +144,9 @@ static void print_ages(uint64_t span_s, uint64_t step_s, FILE *out)
                  unit_s == DAY_S ? "d"
                  : unit_s == 60  ? "min"
                                  : "h");
-        print_mark(100.0 * (double)(span_s - age_s) / (double)span_s, text, out);
+        print_mark(100.0 * (double)(span_s - age_s) / (double)span_s, age_s / step_s % 2, text, out);
     }
-    print_mark(100, "now", out);
+    print_mark(100, false, "now", out);
 }
 
 static void print_hours(const struct lb_wear_view *view, const struct lb_report_axis *axis, FILE *out)
@@ -136,7 +166,7 @@ static void print_hours(const struct lb_wear_view *view, const struct lb_report_
 
             gmtime_r(&seconds, &tm);
             strftime(text, sizeof text, mark_s % DAY_S ? "%H:%M" : "%d %b", &tm);
-            print_mark(100.0 * (double)(mark_s - from_s) / (double)span_s, text, out);
+            print_mark(100.0 * (double)(mark_s - from_s) / (double)span_s, mark_s / step_s % 2, text, out);
         }
     }
     fputs("</div>", out);

@@ -64,4 +64,15 @@ void lb_report_axis_open(const struct lb_report_axis *axis, const char *css, con
 void lb_report_axis_close(const struct lb_wear_view *view, const struct lb_report_axis *axis, bool has_hours,
                           FILE *out);
 
+/*
+ * Rows of the tables are sums over so many buckets that about a day fits a
+ * screen: of an hour, where a bucket has ten minutes and there is a day of them.
+ *   bucket    index of the first in a row
+ *   returns   index of the first in the next row; the seconds that a row sums up
+ *   calls     any thread; pure functions
+ */
+uint32_t lb_report_axis_row(const struct lb_wear_view *view, const struct lb_report_axis *axis,
+                            uint32_t bucket);
+uint64_t lb_report_axis_row_s(const struct lb_report_axis *axis);
+
 #endif

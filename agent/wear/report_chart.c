@@ -55,7 +55,7 @@ static void print_bar(const struct lb_wear_view *view, const struct lb_report_se
         sum += part[i];
         high = LB_REPORT_TALL - (int)(tall(sum, top) + 0.5);
         if (high < low)
-            fprintf(out, "<path class=\"p%u\" d=\"M%d %dV%dh%dV%dz\"/>", i, x + 1, low, high, BAR, low);
+            fprintf(out, "<path class=\"p%u\" d=\"M%d %dV%dh%dV%d\"/>", i, x + 1, low, high, BAR, low);
         low = high < low ? high : low;
     }
     if (sum == 0)
@@ -82,19 +82,25 @@ static void print_legend(const struct lb_wear_view *view, const struct lb_report
     fputs("</ol>\n", out);
 }
 
-static void print_row(const struct lb_wear_view *view, const struct lb_report_series *series,
-                      const struct lb_wear_bucket *bucket, FILE *out)
+/* One row: buckets from..end-1. */
+static void print_row(const struct lb_wear_view *view, const struct lb_report_series *series, uint32_t from,
+                      uint32_t end, uint64_t row_s, FILE *out)
 {
-    uint64_t part[LB_REPORT_PARTS], sum = 0;
+    uint64_t part[LB_REPORT_PARTS] = { 0 }, one[LB_REPORT_PARTS], sum = 0, seen_s = 0;
     char buf[LB_REPORT_WORD];
 
-    lb_report_parts(view, series, bucket, part);
-    for (unsigned i = 0; i < LB_REPORT_PARTS; i++)
-        sum += part[i];
-    fprintf(out, "<tr><th scope=\"row\">%s", lb_report_moment(view, bucket->start_ns, buf));
-    if (bucket->covered_s < view->bucket_s)
-        fprintf(out, " <small>(%s seen)</small>", lb_report_span(bucket->covered_s, buf));
-    fprintf(out, "</th><td>%s</td>", lb_report_bytes(sum, buf));
+    fprintf(out, "<tr><th scope=\"row\">%s", lb_report_moment(view, view->bucket[from].start_ns, buf));
+    for (uint32_t b = from; b < end; b++) {
+        seen_s += view->bucket[b].covered_s;
+        lb_report_parts(view, series, &view->bucket[b], one);
+        for (unsigned i = 0; i < LB_REPORT_PARTS; i++) {
+            part[i] += one[i];
+            sum += one[i];
+        }
+    }
+    if (seen_s < row_s)
+        fprintf(out, " <small>(%s seen)</small>", lb_report_span(seen_s, buf));
+    fprintf(out, "</th><td>%s</td>", sum ? lb_report_bytes(sum, buf) : "0");
     for (unsigned i = 0; i < LB_REPORT_PARTS; i++) {
         if (series->part[i] > 0)
             fprintf(out, "<td>%s</td>", part[i] ? lb_report_bytes(part[i], buf) : "0");
@@ -102,11 +108,15 @@ static void print_row(const struct lb_wear_view *view, const struct lb_report_se
     fputs("</tr>\n", out);
 }
 
-static void print_table(const struct lb_wear_view *view, const struct lb_report_series *series, FILE *out)
+static void print_table(const struct lb_wear_view *view, const struct lb_report_axis *axis,
+                        const struct lb_report_series *series, FILE *out)
 {
-    fputs("<details><summary>The same as a table</summary><div class=\"scroll\"><table><thead><tr>"
-          "<th scope=\"col\">From</th><th scope=\"col\">All</th>",
-          out);
+    char span[LB_REPORT_WORD];
+
+    fprintf(out,
+            "<details><summary>The same as a table, each %s</summary><div class=\"scroll\"><table><thead><tr>"
+            "<th scope=\"col\">From</th><th scope=\"col\">All</th>",
+            lb_report_span(lb_report_axis_row_s(axis), span));
     for (unsigned i = 0; i < LB_REPORT_PARTS; i++) {
         if (series->part[i] == 0)
             continue;
@@ -115,8 +125,10 @@ static void print_table(const struct lb_wear_view *view, const struct lb_report_
         fputs("</th>", out);
     }
     fputs("</tr></thead><tbody>\n", out);
-    for (uint32_t b = 0; b < view->buckets && b < LB_WEAR_BUCKETS; b++)
-        print_row(view, series, &view->bucket[b], out);
+    for (uint32_t b = 0, end; b < view->buckets && b < LB_WEAR_BUCKETS; b = end) {
+        end = lb_report_axis_row(view, axis, b);
+        print_row(view, series, b, end, lb_report_axis_row_s(axis), out);
+    }
     fputs("</tbody></table></div></details>\n", out);
 }
 
@@ -129,7 +141,7 @@ static void print_figure(const struct lb_wear_view *view, const struct lb_report
     snprintf(label, sizeof label, "Stacked bars of bytes written by program: %s in all, at most %s in %s",
              lb_report_bytes(series.total, bytes), lb_report_bytes(series.peak, peak),
              lb_report_span(axis->slot_ns / LB_NS_PER_S, span));
-    fputs("<figure><figcaption>Bytes written to <b>", out);
+    fputs("<figure class=\"beside\"><div><figcaption>Bytes written to <b>", out);
     lb_report_text(out, view->disk[disk].name, sizeof view->disk[disk].name);
     fprintf(out, "</b> in each %s%s. The last bar is still being filled.</figcaption>\n",
             lb_report_span(axis->slot_ns / LB_NS_PER_S, span), view->wall_offset_ns ? ", hours in UTC" : "");
@@ -143,9 +155,10 @@ static void print_figure(const struct lb_wear_view *view, const struct lb_report
     lb_report_axis_close(view, axis, true, out);
     if (series.total == 0)
         fputs("<p class=\"empty\">Nothing was written in this time.</p>\n", out);
+    fputs("</div>\n", out);
     print_legend(view, &series, out);
     fputs("</figure>\n", out);
-    print_table(view, &series, out);
+    print_table(view, axis, &series, out);
 }
 
 void lb_report_chart_writes(const struct lb_wear_view *view, uint32_t disk, FILE *out)
@@ -169,6 +182,7 @@ void lb_report_chart_spark(const struct lb_wear_view *view, uint32_t disk, FILE 
     struct lb_report_axis axis = lb_report_axis(view);
     char bytes[LB_REPORT_WORD], span[LB_REPORT_WORD];
     uint64_t peak = 0;
+    int end = -1;
 
     for (uint32_t b = 0; b < view->buckets && b < LB_WEAR_BUCKETS; b++)
         peak = view->bucket[b].disk_bytes[disk] > peak ? view->bucket[b].disk_bytes[disk] : peak;
@@ -178,18 +192,21 @@ void lb_report_chart_spark(const struct lb_wear_view *view, uint32_t disk, FILE 
     lb_report_span(axis.slot_ns / LB_NS_PER_S, span);
     fprintf(
         out,
-        "<p class=\"sub\">Over the same hours, at most %s in %s:</p><svg class=\"spark\" viewBox=\"0 0 %u "
-        "%u\" "
-        "preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Bars of bytes written: at most %s in %s\">"
-        "<path class=\"base\" d=\"M0 %uH%u\"/><path class=\"p0\" d=\"",
-        bytes, span, axis.slots * LB_REPORT_SLOT, LB_REPORT_TALL, bytes, span, LB_REPORT_TALL,
-        axis.slots * LB_REPORT_SLOT);
+        "<p class=\"sub\">Over the hours of the chart below, at most %s in %s:</p><svg class=\"spark\" "
+        "viewBox=\"0 0 %u %u\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Bytes written over the "
+        "hours: at most %s in %s\"><path class=\"p0\" d=\"M0 %u",
+        bytes, span, axis.slots * LB_REPORT_SLOT, LB_REPORT_TALL, bytes, span, LB_REPORT_TALL);
     for (uint32_t b = 0; b < view->buckets && b < LB_WEAR_BUCKETS; b++) {
         int x = lb_report_axis_x(&axis, &view->bucket[b]);
-        int high = (int)(tall(view->bucket[b].disk_bytes[disk], peak) + 0.5);
+        int high = LB_REPORT_TALL - (int)(tall(view->bucket[b].disk_bytes[disk], peak) + 0.5);
 
-        if (x >= 0 && high > 0)
-            fprintf(out, "M%d %uv-%dh%dv%dz", x + 1, LB_REPORT_TALL, high, BAR, high);
+        if (x < 0)
+            continue;
+        if (x != end)
+            fprintf(out, "V%dH%d", LB_REPORT_TALL, x);
+        end = x + LB_REPORT_SLOT;
+        fprintf(out, "V%dH%d", high, end);
     }
-    fputs("\"/></svg>\n", out);
+    fprintf(out, "V%d\"/><path class=\"base\" d=\"M0 %uH%u\"/></svg>\n", LB_REPORT_TALL, LB_REPORT_TALL,
+            axis.slots * LB_REPORT_SLOT);
 }

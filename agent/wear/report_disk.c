@@ -7,9 +7,16 @@
 #include "agent/wear/report_text.h"
 #include "agent/wear/report_verdict.h"
 #include "common/clock.h"
+#include "common/units.h"
 
-#define HOUR_S 3600u
-#define DAY_S  86400u
+#define HOUR_S      3600u
+#define DAY_S       86400u
+#define POINT_CHARS 72 /* what is longer is no more telling */
+#define TYPE_CHARS  16
+#define ROWS_FIRST                                                                                         \
+    12               /* programs of the disk that the page is about, and of others: with all disks watched \
+                      */
+#define ROWS_OTHER 3 /* and all names full, the page stays below 250 KB */
 
 static const char *const kinds[LB_DISK_KINDS] = {
     [LB_DISK_OTHER] = "disk",       [LB_DISK_SD] = "SD card",
@@ -68,7 +75,7 @@ static void print_written(const struct lb_wear_view *view, const struct lb_disk 
     if (figures->day_span_s < DAY_S)
         snprintf(note, sizeof note, "%s of it are known", lb_report_span(figures->day_span_s, span));
     print_fact(out, "In the last day", figures->day_bytes, note);
-    print_fact(out, "At this rate, in a day", figures->rate_per_day,
+    print_fact(out, "A day, at this rate", figures->rate_per_day,
                figures->rate_per_day == LB_WEAR_UNKNOWN ? "after an hour it is" : "");
 }
 
@@ -106,7 +113,8 @@ static void print_counts(const struct lb_disk *disk, const struct lb_wear_figure
     print_fact(out, "Written in its life", disk->lifetime_bytes, note);
     note[0] = '\0';
     if (disk->unit_bytes)
-        snprintf(note, sizeof note, "erased in units of %s", lb_report_bytes(disk->unit_bytes, buf));
+        snprintf(note, sizeof note, "erased in units of %s",
+                 lb_units_print_human(disk->unit_bytes, buf, sizeof buf));
     print_fact(out, "Capacity", disk->capacity_bytes ? disk->capacity_bytes : LB_WEAR_UNKNOWN, note);
     fprintf(out, "<div><dt>Write requests</dt><dd>%s", lb_report_count(disk->writes, buf));
     if (disk->flushes == LB_WEAR_UNKNOWN)
@@ -130,13 +138,12 @@ static void print_gauge(const char *area, unsigned life, FILE *out)
             "role=\"img\" "
             "aria-label=\"%s: %s\">",
             area, area, words);
-    for (unsigned i = 0; i < 10; i++)
-        fprintf(out, "<path class=\"%s\" d=\"M%u 0h9v10h-9z\"/>",
-                i >= life    ? "off"
-                : life >= 10 ? "bad"
-                             : "on",
-                i * 10);
-    fprintf(out, "</svg><span>%s</span></div>\n", words);
+    for (unsigned i = 0; i < 10; i++) {
+        if (i == 0 || i == life)
+            fprintf(out, "%s<path class=\"%s\" d=\"", i ? "\"/>" : "", i ? "off" : life >= 10 ? "bad" : "on");
+        fprintf(out, "M%u 0h9v10h-9z", i * 10);
+    }
+    fprintf(out, "\"/></svg><span>%s</span></div>\n", words);
 }
 
 static void print_health(const struct lb_disk *disk, FILE *out)
@@ -201,9 +208,9 @@ static void print_filesystems(const struct lb_wear_view *view, uint32_t disk, FI
             fputs("<h4>File systems on it</h4>\n<ul class=\"fs\">\n", out);
         has_any = true;
         fputs("<li><b>", out);
-        lb_report_text(out, filesystem->point, sizeof filesystem->point);
+        lb_report_text_cut(out, filesystem->point, sizeof filesystem->point, POINT_CHARS);
         fputs("</b> <span class=\"unit\">", out);
-        lb_report_text(out, filesystem->type, sizeof filesystem->type);
+        lb_report_text_cut(out, filesystem->type, sizeof filesystem->type, TYPE_CHARS);
         fputs(" on ", out);
         lb_report_text(out, filesystem->device, sizeof filesystem->device);
         fputs("</span>: ", out);
@@ -232,7 +239,7 @@ void lb_report_disk(const struct lb_wear_view *view, uint32_t index, bool is_fir
     fputs("</dl>\n", out);
     print_health(disk, out);
     fputs("<h4>Who wrote it, since it is watched</h4>\n", out);
-    lb_report_shares(view, index, out);
+    lb_report_shares(view, index, is_first ? ROWS_FIRST : ROWS_OTHER, out);
     if (!is_first)
         lb_report_chart_spark(view, index, out);
     print_filesystems(view, index, out);

@@ -20,8 +20,9 @@ void lb_report_disk(const struct lb_wear_view *view, uint32_t disk, bool is_firs
 /*
  * Who wrote how much of what a disk took while it was watched: the greatest
  * with a bar, the others together, and what is attributed to nobody.
- *   calls    any thread
+ *   rows_max  so many programs have a row of their own
+ *   calls     any thread
  */
-void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, FILE *out);
+void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, uint32_t rows_max, FILE *out);
 
 #endif

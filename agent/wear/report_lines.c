@@ -70,31 +70,50 @@ static void print_curve(const struct lb_wear_view *view, const struct lb_report_
     fputs("\"/>\n", out);
 }
 
+static bool was_away(const struct lb_wear_view *view)
+{
+    for (uint32_t b = 0; b < buckets_of(view); b++) {
+        if (view->bucket[b].was_away)
+            return true;
+    }
+    return false;
+}
+
 static void print_away(const struct lb_wear_view *view, const struct lb_report_axis *axis, FILE *out)
 {
-    char from[LB_REPORT_WORD], to[LB_REPORT_WORD];
-
+    if (!was_away(view))
+        return;
+    fputs("<path class=\"away\" d=\"", out);
     for (uint32_t b = 0; b < buckets_of(view); b++) {
-        const struct lb_wear_bucket *bucket = &view->bucket[b];
-        int x = lb_report_axis_x(axis, bucket), end = x + LB_REPORT_SLOT;
+        int x = lb_report_axis_x(axis, &view->bucket[b]), end = x + LB_REPORT_SLOT;
 
-        if (x < 0 || !bucket->was_away)
+        if (x < 0 || !view->bucket[b].was_away)
             continue;
         while (b + 1 < buckets_of(view) && view->bucket[b + 1].was_away &&
                lb_report_axis_x(axis, &view->bucket[b + 1]) == end) {
             end += LB_REPORT_SLOT;
             b++;
         }
-        fprintf(out, "<path class=\"away\" d=\"M%d 0H%dV%dH%dz\"><title>The sink was away: %s", x, end,
-                LB_REPORT_TALL, x, lb_report_moment(view, bucket->start_ns, from));
-        fprintf(out, " to %s</title></path>\n",
-                lb_report_moment(view, view->bucket[b].start_ns + axis->slot_ns, to));
+        fprintf(out, "M%d 0H%dV%dH%dz", x, end, LB_REPORT_TALL, x);
     }
+    fputs("\"/>\n", out);
 }
 
 static char *percent(uint64_t value, char *buf)
 {
     snprintf(buf, LB_REPORT_WORD, "%u %%", (unsigned)(value / 10));
+    return buf;
+}
+
+/* Marks are round: "150k", "1.5M". */
+static char *lines(uint64_t value, char *buf)
+{
+    if (value < 1000)
+        return lb_report_count(value, buf);
+    if (value < 1000000)
+        snprintf(buf, LB_REPORT_WORD, "%gk", (double)value / 1e3);
+    else
+        snprintf(buf, LB_REPORT_WORD, "%gM", (double)value / 1e6);
     return buf;
 }
 
@@ -121,7 +140,7 @@ static void print_targets(const struct lb_wear_view *view, const struct lb_repor
 static void print_lines(const struct lb_wear_view *view, const struct lb_report_axis *axis, FILE *out)
 {
     uint64_t sum[LOST + 1] = { 0 }, peak = 0;
-    char word[LOST + 1][LB_REPORT_WORD], label[256];
+    char word[LOST + 1][LB_REPORT_WORD], label[256], span[LB_REPORT_WORD];
 
     for (uint32_t b = 0; b < buckets_of(view); b++) {
         for (enum curve curve = IN; curve <= LOST; curve++) {
@@ -135,7 +154,9 @@ static void print_lines(const struct lb_wear_view *view, const struct lb_report_
         lb_report_count(sum[curve], word[curve]);
     snprintf(label, sizeof label, "Lines over the hours: %s came in, %s were delivered, %s were lost",
              word[IN], word[DELIVERED], word[LOST]);
-    lb_report_axis_open(axis, "mid", label, peak, lb_report_count, out);
+    fprintf(out, "<figcaption>Lines in each %s%s</figcaption>\n",
+            lb_report_span(axis->slot_ns / LB_NS_PER_S, span), view->wall_offset_ns ? ", hours in UTC" : "");
+    lb_report_axis_open(axis, "mid", label, peak, lines, out);
     print_away(view, axis, out);
     for (enum curve curve = IN; curve <= LOST; curve++) {
         /* Along the base all the time, a line would only hide it. */
@@ -150,12 +171,8 @@ static void print_lines(const struct lb_wear_view *view, const struct lb_report_
             "<li><i class=\"key c delivered\"></i><span>delivered</span><span class=\"n\">%s</span></li>"
             "<li><i class=\"key c lost\"></i><span>lost</span><span class=\"n\">%s</span></li>",
             word[IN], word[DELIVERED], word[LOST]);
-    for (uint32_t b = 0; b < buckets_of(view); b++) {
-        if (view->bucket[b].was_away) {
-            fputs("<li><i class=\"key away\"></i><span>the sink was away</span></li>", out);
-            break;
-        }
-    }
+    if (was_away(view))
+        fputs("<li><i class=\"key away\"></i><span>the sink was away</span></li>", out);
     fputs("</ul>\n", out);
 }
 
@@ -168,7 +185,7 @@ static void print_fill(const struct lb_wear_view *view, const struct lb_report_a
     percent(value_of(last, BACKLOG), backlog);
     snprintf(label, sizeof label, "Fill over the hours: the ring is at %s now, the backlog at %s", ring,
              backlog);
-    fputs("<p class=\"sub\">How full the ring and the backlog in memory were:</p>\n", out);
+    fputs("<p class=\"cap\">How full the ring and the backlog in memory were</p>\n", out);
     lb_report_axis_open(axis, "low", label, PERMILLE, percent, out);
     print_away(view, axis, out);
     print_curve(view, axis, RING, PERMILLE, out);
@@ -181,25 +198,38 @@ static void print_fill(const struct lb_wear_view *view, const struct lb_report_a
             ring, backlog);
 }
 
-static void print_table(const struct lb_wear_view *view, FILE *out)
+/* One row: buckets from..end-1. Lines are summed up, a fill is that at the end. */
+static void print_row(const struct lb_wear_view *view, uint32_t from, uint32_t end, FILE *out)
 {
     char buf[LB_REPORT_WORD];
+    unsigned away = 0;
 
-    fputs("<details><summary>The same as a table</summary><div class=\"scroll\"><table><thead><tr>"
-          "<th scope=\"col\">From</th><th scope=\"col\">In</th><th scope=\"col\">Delivered</th>"
-          "<th scope=\"col\">Lost</th><th scope=\"col\">Ring</th><th scope=\"col\">Backlog</th>"
-          "<th scope=\"col\">Sink</th></tr></thead><tbody>\n",
-          out);
-    for (uint32_t b = 0; b < buckets_of(view); b++) {
-        const struct lb_wear_bucket *bucket = &view->bucket[b];
+    fprintf(out, "<tr><th scope=\"row\">%s</th>", lb_report_moment(view, view->bucket[from].start_ns, buf));
+    for (enum curve curve = IN; curve <= BACKLOG; curve++) {
+        uint64_t value = 0;
 
-        fprintf(out, "<tr><th scope=\"row\">%s</th>", lb_report_moment(view, bucket->start_ns, buf));
-        for (enum curve curve = IN; curve <= BACKLOG; curve++) {
-            uint64_t value = value_of(bucket, curve);
+        for (uint32_t b = from; b < end; b++)
+            value = (curve <= LOST ? value : 0) + value_of(&view->bucket[b], curve);
+        fprintf(out, "<td>%s</td>", curve <= LOST ? lb_report_count(value, buf) : percent(value, buf));
+    }
+    for (uint32_t b = from; b < end; b++)
+        away += view->bucket[b].was_away;
+    fprintf(out, "<td>%s</td></tr>\n", away ? "away" : "");
+}
 
-            fprintf(out, "<td>%s</td>", curve <= LOST ? lb_report_count(value, buf) : percent(value, buf));
-        }
-        fprintf(out, "<td>%s</td></tr>\n", bucket->was_away ? "away" : "");
+static void print_table(const struct lb_wear_view *view, const struct lb_report_axis *axis, FILE *out)
+{
+    char span[LB_REPORT_WORD];
+
+    fprintf(out,
+            "<details><summary>The same as a table, each %s</summary><div class=\"scroll\"><table><thead><tr>"
+            "<th scope=\"col\">From</th><th scope=\"col\">In</th><th scope=\"col\">Delivered</th>"
+            "<th scope=\"col\">Lost</th><th scope=\"col\">Ring</th><th scope=\"col\">Backlog</th>"
+            "<th scope=\"col\">Sink</th></tr></thead><tbody>\n",
+            lb_report_span(lb_report_axis_row_s(axis), span));
+    for (uint32_t b = 0, end; b < buckets_of(view); b = end) {
+        end = lb_report_axis_row(view, axis, b);
+        print_row(view, b, end, out);
     }
     fputs("</tbody></table></div></details>\n", out);
 }
@@ -220,6 +250,6 @@ void lb_report_chart_lines(const struct lb_wear_view *view, FILE *out)
         fputs("<p class=\"empty\">No line came in during this time.</p>\n", out);
     print_fill(view, &axis, out);
     fputs("</figure>\n", out);
-    print_table(view, out);
+    print_table(view, &axis, out);
     fputs("</section>\n", out);
 }

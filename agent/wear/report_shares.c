@@ -6,8 +6,6 @@
 #include "agent/wear/report_disk.h"
 #include "agent/wear/report_text.h"
 
-#define ROWS_MAX 10 /* of programs; with all disks watched, the page must stay within its bound */
-
 struct row {
     uint64_t bytes;
     uint32_t program;
@@ -36,7 +34,7 @@ static void print_bar(uint64_t bytes, uint64_t whole, const char *css, FILE *out
     fputs("</span></li>\n", out);
 }
 
-void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, FILE *out)
+void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, uint32_t rows_max, FILE *out)
 {
     const struct lb_wear_figures *figures = &view->figures[disk];
     struct row rows[LB_WEAR_PROGRAMS];
@@ -53,7 +51,7 @@ void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, FILE *out)
     }
     qsort(rows, count, sizeof rows[0], by_bytes);
     fputs("<ol class=\"shares\">\n", out);
-    for (uint32_t i = 0; i < count && i < ROWS_MAX; i++) {
+    for (uint32_t i = 0; i < count && i < rows_max; i++) {
         const struct lb_program *program = &view->program[rows[i].program];
 
         fputs("<li><span class=\"who\">", out);
@@ -61,10 +59,10 @@ void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, FILE *out)
         fputs(program->is_ours ? " <small>this is logboom</small>" : "", out);
         print_bar(rows[i].bytes, figures->looked_bytes, program->is_ours ? "ours" : "p0", out);
     }
-    for (uint32_t i = ROWS_MAX; i < count; i++)
+    for (uint32_t i = rows_max; i < count; i++)
         more_bytes += rows[i].bytes;
-    if (count > ROWS_MAX) {
-        fprintf(out, "<li><span class=\"who\">%u more programs", count - ROWS_MAX);
+    if (count > rows_max) {
+        fprintf(out, "<li><span class=\"who\">%u more programs", count - rows_max);
         print_bar(more_bytes, figures->looked_bytes, "p6", out);
     }
     fputs("<li><span class=\"who\">kernel, journal and unattributed", out);

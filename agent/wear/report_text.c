@@ -66,7 +66,7 @@ char *lb_report_life(uint64_t seconds, char *buf)
     if (seconds == LB_WEAR_UNKNOWN)
         return strcpy(buf, "not known");
     if (s > 100ull * YEAR_S)
-        return strcpy(buf, "more than 100 years");
+        return strcpy(buf, "over 100 years");
     if (s >= 2ull * YEAR_S)
         snprintf(buf, LB_REPORT_WORD, "%llu years", s / YEAR_S);
     else if (s >= YEAR_S / 6)

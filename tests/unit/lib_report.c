@@ -351,8 +351,7 @@ static void make_full(void)
             write_rest(bucket, disk, 4000000000u);
         }
         bucket->covered_s = 599;
-        bucket->lines_in = bucket->lines_delivered = bucket->lines_lost =
-            1234567890123456ull + noise(b, 1000) * TB;
+        bucket->lines_in = bucket->lines_delivered = bucket->lines_lost = 600000000 + noise(b, 1000);
         bucket->ring_permille = noise(b, 1001);
         bucket->backlog_permille = noise(b + 1000, 1001);
         bucket->was_away = b % 2;
