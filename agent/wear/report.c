@@ -68,36 +68,47 @@ static void print_disks(const struct lb_wear_view *view, uint32_t first, FILE *o
 
 static void print_pair(const char *name, const char *css, uint64_t bytes, uint64_t most, FILE *out)
 {
-    fprintf(out,
-            "<li><span class=\"who\">%s</span><span class=\"bar\"><i class=\"%s\" "
-            "style=\"width:%.1f%%\"></i></span>"
-            "<span class=\"pc\"></span><span class=\"n\">",
-            name, css, most ? 100.0 * (double)bytes / (double)most : 0.0);
+    fprintf(out, "<li><span class=\"who\">%s</span>", name);
+    lb_report_bar(out, bytes, most, css);
+    fputs("<span class=\"pc\"></span><span class=\"n\">", out);
     lb_report_value(out, bytes);
     fputs("</span></li>\n", out);
+}
+
+static void print_outage(uint64_t hours_left_x10, FILE *out)
+{
+    double hours = (double)hours_left_x10 / 10;
+
+    if (hours_left_x10 == LB_WEAR_UNKNOWN)
+        fputs("<p>How long an outage may last before lines are lost is not known.</p>\n", out);
+    else if (hours_left_x10 == 0)
+        fputs("<p>There is <b>no room left</b>: in an outage, lines are lost from now on.</p>\n", out);
+    else
+        fprintf(out, "<p>An outage may last <b>%.*f hours</b> from now before lines are lost.</p>\n",
+                hours < 100 ? 1 : 0, hours);
 }
 
 static void print_kept(const struct lb_wear_view *view, FILE *out)
 {
     uint64_t kept = view->kept_off_bytes, own = view->own_card_bytes, most = kept > own ? kept : own;
     char word[LB_REPORT_WORD];
-    double hours = (double)view->hours_left_x10 / 10;
 
     fputs("<section><h2>What logboom kept off the card</h2>\n<ol class=\"shares\">\n", out);
     print_pair("Log text that was kept off", "p0", kept, most, out);
     print_pair("Written by logboom itself", "ours", own, most, out);
     fputs("</ol>\n", out);
-    if (kept > 0 && own < kept)
+    if (own > 0 && own < kept)
         fprintf(
             out,
             "<p class=\"sub\">What logboom wrote is %s of what log files would have taken at the least: file "
             "systems add to each line.</p>\n",
-            own ? lb_report_share(own, kept, word) : "nothing");
-    if (view->hours_left_x10 == LB_WEAR_UNKNOWN)
-        fputs("<p>How long an outage may last before lines are lost is not known.</p>\n", out);
-    else
-        fprintf(out, "<p>An outage may last <b>%.*f hours</b> from now before lines are lost.</p>\n",
-                hours < 100 ? 1 : 0, hours);
+            lb_report_share(own, kept, word));
+    else if (own == 0 && kept > 0)
+        fputs("<p class=\"sub\">logboom itself wrote nothing to it; log files would have taken that text and "
+              "what "
+              "file systems add to each line.</p>\n",
+              out);
+    print_outage(view->hours_left_x10, out);
     fputs("</section>\n", out);
 }
 
@@ -126,11 +137,14 @@ static void print_unseen(const struct lb_wear_view *view, FILE *out)
     char seen[LB_REPORT_WORD], refused[LB_REPORT_WORD];
 
     fputs("<section><h2>What is seen, and what is not</h2>\n", out);
-    if (view->processes_seen || view->processes_refused)
+    if (view->processes_refused)
         fprintf(
             out,
             "<p>Processes seen: %s; of %s it may not be read what they write: that is unattributed.</p>\n",
             lb_report_count(view->processes_seen, seen), lb_report_count(view->processes_refused, refused));
+    else if (view->processes_seen)
+        fprintf(out, "<p>Processes seen: %s, and all could be read.</p>\n",
+                lb_report_count(view->processes_seen, seen));
     if (view->missing[0]) {
         fputs("<p>", out);
         lb_report_text(out, view->missing, sizeof view->missing);

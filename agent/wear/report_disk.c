@@ -65,7 +65,7 @@ static void print_written(const struct lb_wear_view *view, const struct lb_disk 
         view->sampled_ns > view->began_ns ? (view->sampled_ns - view->began_ns) / LB_NS_PER_S : 0;
     char note[3 * LB_REPORT_WORD], span[LB_REPORT_WORD];
 
-    snprintf(note, sizeof note, "the machine is up for %s", lb_report_span(view->uptime_s, span));
+    snprintf(note, sizeof note, "in %s of uptime", lb_report_span(view->uptime_s, span));
     print_fact(out, "Written since it started", disk->written_bytes, note);
     note[0] = '\0';
     if (looked_s < HOUR_S)

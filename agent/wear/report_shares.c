@@ -20,16 +20,14 @@ static int by_bytes(const void *left, const void *right)
     return (a->program > b->program) - (a->program < b->program);
 }
 
-static void print_bar(uint64_t bytes, uint64_t whole, const char *css, FILE *out)
+/* What stands behind the name in a row. */
+static void print_rest(uint64_t bytes, uint64_t whole, const char *css, FILE *out)
 {
-    double percent = whole ? 100.0 * (double)bytes / (double)whole : 0;
     char share[LB_REPORT_WORD];
 
-    fprintf(out,
-            "</span><span class=\"bar\"><i class=\"%s\" style=\"width:%.1f%%\"></i></span><span "
-            "class=\"pc\">%s</span>"
-            "<span class=\"n\">",
-            css, percent < 100 ? percent : 100, lb_report_share(bytes, whole, share));
+    fputs("</span>", out);
+    lb_report_bar(out, bytes, whole, css);
+    fprintf(out, "<span class=\"pc\">%s</span><span class=\"n\">", lb_report_share(bytes, whole, share));
     lb_report_value(out, bytes);
     fputs("</span></li>\n", out);
 }
@@ -57,15 +55,15 @@ void lb_report_shares(const struct lb_wear_view *view, uint32_t disk, uint32_t r
         fputs("<li><span class=\"who\">", out);
         lb_report_program(out, program);
         fputs(program->is_ours ? " <small>this is logboom</small>" : "", out);
-        print_bar(rows[i].bytes, figures->looked_bytes, program->is_ours ? "ours" : "p0", out);
+        print_rest(rows[i].bytes, figures->looked_bytes, program->is_ours ? "ours" : "p0", out);
     }
     for (uint32_t i = rows_max; i < count; i++)
         more_bytes += rows[i].bytes;
     if (count > rows_max) {
         fprintf(out, "<li><span class=\"who\">%u more programs", count - rows_max);
-        print_bar(more_bytes, figures->looked_bytes, "p6", out);
+        print_rest(more_bytes, figures->looked_bytes, "p6", out);
     }
     fputs("<li><span class=\"who\">kernel, journal and unattributed", out);
-    print_bar(figures->unattributed_bytes, figures->looked_bytes, "p7", out);
+    print_rest(figures->unattributed_bytes, figures->looked_bytes, "p7", out);
     fputs("</ol>\n", out);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The report's looks. Colours of the parts are those of Okabe and Ito, moved a little for each ground; each
- * has a name, given once for light and once for dark. Nothing in here may name an address: the page asks for
- * nothing. */
+/* The report's looks. Colours of the parts are those of Okabe and Ito, moved a little for each ground; each has a
+ * name, given once for light and once for dark. Nothing in here may name an address: the page asks for nothing. */
 #include "agent/wear/report_style.h"
 
 /* clang-format off: one rule stands on a line */
@@ -11,8 +10,8 @@ const char lb_report_style[] =
     "--p0:#0072b2;--p1:#e69f00;--p2:#009e73;--p3:#cc79a7;--p4:#56b4e9;--p5:#b8501a;--p6:#737b85;--p7:#b6bcc4;"
     "--fine:#0b6b3a;--look:#8a5000;--act:#b3261e;--away:#f6d9c4;--in:#8b949e}"
     "@media screen and (prefers-color-scheme:dark){"
-    ":root{--bg:#14171a;--card:#1c2024;--ink:#e6e8eb;--soft:#a3abb5;--line:#353b42;--off:#353b42;"
-    "--p0:#3d9bd6;--p1:#e8ab2e;--p2:#2bb98f;--p3:#d78fb6;--p4:#8fd0f5;--p5:#e0763a;--p6:#8a929c;--p7:#545c66;"
+    ":root{--bg:#14171a;--card:#1c2024;--ink:#e6e8eb;--soft:#a3abb5;--line:#353b42;--off:#2d3339;"
+    "--p0:#3d9bd6;--p1:#e8ab2e;--p2:#2bb98f;--p3:#d78fb6;--p4:#8fd0f5;--p5:#e0763a;--p6:#a3abb5;--p7:#68717c;"
     "--fine:#58c98b;--look:#e5b454;--act:#ff8b80;--away:#4a3020;--in:#7d8690}}"
 
     /* Text. */
@@ -36,15 +35,15 @@ const char lb_report_style[] =
     ".fine{color:var(--fine)}"
     ".n,.pc{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     ".pc{color:var(--soft);font-size:.85rem}"
-    ".verdict{margin:1rem 0 0;padding:.7rem 1rem;background:var(--card);border-left:5px "
-    "solid;font-size:1.1rem}"
+    ".verdict{margin:1rem 0 0;padding:.7rem 1rem;background:var(--card);border-left:5px solid;"
+    "font-size:1.1rem}"
     ".verdict p{color:var(--ink);max-width:75ch}"
     ".verdict .word{color:inherit;font-weight:700;font-size:.85rem;margin:0}"
     ".verdict.quiet{color:var(--soft)}"
 
     /* Disks. */
-    ".disk{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px;margin:0 "
-    "0 14px}"
+    ".disk{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px;"
+    "margin:0 0 14px}"
     "dl{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));gap:12px 16px;margin:.8rem 0 0}"
     "dt{font-size:.8rem;color:var(--soft)}"
     "dd{margin:0;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}"
@@ -52,7 +51,7 @@ const char lb_report_style[] =
     ".shares li{display:grid;grid-template-columns:minmax(0,21rem) minmax(0,1fr) 5rem 4.6rem;gap:0 12px;"
     "align-items:center;padding:2px 0;font-size:.9rem}"
     ".bar{display:block;height:10px;background:var(--off);border-radius:2px}"
-    ".bar i{display:block;height:100%;border-radius:2px;min-width:1px}"
+    ".bar i{display:block;min-width:1px;height:100%;border-radius:2px}"
     ".gauge{display:grid;grid-template-columns:6rem minmax(0,20rem) auto;gap:2px 10px;align-items:center;"
     "justify-content:start;font-size:.9rem;padding:2px 0}"
     ".gauge svg{height:12px;width:100%;grid-row:1;grid-column:2}"
@@ -79,8 +78,8 @@ const char lb_report_style[] =
     ".x span{top:8px;transform:translateX(-50%)}"
     ".x .begin{transform:none}"
     ".x .end{transform:translateX(-100%)}"
-    ".x span:before{content:\"\";position:absolute;top:-8px;left:50%;height:5px;border-left:1px solid "
-    "var(--soft)}"
+    ".x span:before{content:\"\";position:absolute;top:-8px;left:50%;height:5px;"
+    "border-left:1px solid var(--soft)}"
     ".x .begin:before{left:0}"
     ".x .end:before{left:100%}"
     "path{vector-effect:non-scaling-stroke}"
@@ -105,7 +104,7 @@ const char lb_report_style[] =
     ".away{fill:var(--away);background:var(--away)}"
     ".t{fill:transparent}"
     ".legend{font-size:.9rem;margin:.5rem 0}"
-    "ol.legend{display:grid;gap:3px}"
+    "ol.legend{display:grid;gap:3px;align-content:start}"
     "ul.legend{display:flex;flex-wrap:wrap;gap:2px 28px;padding-left:3.4rem}"
     ".legend li{display:flex;gap:8px}"
     "ol.legend .n{margin-left:auto}"
@@ -138,13 +137,15 @@ const char lb_report_style[] =
     ".gauge{grid-template-columns:6rem minmax(0,1fr)}"
     ".gauge span:last-child{grid-column:2}}"
     "@media print{@page{margin:14mm}"
-    "body{font-size:10pt}"
+    "html,body{font-size:13px}"
     "main{max-width:none;padding:0}"
     ".disk,.verdict{background:none}"
     ".disk{padding:8px 0 0;border-width:1px 0 0;border-radius:0}"
     ".bar{background:none}"
     "details{display:none}"
-    "h2,h3,h4{break-after:avoid}"
+    "h2,h3,h4,h3+.sub,.cap,figcaption{break-after:avoid}"
+    "h2+.disk{border:0}"
+    "h2{margin-top:1.4rem}"
     ".shares li,.finding,.verdict,.plot,dl,.fs li{break-inside:avoid}"
     ".bar i,.key,path{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 /* clang-format on */

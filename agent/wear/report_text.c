@@ -239,6 +239,16 @@ void lb_report_value(FILE *out, uint64_t bytes)
                 lb_report_bytes(bytes, word));
 }
 
+void lb_report_bar(FILE *out, uint64_t bytes, uint64_t whole, const char *css)
+{
+    double percent = whole ? 100.0 * (double)bytes / (double)whole : 0;
+
+    fputs("<span class=\"bar\">", out);
+    if (percent > 0)
+        fprintf(out, "<i class=\"%s\" style=\"width:%.1f%%\"></i>", css, percent < 100 ? percent : 100);
+    fputs("</span>", out);
+}
+
 void lb_report_program(FILE *out, const struct lb_program *program)
 {
     lb_report_text(out, program->name, sizeof program->name);

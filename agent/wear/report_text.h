@@ -57,6 +57,13 @@ void lb_report_text_cut(FILE *out, const char *text, size_t size, size_t chars_m
 void lb_report_value(FILE *out, uint64_t bytes);
 
 /*
+ * Write a bar: so much of the whole, at most all of it; nothing has no bar.
+ *   css      class of the filled part
+ *   calls    any thread
+ */
+void lb_report_bar(FILE *out, uint64_t bytes, uint64_t whole, const char *css);
+
+/*
  * Write who a program is: "python3 (telemetry.service)".
  *   calls    any thread
  */
