@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The report's looks. Colours of the parts are those of Okabe and Ito, moved a little for each ground; each has a
- * name, given once for light and once for dark. Nothing in here may name an address: the page asks for nothing. */
+/* The report's looks. Colours of the parts are those of Okabe and Ito, moved a little for each ground; each
+ * has a name, given once for light and once for dark. Nothing in here may name an address: the page asks for
+ * nothing. */
 #include "agent/wear/report_style.h"
 
 /* clang-format off: one rule stands on a line */

@@ -36,7 +36,8 @@ char *lb_report_bytes(uint64_t bytes, char *buf)
     if (tenths < 1000 && tenths % 10)
         snprintf(buf, LB_REPORT_WORD, "%u.%u %s", (unsigned)(tenths / 10), (unsigned)(tenths % 10), names[i]);
     else
-        snprintf(buf, LB_REPORT_WORD, "%u %s", (unsigned)((tenths + 5) / 10), names[i]);
+        snprintf(buf, LB_REPORT_WORD, "%u %s", (unsigned)(bytes / unit + (bytes % unit * 2 >= unit)),
+                 names[i]);
     return buf;
 }
 
