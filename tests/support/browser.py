@@ -7,6 +7,7 @@ browser are not narrower than some 500 pixels, so the size of the page is emulat
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -33,11 +34,11 @@ class Browser:
     def __init__(self):
         self.home = tempfile.mkdtemp(prefix="logboom-browser-")
         self.number, self.rest, self.requests, self.session = 0, b"", [], None
-        hears, self.to = os.pipe()
-        self.back, says = os.pipe()
+        hears, self.to = self._pipe()
+        self.back, says = self._pipe()
         try:
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", f'exec chromium "$@" 3<&{hears} 4>&{says}', "sh", f"--user-data-dir={self.home}",
+                ["/bin/bash", "-c", f'exec chromium "$@" 3<&{hears} 4>&{says}', "bash", f"--user-data-dir={self.home}",
                  *FLAGS], pass_fds=(hears, says), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL, env={**os.environ, "HOME": self.home}, start_new_session=True)
         finally:
@@ -51,6 +52,15 @@ class Browser:
         except BaseException:
             self.close()
             raise
+
+    @staticmethod
+    def _pipe():
+        """A pipe whose ends are neither 3 nor 4 already."""
+        low = os.pipe()
+        high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low]
+        for end in low:
+            os.close(end)
+        return high
 
     def __enter__(self):
         return self
