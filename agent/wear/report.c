@@ -146,7 +146,7 @@ static void print_unseen(const struct lb_wear_view *view, FILE *out)
         fprintf(out, "<p>Processes seen: %s, and all could be read.</p>\n",
                 lb_report_count(view->processes_seen, seen));
     if (view->missing[0]) {
-        fputs("<p>", out);
+        fputs("<p><b>Not seen:</b> ", out);
         lb_report_text(out, view->missing, sizeof view->missing);
         fputs("</p>\n", out);
     } else if (view->sampled_ns) {

@@ -166,9 +166,9 @@ void lb_report_chart_writes(const struct lb_wear_view *view, uint32_t disk, FILE
     struct lb_report_axis axis = lb_report_axis(view);
 
     fputs("<section><h2>Who wrote, and when</h2>\n", out);
-    if (disk == UINT32_MAX)
+    if (disk == UINT32_MAX && view->sampled_ns)
         fputs("<p class=\"empty\">No disk is watched.</p>\n", out);
-    else if (axis.slots == 0)
+    else if (disk == UINT32_MAX || axis.slots == 0)
         fputs("<p class=\"empty\">There is no history yet: the first bar comes with the first ten "
               "minutes.</p>\n",
               out);

@@ -58,11 +58,15 @@ static void print_head(const struct lb_disk *disk, FILE *out)
     fputs(".</p>\n", out);
 }
 
+static uint64_t watched_s(const struct lb_wear_view *view)
+{
+    return view->sampled_ns > view->began_ns ? (view->sampled_ns - view->began_ns) / LB_NS_PER_S : 0;
+}
+
 static void print_written(const struct lb_wear_view *view, const struct lb_disk *disk,
                           const struct lb_wear_figures *figures, FILE *out)
 {
-    uint64_t looked_s =
-        view->sampled_ns > view->began_ns ? (view->sampled_ns - view->began_ns) / LB_NS_PER_S : 0;
+    uint64_t looked_s = watched_s(view);
     char note[3 * LB_REPORT_WORD], span[LB_REPORT_WORD];
 
     snprintf(note, sizeof note, "in %s of uptime", lb_report_span(view->uptime_s, span));
@@ -229,6 +233,7 @@ void lb_report_disk(const struct lb_wear_view *view, uint32_t index, bool is_fir
 {
     const struct lb_disk *disk = &view->disk[index];
     const struct lb_wear_figures *figures = &view->figures[index];
+    char span[LB_REPORT_WORD];
 
     fputs("<article class=\"disk\">\n", out);
     print_head(disk, out);
@@ -238,7 +243,8 @@ void lb_report_disk(const struct lb_wear_view *view, uint32_t index, bool is_fir
     print_counts(disk, figures, out);
     fputs("</dl>\n", out);
     print_health(disk, out);
-    fputs("<h4>Who wrote it, since it is watched</h4>\n", out);
+    fprintf(out, "<h4>Who wrote to it, in the %s that it was watched</h4>\n",
+            lb_report_span(watched_s(view), span));
     lb_report_shares(view, index, is_first ? ROWS_FIRST : ROWS_OTHER, out);
     if (!is_first)
         lb_report_chart_spark(view, index, out);

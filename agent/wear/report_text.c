@@ -119,11 +119,14 @@ static void wall_of(const struct lb_wear_view *view, uint64_t at_ns, struct tm *
 
 char *lb_report_moment(const struct lb_wear_view *view, uint64_t at_ns, char *buf)
 {
-    struct tm tm;
+    struct tm tm, sampled;
 
     if (view->wall_offset_ns) {
         wall_of(view, at_ns, &tm);
-        strftime(buf, LB_REPORT_WORD, "%H:%M", &tm);
+        wall_of(view, view->sampled_ns, &sampled);
+        strftime(buf, LB_REPORT_WORD,
+                 tm.tm_yday == sampled.tm_yday && tm.tm_year == sampled.tm_year ? "%H:%M" : "%d %b %H:%M",
+                 &tm);
         return buf;
     }
     if (at_ns >= view->sampled_ns)

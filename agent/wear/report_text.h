@@ -28,8 +28,8 @@ char *lb_report_count(uint64_t count, char *buf);
 char *lb_report_share(uint64_t part, uint64_t whole, char *buf);
 
 /*
- * A moment: "14:10" in UTC, or "3 h 20 min ago" (of the last sample) where the
- * wall clock is not known; and in full, "2026-11-27 14:10:03 UTC".
+ * A moment: "14:10" in UTC, "08 Dec 14:10" of another day than the last sample
+ * is of, or "3 h 20 min ago" where the wall clock is not known; and in full, "2026-11-27 14:10:03 UTC".
  *   at_ns    boot clock
  *   buf      LB_REPORT_WORD bytes
  *   returns  buf

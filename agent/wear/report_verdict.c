@@ -112,6 +112,8 @@ static void print_worn(const struct lb_disk *disk, const struct lb_wear_figures 
     unsigned used = disk->life_a > disk->life_b ? disk->life_a : disk->life_b;
     const char *text = NULL;
 
+    if (!disk->is_present)
+        return;
     if (used > 10)
         text = " says that it is past the life its maker gave it: replace it now.";
     else if (used == 10)
@@ -203,6 +205,8 @@ static enum lb_report_mood mood_of(const struct lb_wear_view *view, uint32_t fir
     for (uint32_t i = 0; i < view->disks && i < LB_WEAR_DISKS; i++) {
         enum lb_report_mood mood = lb_report_disk_mood(&view->disk[i], &view->figures[i]);
 
+        if (!view->disk[i].is_present)
+            continue;
         /* A disk that is fine does not make up for a first one of which nothing is known. */
         if (mood > worst && (i == first || mood > LB_REPORT_FINE))
             worst = mood;

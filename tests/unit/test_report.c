@@ -297,6 +297,11 @@ static void what_cannot_wait_comes_first(void **state)
     print(view);
     assert_says(verdict(), "past the life its maker gave it");
     assert_says(page, "Type A cells: past 100 % used");
+
+    view->disk[0].is_present = false; /* whoever took it out knows */
+    print(view);
+    assert_says_not(verdict(), "its maker");
+    assert_says(verdict(), "Not known yet");
 }
 
 static void a_disk_that_does_not_wear_has_no_life_left(void **state)

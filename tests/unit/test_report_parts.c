@@ -102,6 +102,21 @@ static void marks_are_round_and_reach_over_the_peak(void **state)
     }
 }
 
+static void a_moment_says_the_day_only_where_it_is_another(void **state)
+{
+    struct lb_wear_view *view = test_wear_view("busy");
+    const uint64_t minute_ns = 60 * 1000000000ull;
+    char buf[LB_REPORT_WORD];
+
+    (void)state;
+    assert_string_equal(lb_report_stamp(view, view->sampled_ns, buf), "2026-12-09 21:57:00 UTC");
+    assert_string_equal(lb_report_moment(view, view->sampled_ns, buf), "21:57");
+    assert_string_equal(lb_report_moment(view, view->sampled_ns - 1318 * minute_ns, buf), "08 Dec 23:59");
+    view->wall_offset_ns = 0;
+    assert_string_equal(lb_report_moment(view, view->sampled_ns - 200 * minute_ns, buf), "3 h 20 min ago");
+    assert_string_equal(lb_report_moment(view, view->sampled_ns, buf), "now");
+}
+
 static void figures_in_words(void **state)
 {
     static const struct {
@@ -151,6 +166,7 @@ int main(void)
         cmocka_unit_test(what_is_no_character_is_replaced_and_the_rest_stays),
         cmocka_unit_test(a_time_that_was_not_seen_is_a_gap),
         cmocka_unit_test(marks_are_round_and_reach_over_the_peak),
+        cmocka_unit_test(a_moment_says_the_day_only_where_it_is_another),
         cmocka_unit_test(figures_in_words),
     };
 
