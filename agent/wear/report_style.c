@@ -118,7 +118,7 @@ const char lb_report_style[] =
     /* The rest, a phone, and paper. */
     "details{margin:.6rem 0;font-size:.85rem}"
     "summary{cursor:pointer;color:var(--soft)}"
-    ".scroll{overflow:auto;max-height:30rem}"
+    ".scroll{overflow-x:auto}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums;overflow-wrap:normal}"
     "th,td{padding:2px 14px 2px 0;text-align:right;font-weight:400;white-space:nowrap}"
     "th:first-child{text-align:left}"
