@@ -103,6 +103,11 @@ $(B)/tests/support/%: tests/support/%.c | $(B)/deps-ok
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $<
 
+$(B)/tests/support/report_sample: $(call objects,tests/support/report_sample.c tests/unit/lib_report.c) $(B)/libagent.a $(B)/libcommon.a
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+
 $(B)/tests/support/fakeclock.so: tests/support/fakeclock.c | $(B)/deps-ok
 	$(call say,LD)
 	@mkdir -p $(@D)

@@ -14,7 +14,7 @@ group() {
         libsqlite3-dev ;;
     check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-zstandard openssl valgrind \
         e2fsprogs util-linux qemu-system-common fuse3 curl iproute2 nginx strace \
-        tmux prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog ;;
+        tmux chromium prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog ;;
     wear) echo rsyslog systemd ;;
     demo) echo python3 python3-zstandard ;;
     lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
