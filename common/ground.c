@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdbool.h>
@@ -365,8 +364,7 @@ static int read_sectors(const char *root, const char *disk, const char *name, un
         at += strspn(at, " ");
         at += strcspn(at, " ");
     }
-    // NOLINTNEXTLINE(cert-err34-c): the kernel's own text
-    if (sscanf(at, "%" SCNu64, &sectors) != 1 || __builtin_mul_overflow(sectors, SECTOR_BYTES, &sectors))
+    if (!lb_sysfs_parse(at, 10, &sectors, NULL) || __builtin_mul_overflow(sectors, SECTOR_BYTES, &sectors))
         return -EINVAL;
     *ret_bytes = sectors;
     return 0;
