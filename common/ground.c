@@ -308,7 +308,8 @@ void lb_ground_of_dev(dev_t dev, const char *path, const char *root, struct lb_g
     if (view->name[0] == '\0')
         snprintf(view->name, sizeof view->name, "device %u:%u", major(dev), minor(dev));
     used = strlen(view->name);
-    note_type(root, path, view);
+    if (path[0] != '\0')
+        note_type(root, path, view);
     if (mount && path[0] != '\0' && find_mount(&search, path, mount) && strcmp(mount->type, view->name) != 0)
         snprintf(view->name + used, sizeof view->name - used, " (%s)", mount->type);
     free(mount);
