@@ -201,8 +201,8 @@ static bool look_at_source(struct search *search, const char *source)
 {
     struct stat st;
 
-    if (stat(source, &st) == 0 && S_ISBLK(st.st_mode))
-        return look_at_block(search, st.st_rdev);
+    if (stat(source, &st) == 0 && S_ISBLK(st.st_mode) && look_at_block(search, st.st_rdev))
+        return true;
     return begins_with(source, "/dev/") && look_at_name(search, source + strlen("/dev/"));
 }
 

@@ -15,6 +15,7 @@
 #include "common/ground.h"
 #include "common/sysfs.h"
 
+#define SECTOR_BYTES 512          /* of every disk, as sysfs counts */
 #define UNIT_MOST    (1ull << 30) /* no flash is erased in larger pieces */
 #define LIFE_MOST    11
 #define PRE_EOL_MOST 3
@@ -196,7 +197,7 @@ void lb_disk_describe(struct lb_disk *disk, const char *root, const char *dir)
 {
     struct lb_ground_view view;
     const char *why;
-    uint64_t unit;
+    uint64_t unit, sectors;
 
     disk->kind = kind_of(dir, disk->name);
     disk->is_flash = lb_ground_of_name(root, disk->name, &view, &why) == LB_GROUND_FLASH;
@@ -205,8 +206,9 @@ void lb_disk_describe(struct lb_disk *disk, const char *root, const char *dir)
              why[0] && strcmp(view.disk, disk->name) != 0 ? "below: " : "", why);
     read_model(dir, disk->model, sizeof disk->model);
     read_made(dir, disk->made, sizeof disk->made);
-    if (lb_ground_capacity(root, disk->name, &disk->capacity_bytes) < 0)
-        disk->capacity_bytes = 0;
+    disk->capacity_bytes = 0;
+    if (lb_sysfs_number(dir, "size", 10, &sectors) && sectors <= UINT64_MAX / SECTOR_BYTES)
+        disk->capacity_bytes = sectors * SECTOR_BYTES;
     disk->unit_bytes = 0;
     if ((lb_sysfs_number(dir, "device/preferred_erase_size", 10, &unit) ||
          lb_sysfs_number(dir, "device/erasesize", 10, &unit)) && /* MTD */
