@@ -62,9 +62,8 @@ bool lb_disk_is_whole(const char *dir, const char *name)
             return false;
     if (strlen(name) >= LB_WEAR_NAME || is_hardware_partition(name) || is_made_of_others(dir))
         return false;
-    if (lb_sysfs_number(dir, "hidden", 10, &number) && number == 1) /* a path of a disk that has several */
-        return false;
-    return !begins_with(name, "nbd") || (lb_sysfs_number(dir, "size", 10, &number) && number > 0);
+    /* Of a disk that is reached by several paths each is one, hidden. */
+    return !lb_sysfs_number(dir, "hidden", 10, &number) || number != 1;
 }
 
 bool lb_disk_has_medium(const char *dir)

@@ -14,7 +14,7 @@
 
 /*
  * Is a disk worn by itself? Not: RAM, loop, optical, floppy; what is made of others (dm, md, bcache); the
- * hardware partitions of eMMC (boot0, rpmb, gp0), whose wear is the eMMC's; nbd that is not tied to anything.
+ * hardware partitions of eMMC (boot0, rpmb, gp0), whose wear is the eMMC's; one path of several to a disk.
  *   dir      of it
  *   name     as in /sys/block
  *   calls    any thread
@@ -22,7 +22,8 @@
 bool lb_disk_is_whole(const char *dir, const char *name);
 
 /*
- * Is there something in it? A card reader without a card is a disk of size 0.
+ * Is there something in it? A card reader without a card is a disk of size 0, nbd and loop that nothing is
+ * tied to are as well.
  *   calls    any thread
  */
 bool lb_disk_has_medium(const char *dir);

@@ -45,7 +45,7 @@ static bool read_counters(const char *dir, struct counters *ret_counters)
 {
     char text[512];
     const char *at = text;
-    uint64_t number[STAT_NUMBERS];
+    uint64_t number[STAT_NUMBERS] = { 0 };
     unsigned count = 0;
     bool has_flushes;
 

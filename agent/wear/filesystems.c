@@ -25,7 +25,6 @@ struct look {
     const char *root;
     const struct lb_disks *disks;
     struct lb_filesystems *now;
-    bool has_own_mount[LB_WEAR_FILESYSTEMS]; /* else only an overlay spoke of it yet */
     bool stops_at_errors[LB_WEAR_FILESYSTEMS];
 };
 
@@ -99,7 +98,7 @@ static uint32_t row_of(struct look *look, const char *device, uint32_t disk)
     now->at[row] =
         (struct lb_filesystem) { .disk = disk, .lifetime_bytes = LB_WEAR_UNKNOWN, .errors = LB_WEAR_UNKNOWN };
     snprintf(now->at[row].device, sizeof now->at[row].device, "%s", device);
-    look->has_own_mount[row] = look->stops_at_errors[row] = false;
+    look->stops_at_errors[row] = false;
     return row;
 }
 
@@ -109,7 +108,6 @@ static void note_own_mount(struct look *look, uint32_t row, const struct lb_moun
     bool is_lazy = lb_mounts_has(mount->flags, "noatime") || lb_mounts_has(mount->flags, "relatime") ||
                    lb_mounts_has(mount->options, "lazytime");
 
-    look->has_own_mount[row] = true;
     look->stops_at_errors[row] |= lb_mounts_has(mount->options, "errors=remount-ro");
     snprintf(at->type, sizeof at->type, "%.*s", LB_WEAR_NAME - 1, mount->type);
     at->is_read_only |= lb_mounts_has(mount->options, "ro");
@@ -136,7 +134,7 @@ static void consider(struct look *look, const struct lb_mount *mount)
         copy_point(at->point, sizeof at->point, mount->point);
     if (strcmp(mount->type, "overlay") != 0)
         note_own_mount(look, row, mount);
-    else if (!look->has_own_mount[row])
+    else if (at->type[0] == '\0')
         snprintf(at->type, sizeof at->type, "%.*s", LB_WEAR_NAME - 1, view.type);
 }
 

@@ -75,15 +75,17 @@ static const char *shown(const char *path, char buf[PLACE_BYTES])
 static void find_failing(struct findings *findings, const struct lb_filesystem *at)
 {
     bool has_errors = at->errors != LB_WEAR_UNKNOWN && at->errors > 0;
-    char point[PLACE_BYTES];
+    char point[PLACE_BYTES], errors[40] = "no error";
 
+    if (has_errors)
+        snprintf(errors, sizeof errors, "%" PRIu64 " error%s", at->errors, at->errors == 1 ? "" : "s");
     if (at->is_read_only && at->was_writable)
-        advise(add(findings, at->disk, "%s (%s) went read-only, %" PRIu64 " errors counted",
-                   shown(at->point, point), at->device, has_errors ? at->errors : 0),
+        advise(add(findings, at->disk, "%s (%s) went read-only, %s counted", shown(at->point, point),
+                   at->device, errors),
                "copy what matters off it now: cards that do this are often at their end; dmesg says why");
     else if (has_errors)
-        advise(add(findings, at->disk, "%s (%s): %" PRIu64 " errors counted by %s", shown(at->point, point),
-                   at->device, at->errors, at->type),
+        advise(add(findings, at->disk, "%s (%s): %s counted by %s", shown(at->point, point), at->device,
+                   errors, at->type),
                "back it up, then have it checked at boot: fsck.mode=force on the kernel's command line");
 }
 

@@ -134,13 +134,34 @@ static void what_is_made_of_other_disks_is_left_to_them_unless_it_is_asked_for(v
     look();
     assert_int_equal(disks.count, 1);
     assert_string_equal(disks.disk[0].name, "sda");
-    look_for(" sda  dm-0 sdz ../sda /dev/sda ");
+    board_wrote("sda", 9, 36, 0);
+    look_for(" sda  dm-0 sda sdz . ../block/dm-0 /dev/sda ");
     assert_int_equal(disks.count, 2);
+    assert_int_equal(disk("sda")->delta_bytes, 20 * SECTOR);
     assert_true(disk("dm-0")->is_flash);
     assert_string_equal(disk("dm-0")->why, "below: does not turn");
     look_for("dm-0");
     assert_int_equal(lb_disks_find(&disks, "sda"), -1);
     assert_false(disks.disk[0].is_present);
+}
+
+static void neither_a_cache_nor_a_map_of_nothing_nor_one_path_of_several_is_a_disk(void **state)
+{
+    static const struct board_disk bcache = { "bcache0", "virtual", 1055,
+                                              0,         0,         "size=4096;slaves/sda/dev=808:0" };
+    static const struct board_disk map = { "dm-1", "virtual", 1053, 1, 0, "size=4096" };
+    static const struct board_disk path = { "nvme0c0n1", "pci0000:00/nvme/nvme0", 1060, 0,
+                                            0,           "size=4096;hidden=1" };
+
+    (void)state;
+    board_plug(&bcache);
+    board_plug(&map);
+    board_plug(&path);
+    look();
+    assert_int_equal(disks.count, 0);
+    board_put("/sys/block/nvme0c0n1/hidden", "0\n");
+    look();
+    assert_int_equal(disks.count, 1);
 }
 
 static void zram_and_loop_are_not_worn_but_a_loop_is_watched_by_its_name(void **state)
@@ -251,16 +272,25 @@ static void nonsense_in_every_file_is_not_known_and_what_was_read_before_is_not_
     board_wrote("mmcblk0", 60, 8200, 0);
     look();
     assert_int_equal(disk("mmcblk0")->delta_bytes, 8 * SECTOR);
+    board_put("/sys/block/mmcblk0/stat", "broken again\n");
+    look();
+    assert_int_equal(disk("mmcblk0")->delta_bytes, 0);
 }
 
-static void life_beyond_the_standard_is_not_known_and_a_month_13_is_none(void **state)
+static void figures_beyond_reason_are_not_known_and_a_month_13_is_none(void **state)
 {
     (void)state;
     board_make(&cm4_emmc);
     board_put("/sys/block/mmcblk0/device/life_time", "0x0b 0x0c\n");
     board_put("/sys/block/mmcblk0/device/pre_eol_info", "0x04\n");
     board_put("/sys/block/mmcblk0/device/date", "13/2022\n");
+    board_put("/sys/block/mmcblk0/device/preferred_erase_size", "4294967296\n");
+    board_put("/sys/block/mmcblk0/size", "36028797018963969\n");
+    board_put("/sys/block/mmcblk0/device/name", "  a  b \n");
     look();
+    assert_int_equal(disk("mmcblk0")->unit_bytes, 0);
+    assert_int_equal(disk("mmcblk0")->capacity_bytes, 0);
+    assert_string_equal(disk("mmcblk0")->model, "a  b (manfid 0x15)");
     assert_int_equal(disk("mmcblk0")->life_a, 11);
     assert_int_equal(disk("mmcblk0")->life_b, 0);
     assert_int_equal(disk("mmcblk0")->pre_eol, 0);
@@ -294,10 +324,11 @@ int main(void)
         TEST(on_usb_what_says_that_it_turns_is_believed_and_an_empty_reader_is_no_disk),
         TEST(a_pc_has_sata_and_nvme_and_neither_a_dvd_nor_an_idle_nbd_is_worn),
         TEST(what_is_made_of_other_disks_is_left_to_them_unless_it_is_asked_for),
+        TEST(neither_a_cache_nor_a_map_of_nothing_nor_one_path_of_several_is_a_disk),
         TEST(zram_and_loop_are_not_worn_but_a_loop_is_watched_by_its_name),
         TEST(a_virtual_machine_and_raw_flash_are_what_they_are),
         TEST(nonsense_in_every_file_is_not_known_and_what_was_read_before_is_not_written_again),
-        TEST(life_beyond_the_standard_is_not_known_and_a_month_13_is_none),
+        TEST(figures_beyond_reason_are_not_known_and_a_month_13_is_none),
         TEST(missing_files_are_no_error_and_a_missing_sys_block_is),
     };
 

@@ -172,6 +172,13 @@ static void an_overlay_on_the_card_is_a_place_of_the_file_system_that_takes_its_
     assert_string_equal(on("mmcblk0p2")->type, "f2fs");
     assert_false(on("mmcblk0p2")->is_read_only);
     assert_true(on("mmcblk0p1")->is_read_only);
+    mounts("31 1 979:2 / @R/rw rw,relatime - f2fs /dev/mmcblk0p2 rw\n"
+           "32 1 0:50 / / rw - overlay overlay rw,upperdir=@R/rw/upper,sync\n");
+    look();
+    assert_string_equal(on("mmcblk0p2")->point, "/");
+    assert_string_equal(on("mmcblk0p2")->type, "f2fs");
+    assert_false(on("mmcblk0p2")->updates_atime);
+    assert_false(on("mmcblk0p2")->is_sync);
 }
 
 static void a_loop_on_the_card_is_on_the_card_and_its_bytes_are_not_counted_twice(void **state)
@@ -180,7 +187,7 @@ static void a_loop_on_the_card_is_on_the_card_and_its_bytes_are_not_counted_twic
     board_make(&pi5_zram_file);
     mounts("21 1 979:2 / / rw,noatime - ext4 /dev/root rw\n"
            "22 21 907:0 / /img rw,noatime - ext4 /dev/loop0 rw\n"
-           "23 21 907:8 / /snap/x ro - squashfs /dev/loop8 ro\n");
+           "23 21 979:1 / /snap/x ro - squashfs /dev/loop8 ro\n");
     board_put("/sys/fs/ext4/mmcblk0p2/lifetime_write_kbytes", "100\n");
     board_put("/sys/fs/ext4/loop0/lifetime_write_kbytes", "50\n");
     look();
