@@ -10,6 +10,9 @@
  *   falls a long way   yes, was there        + growth over 2^32  the same      (a 32-bit kernel)
  *   falls              yes                   counter             counter       (was taken out and put in)
  *   any                no                    counter             0
+ *
+ * A reader's counter goes on from one card to the next, so that of a card that was put into one may hold what
+ * went to the card before; nothing of it is told as written while we looked.
  */
 #include "agent/wear/disks.h"
 

@@ -135,7 +135,7 @@ static void what_is_made_of_other_disks_is_left_to_them_unless_it_is_asked_for(v
     assert_int_equal(disks.count, 1);
     assert_string_equal(disks.disk[0].name, "sda");
     board_wrote("sda", 9, 36, 0);
-    look_for(" sda  dm-0 sda sdz . ../block/dm-0 /dev/sda ");
+    look_for(" sda  dm-0 sda sdz . ../block/dm-0 /dev/sda sda/sda1 ");
     assert_int_equal(disks.count, 2);
     assert_int_equal(disk("sda")->delta_bytes, 20 * SECTOR);
     assert_true(disk("dm-0")->is_flash);

@@ -114,6 +114,7 @@ static void a_card_a_stick_and_a_solid_disk_are_flash(void **state)
     assert_string_equal(look(179, 1, "/var/log/x").name, "mmcblk0p1 (ext4)");
     assert_int_equal(look(179, 0, "").ground, LB_GROUND_FLASH);
     assert_string_equal(look(179, 0, "").name, "mmcblk0");
+    assert_string_equal(look(179, 0, "").type, ""); /* of a device alone nobody knows */
     assert_int_equal(look(8, 1, "").ground, LB_GROUND_FLASH);
     assert_int_equal(look(9, 1, "").ground, LB_GROUND_FLASH);
     assert_int_equal(look(11, 1, "").ground, LB_GROUND_FLASH);
