@@ -82,7 +82,8 @@ static void find_failing(struct findings *findings, const struct lb_filesystem *
     if (at->is_read_only && at->was_writable)
         advise(add(findings, at->disk, "%s (%s) went read-only, %s counted", shown(at->point, point),
                    at->device, errors),
-               "copy what matters off it now: cards that do this are often at their end; dmesg says why");
+               "unless that was you, copy what matters off it now: a disk that does this is often at its "
+               "end; see dmesg");
     else if (has_errors)
         advise(add(findings, at->disk, "%s (%s): %s counted by %s", shown(at->point, point), at->device,
                    errors, at->type),
