@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdbool.h>
@@ -23,14 +22,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define DEPTH_MAX     6 /* a file system on a loop device on an overlay on LVM on ... */
-#define OPTIONS_BYTES 4096
-#define SECTOR_BYTES  512 /* of every disk, as sysfs counts */
+#include "common/mounts.h"
+#include "common/sysfs.h"
+
+#define DEPTH_MAX    6   /* a file system on a loop device on an overlay on LVM on ... */
+#define SECTOR_BYTES 512 /* of every disk, as sysfs counts */
 
 struct search {
     const char *root;
     struct lb_ground_view *view;
     unsigned depth;
+    const char *why; /* of the disk found last */
 };
 
 static void look_at_dev(struct search *search, dev_t dev, const char *path);
@@ -64,30 +66,11 @@ static enum lb_ground by_type(const char *type)
 
 /* ---- block devices ---- */
 
-/* The first line of a small file of sysfs; "" if there is none. */
-static void read_text(const char *dir, const char *name, char *buf, size_t size)
-{
-    char path[PATH_MAX];
-    int fd;
-    ssize_t got = 0;
-
-    buf[0] = '\0';
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, name) >= sizeof path)
-        return;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        got = read(fd, buf, size - 1);
-        close(fd);
-    }
-    buf[got > 0 ? got : 0] = '\0';
-    buf[strcspn(buf, "\n")] = '\0';
-}
-
 static bool says(const char *dir, const char *name, char first)
 {
     char text[16];
 
-    read_text(dir, name, text, sizeof text);
+    lb_sysfs_text(dir, name, text, sizeof text);
     return text[0] == first;
 }
 
@@ -95,18 +78,37 @@ static bool says(const char *dir, const char *name, char first)
  * By name, else by how it is tied: of USB what can be pulled out (sticks and card readers, which often claim
  * to turn), and of USB, SATA and NVMe what does not turn. A virtual machine's disk (vda, xvda) tells nothing.
  */
-static enum lb_ground of_disk(const char *dir, const char *name)
+static enum lb_ground of_disk(const char *dir, const char *name, const char **ret_why)
 {
     bool is_usb = strstr(dir, "/usb") != NULL;
     bool is_real = is_usb || begins_with(name, "sd") || begins_with(name, "nvme");
 
-    if (begins_with(name, "zram") || begins_with(name, "ram"))
+    *ret_why = "nothing tells it";
+    if (begins_with(name, "zram") || begins_with(name, "ram")) {
+        *ret_why = "memory";
         return LB_GROUND_RAM;
-    if (begins_with(name, "mmcblk") || begins_with(name, "mtdblock") || begins_with(name, "ubiblock"))
+    }
+    if (begins_with(name, "mmcblk")) {
+        *ret_why = says(dir, "device/type", 'M') ? "eMMC" : "an SD card";
         return LB_GROUND_FLASH;
-    if (is_usb && says(dir, "removable", '1'))
+    }
+    if (begins_with(name, "mtdblock") || begins_with(name, "ubiblock")) {
+        *ret_why = "a flash chip";
         return LB_GROUND_FLASH;
-    return is_real && says(dir, "queue/rotational", '0') ? LB_GROUND_FLASH : LB_GROUND_OTHER;
+    }
+    if (is_usb && says(dir, "removable", '1')) {
+        *ret_why = "USB, can be taken out";
+        return LB_GROUND_FLASH;
+    }
+    if (is_real && says(dir, "queue/rotational", '0')) {
+        *ret_why = "does not turn";
+        return LB_GROUND_FLASH;
+    }
+    if (is_real && says(dir, "queue/rotational", '1'))
+        *ret_why = "says that it turns";
+    else if (begins_with(name, "vd") || begins_with(name, "xvd"))
+        *ret_why = "of a virtual machine, which tells nothing";
+    return LB_GROUND_OTHER;
 }
 
 /* The ground below a device that is made of others (dm, md): flash if any part of it is. */
@@ -128,7 +130,7 @@ static bool look_at_parts(struct search *search, const char *dir)
             continue;
         if ((size_t)snprintf(path, sizeof path, "%s/slaves/%s", dir, entry->d_name) >= sizeof path)
             continue;
-        read_text(path, "dev", number, sizeof number);
+        lb_sysfs_text(path, "dev", number, sizeof number);
         if (sscanf(number, "%u:%u", &maj, &min) != 2) // NOLINT(cert-err34-c): the kernel's own text
             continue;
         has_any = true;
@@ -140,80 +142,95 @@ static bool look_at_parts(struct search *search, const char *dir)
     return has_any;
 }
 
-/* The ground below a loop device. */
+/* The ground below a loop device. A file that we may not see lies where its path is mounted. */
 static bool look_at_backing(struct search *search, const char *dir)
 {
     char path[PATH_MAX];
     struct stat st;
 
-    read_text(dir, "loop/backing_file", path, sizeof path);
-    if (path[0] != '/' || stat(path, &st) != 0)
+    lb_sysfs_text(dir, "loop/backing_file", path, sizeof path);
+    if (path[0] != '/')
         return false;
-    look_at_dev(search, st.st_dev, path);
+    look_at_dev(search, stat(path, &st) == 0 ? st.st_dev : 0, path);
     return true;
 }
 
-/* false: the kernel knows no such block device */
-static bool look_at_block(struct search *search, dev_t dev)
+/* PLACE is a block device's directory in sysfs, or a link to it. false: there is no such one */
+static bool look_at_dir(struct search *search, const char *place)
 {
     char path[PATH_MAX], dir[PATH_MAX];
     char *slash;
 
-    snprintf(path, sizeof path, "%s/sys/dev/block/%u:%u", search->root, major(dev), minor(dev));
-    if (!realpath(path, dir))
+    if (!realpath(place, dir) || !(slash = strrchr(dir, '/')))
         return false;
-    slash = strrchr(dir, '/');
     if (search->view->name[0] == '\0')
         snprintf(search->view->name, sizeof search->view->name, "%.*s", LB_GROUND_NAME - 1, slash + 1);
+    if (search->view->device[0] == '\0')
+        snprintf(search->view->device, sizeof search->view->device, "%.*s", LB_GROUND_WORD - 1, slash + 1);
     if ((size_t)snprintf(path, sizeof path, "%s/partition", dir) < sizeof path && access(path, F_OK) == 0) {
         *slash = '\0'; /* the disk that it is a part of */
         slash = strrchr(dir, '/');
     }
     if (look_at_parts(search, dir) || look_at_backing(search, dir))
         return true;
-    search->view->ground = of_disk(dir, slash + 1);
+    search->view->ground = of_disk(dir, slash + 1, &search->why);
     snprintf(search->view->disk, sizeof search->view->disk, "%.*s", LB_GROUND_WORD - 1, slash + 1);
     return true;
 }
 
+/* false: the kernel knows no such block device */
+static bool look_at_block(struct search *search, dev_t dev)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/sys/dev/block/%u:%u", search->root, major(dev), minor(dev));
+    return look_at_dir(search, path);
+}
+
+static bool look_at_name(struct search *search, const char *device)
+{
+    char path[PATH_MAX];
+
+    return device[0] != '\0' && device[0] != '.' && !strchr(device, '/') &&
+           (size_t)snprintf(path, sizeof path, "%s/sys/class/block/%s", search->root, device) < sizeof path &&
+           look_at_dir(search, path);
+}
+
+/* The same by its name in /dev: a service's own /dev (PrivateDevices=) has no node of it to ask. */
+static bool look_at_source(struct search *search, const char *source)
+{
+    struct stat st;
+
+    if (stat(source, &st) == 0 && S_ISBLK(st.st_mode) && look_at_block(search, st.st_rdev))
+        return true;
+    return begins_with(source, "/dev/") && look_at_name(search, source + strlen("/dev/"));
+}
+
 /* ---- mounts ---- */
 
-struct mount {
-    char type[64], source[PATH_MAX], options[OPTIONS_BYTES];
-    unsigned maj, min;
-};
-
-/* One line: "ID PARENT MAJ:MIN ROOT POINT OPTIONS ... - TYPE SOURCE SUPER_OPTIONS". Returns the length of
- * POINT. */
-static size_t read_mount(const char *line, const char *path, struct mount *mount)
+/* How much of a path a mount's point is; 0: the path does not lie on it. */
+static size_t matched(const struct lb_mount *mount, const char *path)
 {
-    const char *tail = strstr(line, " - ");
-    char point[PATH_MAX];
-    size_t len;
+    size_t len = strlen(mount->point);
 
-    // NOLINTNEXTLINE(cert-err34-c): the kernel's own text
-    if (!tail || sscanf(line, "%*u %*u %u:%u %*s %4095s", &mount->maj, &mount->min, point) != 3 ||
-        sscanf(tail + 3, "%63s %4095s %4095s", mount->type, mount->source, mount->options) < 2)
-        return 0;
-    len = strlen(point);
-    if (strcmp(point, "/") == 0)
+    if (strcmp(mount->point, "/") == 0)
         return 1;
-    return strncmp(path, point, len) == 0 && (path[len] == '/' || path[len] == '\0') ? len : 0;
+    return strncmp(path, mount->point, len) == 0 && (path[len] == '/' || path[len] == '\0') ? len : 0;
 }
 
 /* The mount that a path lies on: the longest, and of several in one place the last, which covers the others.
  */
-static bool find_mount(const struct search *search, const char *path, struct mount *ret_mount)
+static bool find_mount(const struct search *search, const char *path, struct lb_mount *ret_mount)
 {
     char *line = NULL, name[PATH_MAX];
-    struct mount *mount = calloc(1, sizeof *mount);
+    struct lb_mount *mount = calloc(1, sizeof *mount);
     size_t size = 0, best = 0;
     FILE *file;
 
     snprintf(name, sizeof name, "%s/proc/self/mountinfo", search->root);
     file = fopen(name, "re");
     while (mount && file && getline(&line, &size, file) > 0) {
-        size_t len = read_mount(line, path, mount);
+        size_t len = lb_mounts_parse(line, mount) ? matched(mount, path) : 0;
 
         if (len == 0 || len < best)
             continue;
@@ -227,33 +244,11 @@ static bool find_mount(const struct search *search, const char *path, struct mou
     return best > 0;
 }
 
-/* The value of "upperdir=" among an overlay's options. */
-static bool upper_dir(const char *options, char *buf, size_t size)
-{
-    const char *at = strstr(options, "upperdir=");
-
-    if (!at || (at > options && at[-1] != ','))
-        return false;
-    at += strlen("upperdir=");
-    snprintf(buf, size, "%.*s", (int)strcspn(at, ",\n"), at);
-    return true;
-}
-
-static bool has_option(const char *options, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (const char *at = options; (at = strstr(at, word)); at += len)
-        if ((at == options || at[-1] == ',') && strchr(",\n", at[len]))
-            return true;
-    return false;
-}
-
 /* The file system that takes what is written at a path, below any overlay. */
 static void note_type(const char *root, const char *path, struct lb_ground_view *view)
 {
-    struct mount *mount = calloc(1, sizeof *mount);
-    struct search search = { root, view, 0 };
+    struct lb_mount *mount = calloc(1, sizeof *mount);
+    struct search search = { .root = root, .view = view };
     char place[PATH_MAX], upper[PATH_MAX];
     struct stat st;
 
@@ -262,8 +257,8 @@ static void note_type(const char *root, const char *path, struct lb_ground_view 
         snprintf(view->type, sizeof view->type, "%.*s", LB_GROUND_WORD - 1, mount->type);
         if (strcmp(mount->type, "overlay") != 0)
             break;
-        view->leaves_out_syncs |= has_option(mount->options, "volatile");
-        if (!upper_dir(mount->options, upper, sizeof upper) || stat(upper, &st) != 0)
+        view->leaves_out_syncs |= lb_mounts_has(mount->options, "volatile");
+        if (!lb_mounts_value(mount->options, "upperdir=", upper, sizeof upper) || stat(upper, &st) != 0)
             break;
         snprintf(place, sizeof place, "%s", upper);
     }
@@ -272,7 +267,7 @@ static void note_type(const char *root, const char *path, struct lb_ground_view 
 
 static void look_at_mount(struct search *search, const char *path)
 {
-    struct mount *mount = calloc(1, sizeof *mount);
+    struct lb_mount *mount = calloc(1, sizeof *mount);
     char upper[PATH_MAX];
     struct stat st;
 
@@ -280,12 +275,11 @@ static void look_at_mount(struct search *search, const char *path)
         search->view->ground = by_type(mount->type);
         if (search->view->name[0] == '\0')
             snprintf(search->view->name, sizeof search->view->name, "%.*s", LB_GROUND_NAME - 1, mount->type);
-        if (strcmp(mount->type, "overlay") == 0 && upper_dir(mount->options, upper, sizeof upper) &&
-            strcmp(upper, path) != 0 && stat(upper, &st) == 0)
+        if (strcmp(mount->type, "overlay") == 0 &&
+            lb_mounts_value(mount->options, "upperdir=", upper, sizeof upper) && strcmp(upper, path) != 0 &&
+            stat(upper, &st) == 0)
             look_at_dev(search, st.st_dev, upper);
-        else if (mount->source[0] == '/' && stat(mount->source, &st) == 0 && S_ISBLK(st.st_mode))
-            look_at_dev(search, st.st_rdev, "");
-        else if (mount->maj > 0)
+        else if ((mount->source[0] != '/' || !look_at_source(search, mount->source)) && mount->maj > 0)
             look_at_block(search, makedev(mount->maj, mount->min));
     }
     free(mount);
@@ -305,8 +299,8 @@ static void look_at_dev(struct search *search, dev_t dev, const char *path)
 
 void lb_ground_of_dev(dev_t dev, const char *path, const char *root, struct lb_ground_view *view)
 {
-    struct search search = { root, view, 0 };
-    struct mount *mount = calloc(1, sizeof *mount);
+    struct search search = { .root = root, .view = view };
+    struct lb_mount *mount = calloc(1, sizeof *mount);
     size_t used;
 
     *view = (struct lb_ground_view) { .ground = LB_GROUND_OTHER };
@@ -314,7 +308,8 @@ void lb_ground_of_dev(dev_t dev, const char *path, const char *root, struct lb_g
     if (view->name[0] == '\0')
         snprintf(view->name, sizeof view->name, "device %u:%u", major(dev), minor(dev));
     used = strlen(view->name);
-    note_type(root, path, view);
+    if (path[0] != '\0')
+        note_type(root, path, view);
     if (mount && path[0] != '\0' && find_mount(&search, path, mount) && strcmp(mount->type, view->name) != 0)
         snprintf(view->name + used, sizeof view->name - used, " (%s)", mount->type);
     free(mount);
@@ -340,6 +335,17 @@ int lb_ground_of(int fd, const char *root, struct lb_ground_view *view)
     return 0;
 }
 
+enum lb_ground lb_ground_of_name(const char *root, const char *device, struct lb_ground_view *view,
+                                 const char **ret_why)
+{
+    struct search search = { .root = root, .view = view, .why = "" };
+
+    *view = (struct lb_ground_view) { .ground = LB_GROUND_OTHER };
+    look_at_name(&search, device);
+    *ret_why = search.why;
+    return view->ground;
+}
+
 /* ---- figures of a disk ---- */
 
 /* The number at a place of a file of /sys/block/DISK, in bytes. */
@@ -354,13 +360,12 @@ static int read_sectors(const char *root, const char *disk, const char *name, un
         (size_t)snprintf(dir, sizeof dir, "%s/sys/block/%s", root, disk) >= sizeof dir ||
         access(dir, F_OK) != 0)
         return -ENOENT;
-    read_text(dir, name, text, sizeof text);
+    lb_sysfs_text(dir, name, text, sizeof text);
     for (unsigned i = 0; i < place; i++) {
         at += strspn(at, " ");
         at += strcspn(at, " ");
     }
-    // NOLINTNEXTLINE(cert-err34-c): the kernel's own text
-    if (sscanf(at, "%" SCNu64, &sectors) != 1 || __builtin_mul_overflow(sectors, SECTOR_BYTES, &sectors))
+    if (!lb_sysfs_parse(at, 10, &sectors, NULL) || __builtin_mul_overflow(sectors, SECTOR_BYTES, &sectors))
         return -EINVAL;
     *ret_bytes = sectors;
     return 0;

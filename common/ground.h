@@ -20,12 +20,14 @@ enum lb_ground { LB_GROUND_OTHER = 0, LB_GROUND_RAM, LB_GROUND_FLASH };
 
 struct lb_ground_view {
     enum lb_ground ground;
-    char name[LB_GROUND_NAME]; /* "mmcblk0p2 (ext4)", for people; cut if longer */
-    char type[LB_GROUND_WORD]; /* of the file system, "ext4"; of an overlay that of its upper directory;
-                                  "overlay" where that is out of sight, "" where nothing can be told */
-    bool leaves_out_syncs;     /* an overlay mounted "volatile" */
-    char disk[LB_GROUND_WORD]; /* the whole disk below all layers, as /sys/block calls it; of several one
-                                  that is flash; "" where there is none */
+    char name[LB_GROUND_NAME];   /* "mmcblk0p2 (ext4)", for people; cut if longer */
+    char type[LB_GROUND_WORD];   /* of the file system, "ext4"; of an overlay that of its upper directory;
+                                    "overlay" where that is out of sight, "" where nothing can be told */
+    char device[LB_GROUND_WORD]; /* the block device that takes what is written: "mmcblk0p2", "dm-0", of an
+                                    overlay that of its upper directory; "" where there is none */
+    bool leaves_out_syncs;       /* an overlay mounted "volatile" */
+    char disk[LB_GROUND_WORD];   /* the whole disk below all layers, as /sys/block calls it; of several one
+                                    that is flash; "" where there is none */
 };
 
 /*
@@ -44,6 +46,16 @@ int lb_ground_of(int fd, const char *root, struct lb_ground_view *ret_view);
  *   calls     as above
  */
 void lb_ground_of_dev(dev_t dev, const char *path, const char *root, struct lb_ground_view *ret_view);
+
+/*
+ * The same for a block device by its name in /sys/class/block ("mmcblk0", "sda1", "dm-0").
+ *   ret_view  its type is ""
+ *   ret_why   how it is known of the disk below, for people: "an SD card", "does not turn"; "" there is none
+ *   returns   ret_view->ground
+ *   calls     as above
+ */
+enum lb_ground lb_ground_of_name(const char *root, const char *device, struct lb_ground_view *ret_view,
+                                 const char **ret_why);
 
 /*
  * What a disk holds, and what has been written to it since the machine started.

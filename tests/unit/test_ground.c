@@ -114,6 +114,7 @@ static void a_card_a_stick_and_a_solid_disk_are_flash(void **state)
     assert_string_equal(look(179, 1, "/var/log/x").name, "mmcblk0p1 (ext4)");
     assert_int_equal(look(179, 0, "").ground, LB_GROUND_FLASH);
     assert_string_equal(look(179, 0, "").name, "mmcblk0");
+    assert_string_equal(look(179, 0, "").type, ""); /* of a device alone nobody knows */
     assert_int_equal(look(8, 1, "").ground, LB_GROUND_FLASH);
     assert_int_equal(look(9, 1, "").ground, LB_GROUND_FLASH);
     assert_int_equal(look(11, 1, "").ground, LB_GROUND_FLASH);
@@ -226,6 +227,44 @@ static void memory_that_plays_a_disk_is_memory(void **state)
     assert_int_equal(look(253, 0, "").ground, LB_GROUND_RAM);
 }
 
+static void a_device_by_its_name_tells_how_it_is_known(void **state)
+{
+    struct lb_ground_view view;
+    const char *why;
+
+    (void)state;
+    disk(979, "platform/soc/mmc0", "mmcblk0", '0', '0');
+    put("/sys/devices/platform/soc/mmc0/block/mmcblk0/device/type", "MMC\n");
+    tie("/sys/class/block/mmcblk0p1", "/sys/devices/platform/soc/mmc0/block/mmcblk0/mmcblk0p1");
+    assert_int_equal(lb_ground_of_name(root, "mmcblk0p1", &view, &why), LB_GROUND_FLASH);
+    assert_string_equal(why, "eMMC");
+    assert_string_equal(view.device, "mmcblk0p1");
+    assert_string_equal(view.disk, "mmcblk0");
+    assert_int_equal(lb_ground_of_name(root, "mmcblk7", &view, &why), LB_GROUND_OTHER);
+    assert_string_equal(why, "");
+    assert_int_equal(lb_ground_of_name(root, "../block/mmcblk0p1", &view, &why), LB_GROUND_OTHER);
+    assert_int_equal(lb_ground_of_name(root, "", &view, &why), LB_GROUND_OTHER);
+}
+
+static void a_service_with_a_dev_of_its_own_finds_btrfs_and_what_is_below_a_loop(void **state)
+{
+    (void)state;
+    disk(979, "pci0000:00/usb1/1-1/host0", "sda", '0', '0');
+    tie("/sys/class/block/sda1", "/sys/devices/pci0000:00/usb1/1-1/host0/block/sda/sda1");
+    put("/sys/devices/virtual/block/loop0/loop/backing_file", "/pool dir/of its own/x.img\n");
+    tie("/sys/class/block/loop0", "/sys/devices/virtual/block/loop0");
+    tie("/sys/dev/block/907:0", "/sys/devices/virtual/block/loop0");
+    put("/proc/self/mountinfo",
+        "22 1 0:30 / / rw - nfs4 server:/root rw\n"
+        "23 22 0:50 /@ /pool\\040dir rw,relatime shared:1 - btrfs /dev/sda1 rw,space_cache=v2\n"
+        "24 22 0:51 / /other rw - fuse.x /home/sda1 rw\n");
+    assert_int_equal(look(0, 50, "/pool dir/x").ground, LB_GROUND_FLASH);
+    assert_string_equal(look(0, 50, "/pool dir/x").device, "sda1");
+    assert_string_equal(look(907, 0, "").disk, "sda");
+    assert_string_equal(look(907, 0, "").device, "loop0");
+    assert_string_equal(look(0, 51, "/other/x").disk, "");
+}
+
 static void what_lies_on_tmpfs_is_in_ram_here_and_now(void **state)
 {
     struct lb_ground_view view;
@@ -256,6 +295,8 @@ int main(void)
         TEST(the_file_system_that_takes_the_bytes_is_told_and_the_disk_they_wear),
         TEST(a_disk_tells_its_capacity_and_what_was_written_to_it),
         TEST(memory_that_plays_a_disk_is_memory),
+        TEST(a_device_by_its_name_tells_how_it_is_known),
+        TEST(a_service_with_a_dev_of_its_own_finds_btrfs_and_what_is_below_a_loop),
         TEST(what_lies_on_tmpfs_is_in_ram_here_and_now),
     };
 
