@@ -20,6 +20,7 @@
 #include "agent/control/loaded.h"
 #include "agent/control/process.h"
 #include "agent/control/slow_side.h"
+#include "agent/control/wear_side.h"
 #include "agent/offline/check.h"
 #include "agent/offline/modes.h"
 #include "agent/shape/pattern.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct lb_link link;
     struct lb_card card;
     struct lb_slow_side slow;
+    struct lb_wear_side wear;
     struct lb_loop loop;
     struct lb_capture capture;
     struct lb_watch signals;
@@ -87,6 +89,7 @@ static void reload_done(struct lb_card_job *job)
         log_restart_keys(me.loaded->config, fresh->config);
         me.loaded = fresh;
         lb_capture_reload(&me.capture, fresh->config, fresh->rules);
+        lb_wear_side_reload(&me.wear);
         lb_log_set_level(fresh->config->log_level);
         lb_log(LB_LEVEL_NOTICE, "configuration reloaded");
     } else {
@@ -305,6 +308,8 @@ static int start_sides(void)
     rc = lb_capture_start(&me.capture, me.files.dir_fd);
     if (rc < 0)
         return fail("cannot listen on intake.sock", rc);
+    lb_wear_side_start(&me.wear, &me.capture, &me.files.backlog, me.files.dir_fd);
+    me.slow.wear = &me.wear;
     return lb_slow_side_start(&me.slow, &me.files, &me.link, &me.card, me.loaded, &me.capture) < 0 ? 1 : 0;
 }
 
@@ -397,7 +402,8 @@ static void stop(void)
     lb_link_put(&me.link.stopping, 2);
     lb_link_knock(me.link.to_slow_fd);
     say_what_stays();
-    if (!lb_slow_side_join(&me.slow, 500) || !lb_card_stop(&me.card, 500)) {
+    if (!lb_slow_side_join(&me.slow, 500) || !lb_card_stop(&me.card, 500) ||
+        !lb_wear_side_stop(&me.wear, 500)) {
         lb_log(LB_LEVEL_NOTICE, "not waiting for a thread that hangs in a library");
         _exit(0);
     }

@@ -191,6 +191,11 @@ struct lb_config {
     /* [wear] */
     uint64_t wear_endurance_bytes; /* LB_AUTO: by the card's capacity */
     uint64_t wear_life_ms;
+    char *wear_devices;      /* "auto", or names parted by blanks */
+    uint64_t wear_sample_ms; /* 0: off */
+    uint64_t wear_alert_bytes_per_day, wear_program_alert_bytes_per_day; /* LB_OFF: off */
+    uint64_t wear_life_warn_ms;                                          /* 0: off */
+    uint64_t wear_history_ms;
     /* [heartbeat] */
     uint64_t heartbeat_ms; /* 0: off */
     /* [metrics] */

@@ -167,6 +167,7 @@ int lb_tags_are_legal(const char *tags, size_t len);
  * "error TEXT"; the rest is the answer's body. Verbs:
  *   status json|text     body: one JSON object (documented in agent/control/status.h), or the same for a
  * person flush MS             ship all; answers when delivered or after MS: "ok", or "error N lines left"
+ *   wear json|text|html  body: the disks and who writes to them (agent/control/wear_print.h)
  *   flush-context NAME   (reserved for the flight recorder)
  *   ping [SINK]          body: a line for each step of reaching the sink
  *   ring                 the first byte of the answer carries read-only descriptors of the ring

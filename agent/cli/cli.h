@@ -37,6 +37,7 @@ int lb_cmd_check(int argc, char **argv);
 int lb_cmd_explain(int argc, char **argv);
 int lb_cmd_plan(int argc, char **argv);
 int lb_cmd_top(int argc, char **argv);
+int lb_cmd_wear(int argc, char **argv);
 
 /*
  * Say one line on stderr, "logboom: ..." (after <N>, warning, under systemd).

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One question to the agent, one answer. In: a request line. Out: the answer's
- * body on stdout, its verdict as exit code. Always true: nothing here outlasts
- * the time-out, except a stdout that nobody reads.
+ * body on stdout or in a file, its verdict as exit code. Always true: nothing
+ * here outlasts the time-out, except a stdout that nobody reads.
  */
 #include "agent/cli/control_client.h"
 
@@ -24,6 +24,7 @@
 
 struct question {
     int socket_fd;
+    int out_fd, out_error; /* where the body goes, and what became of that */
     uint64_t until_ns;
     bool has_verdict; /* the first line is complete */
     size_t verdict_len;
@@ -87,7 +88,8 @@ static int send_request(const struct question *question, const char *request)
     return 0;
 }
 
-/* Part the first line from the body, which goes to stdout. 0 | -EIO stdout cannot be written */
+/* Part the first line from the body, which goes out; that of an error is not there. 0 | -EIO it cannot be
+ * written */
 static int take_answer(struct question *question, const char *bytes, size_t len)
 {
     if (!question->has_verdict) {
@@ -102,10 +104,11 @@ static int take_answer(struct question *question, const char *bytes, size_t len)
         bytes += line + (lf ? 1 : 0);
         len -= line + (lf ? 1 : 0);
     }
-    return lb_cli_write_all(STDOUT_FILENO, bytes, len) == 0 ? 0 : -EIO;
+    question->out_error = lb_cli_write_all(question->out_fd, bytes, len);
+    return question->out_error == 0 ? 0 : -EIO;
 }
 
-/* Read to the answer's end. 0 | -errno; -EIO stdout cannot be written */
+/* Read to the answer's end. 0 | -errno; -EIO it cannot be written */
 static int read_answer(struct question *question)
 {
     char bytes[4096];
@@ -141,7 +144,15 @@ static int judge(const struct question *question)
 
 int lb_control_ask(const char *request, uint64_t timeout_ms)
 {
+    int error;
+
+    return lb_control_ask_to(request, timeout_ms, STDOUT_FILENO, &error);
+}
+
+int lb_control_ask_to(const char *request, uint64_t timeout_ms, int out_fd, int *ret_error)
+{
     struct question question = { .socket_fd = -1,
+                                 .out_fd = out_fd,
                                  .until_ns = lb_clock_boot_ns() + timeout_ms * LB_NS_PER_MS };
     struct sockaddr_un address;
     int code, error;
@@ -166,5 +177,6 @@ int lb_control_ask(const char *request, uint64_t timeout_ms)
                    lb_cli_reach_hint(error));
     if (question.socket_fd >= 0)
         close(question.socket_fd);
+    *ret_error = question.out_error;
     return code;
 }

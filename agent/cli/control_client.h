@@ -15,4 +15,11 @@
  */
 int lb_control_ask(const char *request, uint64_t timeout_ms);
 
+/*
+ * The same, and the answer's body goes elsewhere.
+ *   out_fd      stays the caller's; what cannot be written to it is not said here
+ *   ret_error   0 | negative errno of writing, and then LB_EXIT_FAILED is returned
+ */
+int lb_control_ask_to(const char *request, uint64_t timeout_ms, int out_fd, int *ret_error);
+
 #endif

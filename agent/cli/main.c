@@ -22,6 +22,7 @@ static const struct {
     { "tail", "logboom tail", "show the newest lines", lb_cmd_tail },
     { "status", "logboom status", "what the agent is doing", lb_cmd_status },
     { "top", "logboom top", "what each service logs, and how the sinks are, live", lb_cmd_top },
+    { "wear", "logboom wear", "who writes to the card, and how long it will last", lb_cmd_wear },
     { "flush", "logboom flush", "ship all that waits, now", lb_cmd_flush },
     { "ping", "logboom ping", "can the sink be reached?", lb_cmd_ping },
     { "check", "logboom check", "find faults in the configuration", lb_cmd_check },

@@ -15,6 +15,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/control/status_wear.h"
+#include "agent/control/wear_print.h"
+#include "agent/control/wear_side.h"
+#include "agent/wear/report.h"
 #include "common/clock.h"
 #include "common/proto.h"
 #include "common/units.h"
@@ -95,6 +99,36 @@ static void on_status(struct lb_control_client *client, const char *form)
     else
         lb_status_print_text(&client->control->status, client->control->loop->now_ns, out);
     fclose(out);
+    answer_with(client, text, len);
+}
+
+/* "json", "text" or "html". */
+static void on_wear(struct lb_control_client *client, const char *form)
+{
+    struct lb_control *control = client->control;
+    struct lb_wear_view *view = control->status.wear ? lb_wear_side_view(control->status.wear) : NULL;
+    uint64_t now_ns = control->loop->now_ns, hangs_s;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = view ? open_memstream(&text, &len) : NULL;
+
+    if (!out) {
+        free(view);
+        fail(client, control->status.config->wear_sample_ms ? "out of memory"
+                                                            : "wear is not looked at: [wear] sample is off");
+        return;
+    }
+    lb_status_fill_wear(&control->status, now_ns, view);
+    hangs_s = lb_wear_side_hangs_ns(control->status.wear, now_ns) / LB_NS_PER_S;
+    fputs("ok\n", out);
+    if (strcmp(form, "json") == 0)
+        lb_wear_print_json(view, now_ns, hangs_s, out);
+    else if (strcmp(form, "html") == 0)
+        lb_report_print(view, out);
+    else
+        lb_wear_print_text(view, now_ns, hangs_s, out);
+    fclose(out);
+    free(view);
     answer_with(client, text, len);
 }
 
@@ -230,6 +264,8 @@ static void dispatch(struct lb_control_client *client, char *line)
     lb_loop_change(client->control->loop, &client->watch, EPOLLRDHUP);
     if (strcmp(line, "status") == 0)
         on_status(client, argument);
+    else if (strcmp(line, "wear") == 0)
+        on_wear(client, argument);
     else if (strcmp(line, "flush") == 0)
         on_flush(client, argument);
     else if (strcmp(line, "ping") == 0)

@@ -275,6 +275,7 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
         .capture = capture,
         .shipper = &slow->shipper,
         .outlook = &slow->outlook,
+        .wear = slow->wear,
         .state = &slow->files->state,
         .ring = &slow->files->ring,
         .repair = &slow->files->repair,

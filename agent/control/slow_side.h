@@ -42,6 +42,7 @@ struct lb_slow_side {
     bool has_spooler;
     struct lb_outlook outlook;
     struct lb_control control;
+    struct lb_wear_side *wear; /* shown by control; set by the caller before the start, or NULL */
     struct lb_metrics_server metrics;
     struct lb_netwatch netwatch;
     uint64_t seed;

@@ -11,6 +11,7 @@
 #include "agent/control/status_backlog.h"
 #include "agent/control/status_short.h"
 #include "agent/control/status_spool.h"
+#include "agent/control/status_wear.h"
 #include "agent/ship/meter.h"
 #include "agent/ship/pending.h"
 #include "agent/store/killpoint.h"
@@ -293,6 +294,8 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
     fputc(',', out);
     lb_status_print_spool(source, out);
     fputc(',', out);
+    lb_status_print_wear(source, now_ns, out);
+    fputc(',', out);
     lb_status_print_short(source, now_ns, out);
     fputc(',', out);
     print_inputs(source, out);
@@ -378,6 +381,7 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
                 (unsigned long long)source->repair->holes);
     lb_status_print_backlog_text(source, now_ns, out);
     lb_status_print_spool_text(source, out);
+    lb_status_print_wear_text(source, now_ns, out);
     lb_status_print_short_text(source, now_ns, out);
     print_inputs_text(source, out);
 }

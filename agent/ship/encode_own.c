@@ -41,6 +41,7 @@ union own {
     struct lb_summary summary;
     struct lb_alert alert;
     struct lb_heartbeat heartbeat;
+    struct lb_wear_alert wear;
 };
 
 const char *lb_reason_name(uint64_t reason)
@@ -318,6 +319,39 @@ static char *alert_members(const union own *own, uint64_t offset_ns, char *to)
     return add_u64(to, "before", alert->before);
 }
 
+static int wear_text(const union own *own, char *buf, size_t size)
+{
+    return snprintf(buf, size, "logboom: %.*s", (int)sizeof own->wear.text, own->wear.text);
+}
+
+/* A name from outside, which may be any bytes. */
+static char *add_name(char *to, const char *key, const char *name, size_t size)
+{
+    if (name[0] == '\0')
+        return to;
+    to += sprintf(to, ",\"%s\":\"", key);
+    to = lb_json_escape(to, name, strnlen(name, size));
+    *to++ = '"';
+    return to;
+}
+
+static char *wear_members(const union own *own, uint64_t offset_ns, char *to)
+{
+    const struct lb_wear_alert *wear = &own->wear;
+
+    (void)offset_ns;
+    to = add_name(to, "alert", wear->alert, sizeof wear->alert);
+    to = add_u64(to, "step", !wear->is_over);
+    to = add_u64(to, "before", wear->is_over != 0);
+    to = add_name(to, "disk", wear->disk, sizeof wear->disk);
+    to = add_name(to, "program", wear->program, sizeof wear->program);
+    to = add_name(to, "unit", wear->unit, sizeof wear->unit);
+    if (wear->limit_bytes == 0)
+        return to;
+    to = add_u64(to, "bytes", wear->bytes);
+    return add_u64(to, "limit", wear->limit_bytes);
+}
+
 /* Short: it is sent all day long. What is not there is nought, or not known; the clock is told as in every
  * record. */
 static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *to)
@@ -365,6 +399,7 @@ static const struct {
     [LB_KIND_SUMMARY] = { "summary", sizeof(struct lb_summary), summary_text, summary_members },
     [LB_KIND_ALERT] = { "alert", sizeof(struct lb_alert), alert_text, alert_members },
     [LB_KIND_HEARTBEAT] = { "heartbeat", sizeof(struct lb_heartbeat), heartbeat_text, heartbeat_members },
+    [LB_KIND_WEAR] = { "alert", sizeof(struct lb_wear_alert), wear_text, wear_members },
 };
 
 /* A summary is as long as its patterns are many. */
@@ -410,6 +445,8 @@ char *lb_own_members(const struct lb_record *record, uint64_t offset_ns, char *t
 {
     union own own;
 
+    if (record->kind == LB_KIND_WORDS) /* its text is its body */
+        return to + sprintf(to, "\"kind\":\"alert\",\"alert\":\"kernel\"");
     if (!read_own(record, &own))
         return to;
     to += sprintf(to, "\"kind\":\"%s\"", kinds[record->kind].name);

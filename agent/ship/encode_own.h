@@ -11,12 +11,12 @@
  * Records of our own: what they say to people (message) and to programs (the
  * members of their logboom object, design.md 4).
  */
-#define LB_OWN_TEXT_MAX 256
+#define LB_OWN_TEXT_MAX 288
 
 /*
  * The text of a record of our own, for people.
  *   buf       size bytes, LB_OWN_TEXT_MAX suffice; cut if too small
- *   returns   its length | 0 the record is an application's, or damaged
+ *   returns   its length | 0 the record is an application's, or damaged, or its body is its text
  *   calls     any thread
  */
 size_t lb_own_text(const struct lb_record *record, char *buf, size_t size);

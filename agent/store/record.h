@@ -33,6 +33,8 @@ enum lb_record_kind {
     LB_KIND_SUMMARY,   /* ours: body is a struct lb_summary */
     LB_KIND_ALERT,     /* ours: body is a struct lb_alert */
     LB_KIND_HEARTBEAT, /* ours: body is a struct lb_heartbeat */
+    LB_KIND_WEAR,      /* ours: body is a struct lb_wear_alert */
+    LB_KIND_WORDS,     /* ours: body is a text of the kernel's, from before it died */
     LB_KIND_COUNT
 };
 
@@ -223,6 +225,16 @@ struct lb_alert {
     uint64_t what;         /* enum lb_alert_what */
     uint64_t step, before; /* of its ladder; 0: all is well */
     char text[192];        /* what it comes to, padded with NUL */
+};
+
+/* The body of an alert about wear: who wears which disk, or that one fails. Texts are padded with NUL. */
+struct lb_wear_alert {
+    uint64_t is_over;            /* what was told before is over */
+    uint64_t bytes, limit_bytes; /* in an hour; 0: it is not about bytes */
+    char alert[16];              /* "disk", "program", "life", ... */
+    char disk[32];
+    char program[32], unit[64]; /* to blame; nothing: nobody is known */
+    char text[256];
 };
 
 /* The body of a heartbeat: how the agent is, and its books since the last one. Only 64-bit words. */
