@@ -25,6 +25,7 @@ struct lb_waiting {
     uint64_t placed[LB_WEAR_DISKS]; /* known to be for this disk */
     uint64_t spread;                /* for some of these: */
     uint32_t spread_disks;          /* a bit for each disk */
+    uint64_t unknown;               /* for some disk, maybe none that is watched */
 };
 
 struct lb_attribution {
@@ -35,8 +36,8 @@ struct lb_attribution {
 /*
  * A program has dirtied bytes.
  *   program   below LB_WEAR_PROGRAMS
- *   disks     a bit for each disk that they may be for; 0: not known, which is all. Of several, each gets
- *             its part as it is written to
+ *   disks     a bit for each disk that they may be for; of several, each gets its part as it is written to.
+ *             0: not known: they are paid out of what is left when all that are known have been
  *   calls     the sampler's thread, as all of these
  */
 void lb_attribution_add(struct lb_attribution *attribution, uint32_t program, uint32_t disks, uint64_t bytes);
@@ -56,8 +57,8 @@ void lb_attribution_cancel(struct lb_attribution *attribution, uint32_t program,
 void lb_attribution_age(struct lb_attribution *attribution, uint64_t now_ns);
 
 /*
- * Pay out what the disks have counted: the old first, each program in
- * proportion to what it has waiting for that disk.
+ * Pay out what the disks have counted: first what is known to be for a disk,
+ * of that the old first, each program in proportion to what it has waiting.
  *   counted   bytes, of each disk since the last payment
  *   shares    is set: what each program gets of it
  *   ret_rest  is set: what nobody gets. Shares of a disk and its rest add up to counted

@@ -48,7 +48,8 @@ uint32_t lb_programs_take(struct lb_programs *programs, const char *name, const 
 
 /*
  * Which disks a program's bytes may be for.
- *   disks     a bit for each that one of its processes has files on; 0: it has none open now
+ *   disks     a bit for each that one of its processes has files on, of the caller's meaning; 0: it has none
+ *             open now
  *   returns   disks, or those of an earlier look where it is 0; 0: not known
  */
 uint32_t lb_programs_disks(struct lb_programs *programs, uint32_t program, uint32_t disks, uint64_t now_ns);

@@ -238,7 +238,7 @@ static int scan(struct lb_writers *writers, const char *root)
 static void bill(struct lb_writers *writers, const struct lb_process *process, int own_pid, uint64_t now_ns)
 {
     uint64_t dirtied = process->grown.dirtied_bytes, cancelled = process->grown.cancelled_bytes;
-    uint32_t program, merged;
+    uint32_t program, merged, disks;
 
     if (dirtied <= cancelled) {
         program = lb_programs_find(&writers->programs, process->name, process->unit);
@@ -250,10 +250,9 @@ static void bill(struct lb_writers *writers, const struct lb_process *process, i
                                dirtied - cancelled, &merged);
     if (merged != LB_WEAR_NO_PROGRAM)
         lb_attribution_move(&writers->attribution, merged, LB_PROGRAMS_OTHERS);
-    if (process->disks != LB_PROCESS_DISKS_ELSEWHERE)
-        lb_attribution_add(&writers->attribution, program,
-                           lb_programs_disks(&writers->programs, program, process->disks, now_ns),
-                           dirtied - cancelled);
+    disks = lb_programs_disks(&writers->programs, program, process->disks, now_ns);
+    if (disks != LB_PROCESS_DISKS_ELSEWHERE)
+        lb_attribution_add(&writers->attribution, program, disks, dirtied - cancelled);
 }
 
 static void pay(struct lb_writers *writers, const struct lb_disks *disks)
