@@ -324,15 +324,10 @@ static int wear_text(const union own *own, char *buf, size_t size)
     return snprintf(buf, size, "logboom: %.*s", (int)sizeof own->wear.text, own->wear.text);
 }
 
-/* A name from outside, which may be any bytes. */
-static char *add_name(char *to, const char *key, const char *name, size_t size)
+/* A name from outside, which may be any bytes, or not be there. */
+static char *add_padded(char *to, const char *key, const char *name, size_t size)
 {
-    if (name[0] == '\0')
-        return to;
-    to += sprintf(to, ",\"%s\":\"", key);
-    to = lb_json_escape(to, name, strnlen(name, size));
-    *to++ = '"';
-    return to;
+    return name[0] ? add_name(to, key, name, strnlen(name, size)) : to;
 }
 
 static char *wear_members(const union own *own, uint64_t offset_ns, char *to)
@@ -340,12 +335,12 @@ static char *wear_members(const union own *own, uint64_t offset_ns, char *to)
     const struct lb_wear_alert *wear = &own->wear;
 
     (void)offset_ns;
-    to = add_name(to, "alert", wear->alert, sizeof wear->alert);
+    to = add_padded(to, "alert", wear->alert, sizeof wear->alert);
     to = add_u64(to, "step", !wear->is_over);
     to = add_u64(to, "before", wear->is_over != 0);
-    to = add_name(to, "disk", wear->disk, sizeof wear->disk);
-    to = add_name(to, "program", wear->program, sizeof wear->program);
-    to = add_name(to, "unit", wear->unit, sizeof wear->unit);
+    to = add_padded(to, "disk", wear->disk, sizeof wear->disk);
+    to = add_padded(to, "program", wear->program, sizeof wear->program);
+    to = add_padded(to, "unit", wear->unit, sizeof wear->unit);
     if (wear->limit_bytes == 0)
         return to;
     to = add_u64(to, "bytes", wear->bytes);

@@ -50,8 +50,10 @@ int lb_writers_sample(struct lb_writers *writers, const char *root, const struct
  * What is known by now: programs, processes seen and refused.
  *   view      its programs, program, processes_seen and processes_refused are set. A program keeps its
  *             index in view->program until it is merged: then its bytes move to that of "others"
- *   moved     room for LB_WEAR_PROGRAMS; where program i of the last view is now: usually i;
- * LB_WEAR_NO_PROGRAM beyond those that there were calls     the sampler's thread
+ *   moved     room for LB_WEAR_PROGRAMS; where program i of the view before the last look is now: usually
+ *             i, once that of "others"; LB_WEAR_NO_PROGRAM beyond those that there were. So each look is
+ *             viewed once by who follows it
+ *   calls     the sampler's thread
  */
 void lb_writers_view(const struct lb_writers *writers, struct lb_wear_view *view,
                      uint32_t moved[LB_WEAR_PROGRAMS]);
