@@ -161,7 +161,7 @@ static void print_history(const struct lb_wear_view *view, uint64_t now_ns, FILE
         const struct lb_wear_bucket *at = &view->bucket[i];
 
         fprintf(out, "%s{\"at_s\":%" PRIu64 ",\"covered_s\":%u,\"disks\":[", i ? "," : "",
-                (now_ns - at->start_ns) / LB_NS_PER_S, at->covered_s);
+                (uint64_t)((now_ns - at->start_ns) / LB_NS_PER_S), at->covered_s);
         for (uint32_t disk = 0; disk < view->disks; disk++)
             fprintf(out, "%s%" PRIu64, disk ? "," : "", at->disk_bytes[disk]);
         fputc(']', out);
