@@ -97,6 +97,8 @@ class Agent:
         self.sections.setdefault("heartbeat", {"interval": "off"})
         # No test writes to the machine's own disk unless that is what it is about.
         self.sections.setdefault("spool", {"enabled": "no"})
+        # Nor is any but those of wear about who writes to the disks of the machine that tests run on.
+        self.sections.setdefault("wear", {"sample": "off"})
         # A test that chooses the ring's size is about what becomes of what finds no room in it.
         if "ring" in self.sections:
             self.sections.setdefault("backlog", {"size": "off"})

@@ -211,6 +211,8 @@ static void on_done(struct lb_card_job *job)
     lb_store(&wear->out_since_ns, 0);
     tell_events(wear, now_ns);
     tell_words(wear, now_ns);
+    if (wear->words.is_changed) /* to be noted at once, or an agent that follows tells them again */
+        wear->timer.due_ns = now_ns;
 }
 
 static uint64_t interval_ns(const struct lb_wear_side *wear)

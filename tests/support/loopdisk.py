@@ -22,8 +22,8 @@ def run(*argv):
 class LoopDisk:
     """with LoopDisk(64) as disk: 64 MiB, mounted at disk.path, noatime as images for cards do."""
 
-    def __init__(self, mebibytes, filesystem="ext4"):
-        self.mebibytes, self.filesystem = mebibytes, filesystem
+    def __init__(self, mebibytes, filesystem="ext4", options="noatime"):
+        self.mebibytes, self.filesystem, self.options = mebibytes, filesystem, options
         self.device = self.path = None
         self._undo = contextlib.ExitStack()
 
@@ -38,7 +38,7 @@ class LoopDisk:
             self.device = run("losetup", "--find", "--show", image)
             undo.callback(run, "losetup", "--detach", self.device)
             self.path.mkdir()
-            run("mount", "-o", "noatime", self.device, self.path)
+            run("mount", "-o", self.options, self.device, self.path)
             undo.callback(run, "umount", "--lazy", self.path)
             self._undo = undo.pop_all()
         return self
