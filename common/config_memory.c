@@ -39,6 +39,10 @@
 /* A row of 144 bytes for 8 KiB of it, in the file and once more in private memory, and a byte for a block. */
 #define BACKLOG_ROWS_SHARE 24
 
+/* Disks, programs, 4096 processes and the past of a day, twice to be shown, and a page of them; a text of
+ * pstore's (agent/wear/sampler.c, writers.c). */
+#define WEAR_KIB 2432
+
 /* ZSTD_estimateCCtxSize(level) of zstd 1.5.4, rounded up, in KiB. */
 static const uint32_t zstd_kib[] = {
     0,     600,   800,   1300,  2560,  3600,  3600,  6660,  6660,  12800,
@@ -113,6 +117,7 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
                                                          config->backlog_bytes / BACKLOG_ROWS_SHARE };
     parts[12] =
         (struct lb_memory_part) { "backlog at work", backlog_work_bytes(config, encode_bytes, body_bytes) };
+    parts[13] = (struct lb_memory_part) { "wear", config->wear_sample_ms > 0 ? WEAR_KIB * KIB : 0 };
     for (size_t i = 0; i < LB_MEMORY_PARTS; i++)
         sum += parts[i].bytes;
     return sum;

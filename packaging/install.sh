@@ -21,6 +21,7 @@ manuals() {
 
 if [ "$1" = --remove ]; then
     rm -f "$prefix/sbin/logboomd" "$prefix/bin/logboom" "$unit" "$socket" "$prefix/lib/sysusers.d/logboom.conf"
+    rm -rf "$prefix/share/logboom"
     rm -rf "$prefix/lib/logboom/python" # with what Python has compiled there
     rmdir --ignore-fail-on-non-empty "$prefix/lib/logboom" 2>/dev/null || true
     manuals | while read -r _ to; do rm -f "$to"; done
@@ -36,5 +37,6 @@ install -d "$(dirname "$unit")"
 sed "s|/usr/sbin/|$PREFIX/sbin/|; s|/etc/logboom/|$SYSCONFDIR/logboom/|" packaging/systemd/logboomd.service >"$unit"
 chmod 644 "$unit"
 install -m 644 packaging/systemd/logboom-syslog.socket "$socket"
+install -D -m 644 packaging/systemd/wear-full.conf "$prefix/share/logboom/wear-full.conf"
 install -D -m 644 packaging/systemd/logboom.sysusers "$prefix/lib/sysusers.d/logboom.conf"
 manuals | while read -r from to; do install -D -m 644 "$from" "$to"; done
