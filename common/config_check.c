@@ -275,6 +275,16 @@ static void check_spool(struct lb_loader *loader)
                         "path is below runtime_dir, and what lies there goes with a reboot");
 }
 
+static void check_wear(struct lb_loader *loader)
+{
+    struct lb_origin at =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_WEAR], LB_SECTION_WEAR, "devices");
+
+    if (strchr(loader->config->wear_devices, '/') || strchr(loader->config->wear_devices, ','))
+        lb_config_fault(loader->faults, &at,
+                        "devices takes names as in /sys/block, parted by blanks, like mmcblk0 sda");
+}
+
 int lb_config_complete(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
@@ -302,6 +312,7 @@ int lb_config_complete(struct lb_loader *loader)
         return 0;
     check_room(loader);
     check_spool(loader);
+    check_wear(loader);
     check_metrics(loader);
     if (sink)
         check_sink(loader);

@@ -110,6 +110,28 @@ static void a_spool_has_a_budget_or_none_and_does_not_lie_in_ram(void **state)
                  "path is below runtime_dir, and what lies there goes with a reboot");
 }
 
+static void wear_has_limits_by_the_hour_and_names_of_disks(void **state)
+{
+    const struct lb_config *c;
+
+    (void)state;
+    c = test_config_of(TEST_SINK);
+    assert_string_equal(c->wear_devices, "auto");
+    assert_int_equal(c->wear_alert_bytes_per_day, 24 * (500ull << 20));
+    assert_int_equal(c->wear_sample_ms, 60000);
+    c = test_config_of("[wear]\ndevices = mmcblk0 sda\nsample = off\nalert = off\nprogram_alert = 1G/day\n"
+                       "life_warn = off\nhistory = 7d\n" TEST_SINK);
+    assert_string_equal(c->wear_devices, "mmcblk0 sda");
+    assert_int_equal(c->wear_sample_ms, 0);
+    assert_true(c->wear_alert_bytes_per_day == LB_OFF);
+    assert_int_equal(c->wear_program_alert_bytes_per_day, 1ull << 30);
+    assert_int_equal(c->wear_life_warn_ms, 0);
+    test_refused("[wear]\ndevices = /dev/mmcblk0",
+                 "devices takes names as in /sys/block, parted by blanks, like mmcblk0 sda");
+    test_refused("[wear]\nhistory = off", "history cannot be off: it takes no more room for being longer");
+    test_refused("[wear]\nsample = 10ms", "sample is out of range: 1s to 1h");
+}
+
 static void the_keys_that_wait_for_the_next_start_are_named(void **state)
 {
     const char *names[16];
@@ -250,14 +272,14 @@ static void the_check_prints_faults_or_the_ceiling(void **state)
     test_config_of("[sink d]\ntype = datadog\n");
     assert_int_equal(lb_offline_check(test_path("main.ini"), out, err), 0);
     fclose(out), fclose(err);
-    assert_non_null(strstr(out_text, "main.ini: ok\nmemory ceiling: 41.8 MiB\n"));
+    assert_non_null(strstr(out_text, "main.ini: ok\nmemory ceiling: 44.2 MiB\n"));
     /* 2 MiB staging + 4 MiB ring + 4 MiB held + 1028 KiB to encode + 600 KiB zstd + 2 bodies + 2 connections
-     * + tables, texts; a backlog of 16 MiB with its rows, and what works on it: a body, to encode, zstd twice
-     */
+     * + tables, texts; a backlog of 16 MiB with its rows, and what works on it: a body, to encode, zstd twice;
+     * disks and programs */
     assert_int_equal(lb_config_memory_ceiling(test_config, parts),
                      (10 << 20) + (1028 + 600 + 1024 + 608 + 736) * 1024 + 2 * (1052672 + 10526 + 1024) +
                          (16 << 20) + (16 << 20) / 24 + (6180 + 600 + 600 + 1028) * 1024 + 1052672 + 10526 +
-                         1024);
+                         1024 + 2432 * 1024);
     free(out_text);
     free(err_text);
 }
@@ -298,6 +320,7 @@ int main(void)
         TEST(a_missing_or_empty_part_has_no_result),
         TEST(the_hostname_of_an_unnamed_pi_draws_a_warning),
         TEST(a_spool_has_a_budget_or_none_and_does_not_lie_in_ram),
+        TEST(wear_has_limits_by_the_hour_and_names_of_disks),
         TEST(the_keys_that_wait_for_the_next_start_are_named),
         TEST(the_secret_is_sought_in_three_places),
         TEST(a_run_needs_the_key_and_a_check_does_not),
