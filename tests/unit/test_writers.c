@@ -3,8 +3,8 @@
  * Who makes the kernel write.
  *
  * The story: a device with a card. Services dirty pages, the card is written to half a minute later; scripts
- * start children and wait for them or do not; pids are used again; some may not be read.
- * Each byte of the card is told of once, under the program that caused it, or of none.
+ * start children and wait for them or do not; pids are used again; some may not be read. Each byte of the
+ * card is told of once, under the program that caused it, or of none.
  */
 #include "agent/wear/writers.h"
 
@@ -217,7 +217,7 @@ static void a_parent_that_does_not_wait_keeps_its_own_bytes(void **state)
     proc_print("/proc/11/io", io, 5 * MIB, 5 * MIB, 5 * MIB, MIB);
     look(0, 0);
     proc_end(11);
-    proc_io(9, 50 * MIB, 0); /* not the parent: it has nothing of it */
+    proc_io(9, 51 * MIB, MIB); /* not the parent: it has nothing of it */
     /* It has dirtied less than the child had: that was not added. */
     proc_print("/proc/10/io", io, 5 * MIB, 5 * MIB, 4 * MIB, MIB);
     look(99 * MIB, 0);

@@ -114,8 +114,9 @@ static void a_program_that_is_called_others_is_not_them(void **state)
     (void)state;
     fill_all_places();
     proc_start(50, 1, 400000, "small");
-    proc_start(51, 1, 400000, "others");
     proc_io(50, 4096, 0);
+    look(200 * MIB, 0);
+    proc_start(51, 1, 400000, "others");
     proc_io(51, 100 * MIB, 0);
     look(200 * MIB, 0);
     proc_io(51, 200 * MIB, 0);
