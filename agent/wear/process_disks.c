@@ -270,5 +270,5 @@ uint32_t lb_process_disks_look(struct lb_process_disks *memory, int dir)
         find_mounts(memory, dir, fresh, count);
     for (uint32_t i = 0; i < count; i++)
         disks |= fresh[i].disks;
-    return disks & ~LB_PROCESS_DISKS_ELSEWHERE ? disks & ~LB_PROCESS_DISKS_ELSEWHERE : disks;
+    return disks;
 }

@@ -54,8 +54,8 @@ void lb_process_disks_begin(struct lb_process_disks *memory, const char *root, c
 /*
  * Look at one process' files.
  *   dir       "/proc/PID"
- *   returns   a bit for each watched disk, by its index; else LB_PROCESS_DISKS_ELSEWHERE if it has files on
- *             others only; 0 it has none open for writing on any disk, or they may not be seen
+ *   returns   a bit for each watched disk, by its index, and LB_PROCESS_DISKS_ELSEWHERE if it has files on
+ *             others; 0 it has none open for writing on any disk, or they may not be seen
  *   calls     the sampler's thread: it resolves paths
  */
 uint32_t lb_process_disks_look(struct lb_process_disks *memory, int dir);

@@ -251,7 +251,7 @@ static void bill(struct lb_writers *writers, const struct lb_process *process, i
     if (merged != LB_WEAR_NO_PROGRAM)
         lb_attribution_move(&writers->attribution, merged, LB_PROGRAMS_OTHERS);
     disks = lb_programs_disks(&writers->programs, program, process->disks, now_ns);
-    if (disks != LB_PROCESS_DISKS_ELSEWHERE)
+    if (disks != LB_PROCESS_DISKS_ELSEWHERE) /* and on no other: they are no business of ours */
         lb_attribution_add(&writers->attribution, program, disks, dirtied - cancelled);
 }
 

@@ -109,6 +109,23 @@ static void one_that_writes_less_than_all_is_one_of_the_others_at_once(void **st
         assert_int_equal(looks.moved[i], i);
 }
 
+static void a_program_that_is_called_others_is_not_them(void **state)
+{
+    (void)state;
+    fill_all_places();
+    proc_start(50, 1, 400000, "small");
+    proc_io(50, 4096, 0);
+    look(200 * MIB, 0);
+    proc_start(51, 1, 400000, "others");
+    proc_io(51, 100 * MIB, 0);
+    look(200 * MIB, 0);
+    proc_io(51, 200 * MIB, 0);
+    look(200 * MIB, 0);
+    assert_int_not_equal(place_of("others"), LB_PROGRAMS_OTHERS);
+    assert_int_equal(given("others", CARD), 200 * MIB);
+    assert_true(looks.view.program[LB_PROGRAMS_OTHERS].bytes[CARD] <= MIB + 4096);
+}
+
 static void what_waits_goes_along_to_the_others(void **state)
 {
     (void)state;
@@ -194,6 +211,7 @@ int main(void)
         TEST(a_program_keeps_its_place_and_new_ones_come_behind),
         TEST(the_least_goes_to_the_others_when_one_that_writes_more_comes),
         TEST(one_that_writes_less_than_all_is_one_of_the_others_at_once),
+        TEST(a_program_that_is_called_others_is_not_them),
         TEST(what_waits_goes_along_to_the_others),
         TEST(our_own_program_never_makes_room_and_always_finds_it),
         TEST(what_wrote_long_ago_makes_room_for_what_writes_now),

@@ -152,7 +152,8 @@ static void of_layers_the_nearest_that_is_watched_is_paid(void **state)
     proc_open(10, 3, O_WRONLY, 30);
     /* A device above the card that is watched by its own name. */
     proc_print("/sys/devices/virtual/block/stick2/slaves/cardp1/dev", "8:1\n");
-    proc_tie("/sys/dev/block/253:1", "/sys/devices/virtual/block/stick2");
+    proc_print("/sys/devices/virtual/block/stick2/stick2p1/partition", "1\n");
+    proc_tie("/sys/dev/block/253:1", "/sys/devices/virtual/block/stick2/stick2p1");
     snprintf(looks.disks.disk[STICK].name, sizeof looks.disks.disk[STICK].name, "stick2");
     proc_print("/proc/11/mountinfo", "31 1 253:1 / / rw - ext4 /dev/dm-1 rw\n");
     proc_open(11, 3, O_WRONLY, 31);
@@ -205,9 +206,11 @@ static void long_and_broken_mountinfo_is_read_as_far_as_it_makes_sense(void **st
     len += (size_t)sprintf(text + len, "99 22 0:70 / /long rw - overlay o rw,lowerdir=");
     memset(text + len, 'l', 9000);
     len += 9000;
-    len += (size_t)sprintf(text + len,
-                           "\n\n23\n23 1 \n23 x 9:1 / /y\n-23 1 8:1 / /z rw\n"
-                           "23 1 99999999999999:1 / /y rw\n\xff\xfe\x01\n23 22 9:1 / /m rw\n23 1 8:1");
+    len += (size_t)sprintf(text + len, "\n\n23\n23 1 \n23 x 9:1 / /y\n-23 1 8:1 / /z rw\n"
+                                       "23 1 99999999999999:1 / /y rw\n\xff\xfe\x01\n23 22 9:1 / /m rw\n");
+    memset(text + len, 'x', 4095); /* what is behind it is no line of its own */
+    len += 4095;
+    len += (size_t)sprintf(text + len, "23 1 8:1 / /behind rw\n23 1 8:1");
     proc_put("/proc/10/mountinfo", text, len);
     proc_open(10, 3, O_WRONLY, ON_STICK);
     look(0, 0);
@@ -251,8 +254,15 @@ static void more_files_than_are_looked_at_are_no_harm(void **state)
     for (int fd = 0; fd < LB_PROCESS_FDS_MAX + 50; fd++)
         proc_open(10, fd, O_WRONLY, fd % 2 ? ON_STICK : 1000 + (unsigned)fd);
     look(0, 0);
-    proc_io(10, MIB, 0);
-    look(9 * MIB, 9 * MIB);
+    for (int pid = 11; pid < 20; pid++) { /* and more mounts than are remembered */
+        start(pid, "many");
+        for (unsigned fd = 0; fd < LB_PROCESS_MOUNTS_NEW; fd++)
+            proc_open(pid, (int)fd, O_WRONLY, 2000 + (unsigned)pid * 100 + fd);
+    }
+    look(0, 0);
+    for (int pid = 10; pid < 20; pid++)
+        proc_io(pid, MIB, 0);
+    look(99 * MIB, 99 * MIB);
     assert_int_equal(given("web", STICK), MIB);
 }
 
