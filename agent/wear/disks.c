@@ -202,6 +202,7 @@ int lb_disks_sample(struct lb_disks *disks, const char *root, const char *wanted
         look_for_all(disks, &look, block);
     else
         look_for_named(disks, &look, wanted);
+    disks->are_all = strcmp(wanted, "auto") == 0 && disks->left_out == 0;
     for (uint32_t i = 0; i < disks->count; i++) {
         if (look.is_seen[i])
             continue;

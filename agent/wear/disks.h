@@ -20,6 +20,7 @@ struct lb_disks {
     uint64_t last_sectors[LB_WEAR_DISKS]; /* the counter as it was read last */
     uint64_t gone_ns[LB_WEAR_DISKS];      /* since when a disk is not there */
     uint32_t count, left_out;
+    bool are_all; /* no real disk is left unwatched: what is dirtied goes to one of these */
 };
 
 /*

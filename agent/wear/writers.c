@@ -44,6 +44,7 @@ struct place {
 
 struct lb_writers {
     bool has_looked;
+    bool are_all; /* the disks that are watched are all there are */
     bool is_blind,
         was_blind; /* somebody could not be held in this look, the last one: may seem new in the next */
     uint64_t looked_ns, ns_per_tick;
@@ -251,6 +252,8 @@ static void bill(struct lb_writers *writers, const struct lb_process *process, i
     if (merged != LB_WEAR_NO_PROGRAM)
         lb_attribution_move(&writers->attribution, merged, LB_PROGRAMS_OTHERS);
     disks = lb_programs_disks(&writers->programs, program, process->disks, now_ns);
+    if (disks == 0 && !writers->are_all) /* for a disk that is not watched, as like as not */
+        return;
     if (disks != LB_PROCESS_DISKS_ELSEWHERE) /* and on no other: they are no business of ours */
         lb_attribution_add(&writers->attribution, program, disks, dirtied - cancelled);
 }
@@ -290,6 +293,7 @@ int lb_writers_sample(struct lb_writers *writers, const char *root, const struct
 
     writers->seen = writers->refused = 0;
     writers->is_blind = false;
+    writers->are_all = disks->are_all;
     follow_disks(writers, disks);
     lb_programs_begin(&writers->programs, now_ns);
     lb_processes_begin(processes);

@@ -34,7 +34,8 @@ void lb_writers_free(struct lb_writers *writers);
  * last look (disks->disk[].delta_bytes, so after lb_disks_sample()).
  *   - which disk a process writes to is told by the files that it has open for writing (fdinfo, its own
  *     mountinfo); where none is open, by those that its program had at an earlier look; else it is shared
- *     out over all disks as they were written to
+ *     out over all disks as they were written to, unless there are disks that are not watched: then it is
+ *     nobody's
  *   - net of cancelled_write_bytes, never below nothing
  *   - a parent that waited for a child has the child's bytes: what of them was counted already is taken off
  *   - a program that could not be held any more is merged into "others"

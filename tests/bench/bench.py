@@ -23,6 +23,7 @@ from backlog import backlog  # noqa: E402
 from card import card  # noqa: E402
 from firehose import firehose  # noqa: E402
 from instructions import instructions  # noqa: E402
+from looks import looks  # noqa: E402
 from memory import memory  # noqa: E402
 from peers import peers  # noqa: E402
 from plan import plan  # noqa: E402
@@ -34,7 +35,7 @@ from throttle import throttle  # noqa: E402
 
 SECTIONS = {"firehose": firehose, "instructions": instructions, "throttle": throttle, "trickle": trickle,
             "backlog": backlog, "idle": idle, "stalls": stalls, "startup": startup, "memory": memory, "card": card,
-            "peers": peers, "plan": plan}
+            "peers": peers, "plan": plan, "looks": looks}
 SLOW = ("trickle", "idle")  # minutes each: left out by --quick
 
 

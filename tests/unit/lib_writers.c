@@ -32,6 +32,7 @@ int looks_begin(void **state)
     looks.writers = lb_writers_new();
     if (!looks.writers || proc_make(state) != 0)
         return -1;
+    looks.disks.are_all = true;
     add_disk("card", 8);
     add_disk("stick", 9);
     proc_print("/proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/root rw\n");

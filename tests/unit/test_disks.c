@@ -170,7 +170,9 @@ static void zram_and_loop_are_not_worn_but_a_loop_is_watched_by_its_name(void **
     board_make(&pi5_zram_file);
     look();
     assert_int_equal(disks.count, 1);
+    assert_true(disks.are_all);
     look_for("mmcblk0 loop0");
+    assert_false(disks.are_all);
     assert_int_equal(disk("loop0")->kind, LB_DISK_LOOP);
     assert_true(disk("loop0")->is_flash);
     assert_string_equal(disk("loop0")->why, "below: an SD card");

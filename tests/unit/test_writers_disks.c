@@ -121,6 +121,17 @@ static void where_nothing_was_ever_open_all_disks_are_paid_as_they_were_written_
     assert_int_equal(given("web", STICK), MIB);
 }
 
+static void where_other_disks_are_not_watched_it_is_nobodys(void **state)
+{
+    (void)state;
+    looks.disks.are_all = false;
+    start(10, "web");
+    look(0, 0);
+    proc_io(10, 4 * MIB, 0);
+    look(6 * MIB, 2 * MIB);
+    assert_int_equal(given("web", CARD) + given("web", STICK), 0);
+}
+
 static void who_writes_to_a_disk_that_is_not_watched_pays_for_none(void **state)
 {
     (void)state;
@@ -308,6 +319,7 @@ int main(void)
         TEST(files_that_are_read_and_those_on_no_disk_tell_nothing),
         TEST(where_none_is_open_an_earlier_look_tells),
         TEST(where_nothing_was_ever_open_all_disks_are_paid_as_they_were_written_to),
+        TEST(where_other_disks_are_not_watched_it_is_nobodys),
         TEST(who_writes_to_a_disk_that_is_not_watched_pays_for_none),
         TEST(of_layers_the_nearest_that_is_watched_is_paid),
         TEST(a_container_pays_for_the_disk_below_its_overlay),
