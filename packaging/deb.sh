@@ -14,7 +14,7 @@ stage=$build/deb/logboom-$version
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}
 export SOURCE_DATE_EPOCH
 # The Makefile is run again by the package's rules, with their settings and not with those of this run.
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES DESTDIR PREFIX SYSCONFDIR UNITDIR
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES DESTDIR PREFIX SYSCONFDIR UNITDIR B
 
 rm -rf "$build/deb" "$build"/logboom_*.deb
 mkdir -p "$stage"
