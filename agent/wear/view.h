@@ -52,8 +52,10 @@ struct lb_disk {
     uint64_t delta_bytes;    /* between the last two samples */
     uint64_t lifetime_bytes; /* what its file systems remember of all boots; LB_WEAR_UNKNOWN */
     unsigned life_a,
-        life_b;       /* eMMC: 1 = up to 10 % of its life is used .. 10 = up to 100 %, 11 = over; 0 unknown */
-    unsigned pre_eol; /* eMMC: 1 normal, 2 80 % of the spare blocks are used, 3 90 %; 0 unknown */
+        life_b; /* eMMC: 1 = up to 10 % of its life is used .. 10 = up to 100 %, 11 = over; 0 unknown */
+    uint64_t io_errors; /* that the kernel's log told of, as far back as it went when we began */
+    char io_error[96];  /* the last of them */
+    unsigned pre_eol;   /* eMMC: 1 normal, 2 80 % of the spare blocks are used, 3 90 %; 0 unknown */
 };
 
 /* One file system that lies on a disk. */
