@@ -143,6 +143,7 @@ static int look_at_mover(struct lb_writers *writers, int dir, int pid, struct lb
         return -ENOSPC;
     process->is_seen = true;
     process->parent = stat.parent;
+    process->is_kernel = stat.is_kernel;
     process->started_ticks = stat.started_ticks;
     if (rc_io == 0) {
         process->grown = grown_by(writers, process, is_new, &io);
@@ -249,7 +250,8 @@ static void bill(struct lb_writers *writers, const struct lb_process *process, i
                                dirtied - cancelled, &merged);
     if (merged != LB_WEAR_NO_PROGRAM)
         lb_attribution_move(&writers->attribution, merged, LB_PROGRAMS_OTHERS);
-    disks = lb_programs_disks(&writers->programs, program, process->disks, now_ns);
+    disks = process->is_kernel ? LB_ATTRIBUTION_LAST
+                               : lb_programs_disks(&writers->programs, program, process->disks, now_ns);
     if (disks != LB_PROCESS_DISKS_ELSEWHERE) /* and on no other: they are no business of ours */
         lb_attribution_add(&writers->attribution, program, disks, dirtied - cancelled);
 }
