@@ -4,9 +4,10 @@
  * true: shares and rest of a disk add up to what it counted, to the byte.
  *
  * Why the old is paid first: the kernel writes pages in the order in which they became dirty. Why the known
- * is paid before the unknown: a build on a disk that is not watched, or a kernel thread that serves a loop
- * device, may dirty more than all others, and only chance tells it from who writes to this disk; who is known
- * loses little otherwise, as a disk mostly counts more than what became dirty. Why a rest: a file system's
+ * is paid before the unknown: a build on a disk that is not watched may dirty more than all others, and only
+ * chance tells it from who writes to this disk; who is not known loses little by it, as a disk mostly counts
+ * more than what became dirty. Why kernel threads come last: what they dirty others caused, and one that
+ * serves a loop device dirties the same bytes once more, on the disk below. Why a rest: a file system's
  * journal and its tables are nobody's, and small synced writes cost the disk five to thirty times of what a
  * process is said to have dirtied (facts/storage.md 2).
  */
@@ -37,6 +38,8 @@ void lb_attribution_add(struct lb_attribution *attribution, uint32_t program, ui
     struct lb_waiting *waiting = &attribution->fresh[program];
     uint64_t *to = &waiting->unknown;
 
+    if (disks & LB_ATTRIBUTION_LAST)
+        to = &waiting->last;
     disks &= ALL_DISKS;
     if (disks != 0 && (disks & (disks - 1)) == 0) {
         to = &waiting->placed[__builtin_ctz(disks)];
@@ -60,6 +63,7 @@ void lb_attribution_cancel(struct lb_attribution *attribution, uint32_t program,
     struct lb_waiting *const newest_first[] = { &attribution->fresh[program], &attribution->old[program] };
 
     for (unsigned i = 0; i < 2; i++) {
+        take(&newest_first[i]->last, &bytes);
         take(&newest_first[i]->unknown, &bytes);
         take(&newest_first[i]->spread, &bytes);
         for (unsigned d = 0; d < LB_WEAR_DISKS; d++)
@@ -116,17 +120,26 @@ static void share_out(uint64_t claims[LB_WEAR_PROGRAMS][LB_WEAR_DISKS], unsigned
     }
 }
 
-/* Pay what is known, or what is not, of one generation. */
-static void pay_part(struct lb_waiting *waiting, bool is_known, uint64_t left[LB_WEAR_DISKS],
+/* In this order they are paid. */
+enum part { KNOWN = 0, UNKNOWN, LAST, PARTS };
+
+/* What of a part is for no one disk. */
+static uint64_t *loose(struct lb_waiting *waiting, enum part part)
+{
+    return part == KNOWN ? &waiting->spread : part == UNKNOWN ? &waiting->unknown : &waiting->last;
+}
+
+/* Pay one part of one generation. */
+static void pay_part(struct lb_waiting *waiting, enum part part, uint64_t left[LB_WEAR_DISKS],
                      uint64_t shares[LB_WEAR_PROGRAMS][LB_WEAR_DISKS])
 {
     uint64_t claims[LB_WEAR_PROGRAMS][LB_WEAR_DISKS] = { 0 };
 
     for (unsigned p = 0; p < LB_WEAR_PROGRAMS; p++) {
-        if (is_known)
+        if (part == KNOWN)
             memcpy(claims[p], waiting[p].placed, sizeof claims[p]);
-        divide(is_known ? waiting[p].spread : waiting[p].unknown,
-               is_known ? waiting[p].spread_disks : ALL_DISKS, left, claims[p]);
+        divide(*loose(&waiting[p], part), part == KNOWN ? waiting[p].spread_disks : ALL_DISKS, left,
+               claims[p]);
     }
     for (unsigned d = 0; d < LB_WEAR_DISKS; d++)
         share_out(claims, d, &left[d]);
@@ -135,9 +148,9 @@ static void pay_part(struct lb_waiting *waiting, bool is_known, uint64_t left[LB
             uint64_t paid = claims[p][d];
 
             shares[p][d] += paid;
-            if (is_known)
+            if (part == KNOWN)
                 take(&waiting[p].placed[d], &paid);
-            take(is_known ? &waiting[p].spread : &waiting[p].unknown, &paid);
+            take(loose(&waiting[p], part), &paid);
         }
 }
 
@@ -146,9 +159,9 @@ void lb_attribution_pay(struct lb_attribution *attribution, const uint64_t count
 {
     memset(shares, 0, sizeof(uint64_t[LB_WEAR_PROGRAMS][LB_WEAR_DISKS]));
     memcpy(ret_rest, counted, sizeof(uint64_t[LB_WEAR_DISKS]));
-    for (unsigned i = 0; i < 2; i++) {
-        pay_part(attribution->old, i == 0, ret_rest, shares);
-        pay_part(attribution->fresh, i == 0, ret_rest, shares);
+    for (enum part part = KNOWN; part < PARTS; part++) {
+        pay_part(attribution->old, part, ret_rest, shares);
+        pay_part(attribution->fresh, part, ret_rest, shares);
     }
 }
 
@@ -158,6 +171,7 @@ static void move(struct lb_waiting *from, struct lb_waiting *to)
         to->placed[d] = least(to->placed[d] + from->placed[d], LB_ATTRIBUTION_BYTES_MAX);
     to->spread = least(to->spread + from->spread, LB_ATTRIBUTION_BYTES_MAX);
     to->spread_disks |= from->spread_disks;
+    to->last = least(to->last + from->last, LB_ATTRIBUTION_BYTES_MAX);
     to->unknown = least(to->unknown + from->unknown, LB_ATTRIBUTION_BYTES_MAX);
     *from = (struct lb_waiting) { 0 };
 }

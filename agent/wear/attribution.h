@@ -17,8 +17,10 @@
  * Always true: what is paid for a disk is never more than what it counted, and
  * what is paid to a program never more than what it had waiting.
  */
-#define LB_ATTRIBUTION_BYTES_MAX \
-    (1ull << 50) /* dirtied in one go; more is taken as this much: sums stay exact */
+/* Dirtied in one go; more is taken as this much, so that sums stay exact. */
+#define LB_ATTRIBUTION_BYTES_MAX (1ull << 50)
+/* Among bits for disks: paid when nobody else is left. */
+#define LB_ATTRIBUTION_LAST (1u << 30)
 
 /* What one program has waiting. */
 struct lb_waiting {
@@ -26,6 +28,7 @@ struct lb_waiting {
     uint64_t spread;                /* for some of these: */
     uint32_t spread_disks;          /* a bit for each disk */
     uint64_t unknown;               /* for some disk, maybe none that is watched */
+    uint64_t last;                  /* the same, of kernel threads: they dirty what others caused */
 };
 
 struct lb_attribution {
@@ -37,7 +40,8 @@ struct lb_attribution {
  * A program has dirtied bytes.
  *   program   below LB_WEAR_PROGRAMS
  *   disks     a bit for each disk that they may be for; of several, each gets its part as it is written to.
- *             0: not known: they are paid out of what is left when all that are known have been
+ *             0: not known: they are paid out of what is left when all that are known have been.
+ *             LB_ATTRIBUTION_LAST: nor are they known, and they come behind those
  *   calls     the sampler's thread, as all of these
  */
 void lb_attribution_add(struct lb_attribution *attribution, uint32_t program, uint32_t disks, uint64_t bytes);

@@ -23,6 +23,7 @@ struct lb_process {
     bool is_replaced; /* its pid is another's now */
     bool is_readable; /* false: io is not known */
     bool has_unit;    /* unit was read */
+    bool is_kernel;   /* a thread of the kernel */
     uint32_t disks;   /* a bit for each that it was seen with files on, in this look */
     struct lb_process_io io, grown;
     char name[LB_WEAR_NAME], unit[LB_WEAR_UNIT];

@@ -3,18 +3,19 @@
  * Who makes the kernel write. In: /proc, what the disks counted. Out: programs with their shares. Always
  * true: what programs have of a disk is never more than it counted while we looked.
  *
- *   scan:   each process' io; only of those that grew also stat, cgroup, fdinfo    (process_read,
- * process_disks) settle: what a child did is not its parent's                                   (processes)
- *   bill:   what each has grown by waits under its program                         (programs, attribution)
- *   pay:    what the disks counted goes to those who wait for it                   (attribution)
+ *   scan     the io of each process; of those that grew also who they are and their files
+ *   settle   what a child did is not its parent's
+ *   bill     what each has grown by waits under its program
+ *   pay      what the disks counted goes to those who wait for it
  *
  * What it costs. Nearly all processes write nothing in a minute: of them io is read and nothing else, by
  * three calls. That also decides when a pid is asked who it is: a new process behind a known pid shows in
  * counters that differ. If by chance it had dirtied exactly as much as the one before and all its others were
  * no less, that much is missed.
  *
- * What may go wrong. A process that ends between two looks has its bytes with whoever waited for it, mostly a
- * shell or systemd, or with nobody. Beyond LB_PROCESSES_MAX processes the rest is told as refused.
+ * A kernel thread has no files, so it is paid out of what programs leave over. What may go wrong: a process
+ * that ends between two looks has its bytes with whoever waited for it, mostly a shell or systemd, or with
+ * nobody. Beyond LB_PROCESSES_MAX processes the rest is told as refused.
  */
 #include "agent/wear/writers.h"
 
@@ -91,8 +92,7 @@ static uint64_t growth(uint64_t now, uint64_t before)
     return now > before ? now - before : 0;
 }
 
-/* How much a process has grown since the last look. A new one began at nothing, unless it is only new to us.
- */
+/* How much a process has grown since the last look. One that is new, and not to us alone, began at 0. */
 static struct lb_process_io grown_by(const struct lb_writers *writers, const struct lb_process *process,
                                      bool is_new, const struct lb_process_io *io)
 {
@@ -110,8 +110,7 @@ static struct lb_process_io grown_by(const struct lb_writers *writers, const str
     };
 }
 
-/* Where a process that grew belongs. Its name changes when it executes another, and with it maybe its unit.
- */
+/* Where a process that grew belongs. When it executes another program it has another name, maybe unit. */
 static void look_closer(struct lb_writers *writers, int dir, const struct lb_process_stat *stat,
                         struct lb_process *process)
 {
@@ -145,6 +144,7 @@ static int look_at_mover(struct lb_writers *writers, int dir, int pid, struct lb
         return -ENOSPC;
     process->is_seen = true;
     process->parent = stat.parent;
+    process->is_kernel = stat.is_kernel;
     process->started_ticks = stat.started_ticks;
     if (rc_io == 0) {
         process->grown = grown_by(writers, process, is_new, &io);
@@ -251,9 +251,10 @@ static void bill(struct lb_writers *writers, const struct lb_process *process, i
                                dirtied - cancelled, &merged);
     if (merged != LB_WEAR_NO_PROGRAM)
         lb_attribution_move(&writers->attribution, merged, LB_PROGRAMS_OTHERS);
-    disks = lb_programs_disks(&writers->programs, program, process->disks, now_ns);
-    if (disks == 0 && !writers->are_all) /* for a disk that is not watched, as like as not */
-        return;
+    disks = process->is_kernel ? LB_ATTRIBUTION_LAST
+                               : lb_programs_disks(&writers->programs, program, process->disks, now_ns);
+    if ((disks == 0 || process->is_kernel) && !writers->are_all)
+        return; /* for a disk that is not watched, as like as not */
     if (disks != LB_PROCESS_DISKS_ELSEWHERE) /* and on no other: they are no business of ours */
         lb_attribution_add(&writers->attribution, program, disks, dirtied - cancelled);
 }

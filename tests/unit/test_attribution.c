@@ -157,6 +157,23 @@ static void what_is_known_is_paid_before_what_is_not(void **state)
     assert_int_equal(shares[CRON][STICK], 3 * MIB);
 }
 
+static void a_kernel_thread_is_paid_when_nobody_else_is_left(void **state)
+{
+    (void)state;
+    lb_attribution_add(&waits, BASE, LB_ATTRIBUTION_LAST, 50 * MIB);
+    lb_attribution_age(&waits, 1060 * SECOND);
+    lb_attribution_add(&waits, CRON, 0, 5 * MIB);
+    pay(7 * MIB, 0);
+    assert_int_equal(shares[CRON][CARD], 5 * MIB);
+    assert_int_equal(shares[BASE][CARD], 2 * MIB);
+    lb_attribution_move(&waits, BASE, WEB);
+    pay(MIB, 0);
+    assert_int_equal(shares[WEB][CARD], MIB);
+    lb_attribution_cancel(&waits, WEB, 46 * MIB);
+    pay(7 * MIB, 0);
+    assert_int_equal(shares[WEB][CARD], MIB);
+}
+
 static void bytes_that_were_taken_back_are_waited_for_no_more(void **state)
 {
     (void)state;
@@ -254,6 +271,7 @@ int main(void)
         TEST(each_disk_is_paid_by_who_writes_to_it),
         TEST(a_program_on_two_disks_pays_each_as_it_is_written_to),
         TEST(what_is_known_is_paid_before_what_is_not),
+        TEST(a_kernel_thread_is_paid_when_nobody_else_is_left),
         TEST(bytes_that_were_taken_back_are_waited_for_no_more),
         TEST(one_that_is_merged_takes_along_what_it_waits_for),
         TEST(a_disk_that_went_owes_nothing_to_the_next_in_its_place),
