@@ -162,7 +162,7 @@ static void blame(const struct look *look, uint32_t disk, const char *what, stru
         return;
     if (!who) {
         snprintf(event->text + used, sizeof event->text - used,
-                 "; %s by the kernel, or by programs that may not be looked at", what);
+                 "; written by the kernel, or by programs that may not be looked at");
         return;
     }
     snprintf(event->program, sizeof event->program, "%s", who->name);
