@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When to speak up. In: figures, limits, the time. Out: events for records. Always true: each "passed" that
- * was told is followed by one "over", and neither comes twice in a row.
+ * was told is followed by one "over", also when its disk or program goes; what finds no room waits, and what
+ * has gone by while it waited is not told at all. A place is not given away within an hour after it was told:
+ * it is what keeps a thing that comes and goes from being told each time.
  */
 #include "agent/wear/alerts.h"
 
@@ -20,10 +22,9 @@
 /* A claim about a subject: is its limit passed, and what is to be said. */
 struct claim {
     struct lb_wear_event event;
-    const char *name;
-    bool is_passed;    /* beyond the limit */
-    bool is_well;      /* so far below it that it is over */
-    bool is_told_anew; /* it has grown worse: told again though it was told */
+    const char *name, *unit;
+    bool is_passed; /* beyond the limit */
+    bool is_well;   /* so far below it that it is over */
 };
 
 struct look {
@@ -47,24 +48,41 @@ const char *lb_wear_what_name(enum lb_wear_what what)
 
 /* ---- subjects ---- */
 
-static struct lb_wear_subject *find(struct lb_alerts *alerts, enum lb_wear_what what, const char *name)
+static struct lb_wear_subject *find(struct lb_alerts *alerts, enum lb_wear_what what, const char *name,
+                                    const char *unit)
 {
-    struct lb_wear_subject *place = NULL;
-
     for (unsigned i = 0; i < LB_ALERTS_SUBJECTS; i++) {
         struct lb_wear_subject *subject = &alerts->subject[i];
 
-        if (subject->name[0] && subject->what == what && strcmp(subject->name, name) == 0)
+        if (subject->is_used && subject->what == what && strcmp(subject->name, name) == 0 &&
+            strcmp(subject->unit, unit) == 0)
             return subject;
-        /* One that is well and was told long ago makes room. */
-        if (!place && (!subject->name[0] || (!subject->is_passed && !subject->is_told)))
-            place = subject;
     }
-    if (!place)
-        return NULL;
-    *place = (struct lb_wear_subject) { .what = what };
-    snprintf(place->name, sizeof place->name, "%s", name);
-    return place;
+    return NULL;
+}
+
+/* Has it nothing to remember? */
+static bool is_free(const struct lb_wear_subject *subject, uint64_t now_ns)
+{
+    return !subject->is_used || (!subject->is_passed && !subject->is_told && !subject->is_kept &&
+                                 (subject->told_ns == 0 || now_ns >= subject->told_ns + HOUR_NS));
+}
+
+/* That of a name, or a new one; NULL: all remember something. */
+static struct lb_wear_subject *take(const struct look *look, enum lb_wear_what what, const char *name,
+                                    const char *unit)
+{
+    struct lb_wear_subject *subject = find(look->alerts, what, name, unit);
+
+    for (unsigned i = 0; i < LB_ALERTS_SUBJECTS && !subject; i++) {
+        if (!is_free(&look->alerts->subject[i], look->now_ns))
+            continue;
+        subject = &look->alerts->subject[i];
+        *subject = (struct lb_wear_subject) { .what = what, .is_used = true };
+        snprintf(subject->name, sizeof subject->name, "%s", name);
+        snprintf(subject->unit, sizeof subject->unit, "%s", unit);
+    }
+    return subject;
 }
 
 static bool may_leave(const struct lb_alerts *alerts, uint64_t now_ns)
@@ -85,105 +103,106 @@ static bool put(struct look *look, const struct lb_wear_event *event)
     return true;
 }
 
+/* That it is passed: at most once an hour. */
+static bool tell(struct look *look, struct lb_wear_subject *subject, const struct lb_wear_event *event)
+{
+    bool is_soon = subject->told_ns > 0 && look->now_ns < subject->told_ns + HOUR_NS;
+
+    if (is_soon || !put(look, event))
+        return false;
+    subject->is_told = true;
+    subject->is_grave = event->is_grave;
+    subject->told_ns = look->now_ns;
+    return true;
+}
+
 static void judge(struct look *look, struct claim *claim)
 {
+    struct lb_wear_event *event = &claim->event;
     struct lb_wear_subject *subject;
 
-    if (!claim->is_passed && claim->is_well) { /* most are, and take no place */
-        subject = NULL;
-        for (unsigned i = 0; i < LB_ALERTS_SUBJECTS && !subject; i++)
-            if (look->alerts->subject[i].what == claim->event.what &&
-                strcmp(look->alerts->subject[i].name, claim->name) == 0)
-                subject = &look->alerts->subject[i];
-        if (!subject)
-            return;
-    } else {
-        subject = find(look->alerts, claim->event.what, claim->name);
-    }
+    /* Most are well, and take no place. */
+    subject = claim->is_passed ? take(look, event->what, claim->name, claim->unit)
+                               : find(look->alerts, event->what, claim->name, claim->unit);
     if (!subject)
         return;
     subject->was_seen = true;
+    snprintf(subject->disk, sizeof subject->disk, "%s", event->disk);
     subject->is_passed = claim->is_passed || (subject->is_passed && !claim->is_well);
-    claim->event.is_over = !subject->is_passed;
-    if (subject->is_passed && (!subject->is_told || claim->is_told_anew)) {
-        bool is_soon = subject->told_ns > 0 && look->now_ns < subject->told_ns + HOUR_NS;
-
-        if (is_soon || !put(look, &claim->event))
-            return;
-        subject->is_told = true;
-        subject->told_ns = look->now_ns;
-    } else if (!subject->is_passed && subject->is_told && put(look, &claim->event)) {
-        subject->is_told = false;
-    }
+    event->is_over = !subject->is_passed;
+    event->is_grave &= subject->is_passed;
+    if (subject->is_passed && (!subject->is_told || (event->is_grave && !subject->is_grave)))
+        tell(look, subject, event);
+    else if (!subject->is_passed && subject->is_told && put(look, event))
+        subject->is_told = subject->is_grave = false;
 }
 
 /* ---- who is to blame ---- */
 
-static void blame(const struct look *look, uint32_t disk, struct lb_wear_event *event, uint64_t *ret_bytes)
+/*
+ * Who wrote most to a disk in the last hour, and how much of it:
+ * "; 71 % of it by python3 (telemetry.service)". Nothing was written: nobody.
+ *   what      the part is of
+ */
+static void blame(const struct look *look, uint32_t disk, const char *what, struct lb_wear_event *event)
 {
-    uint64_t most = 0;
-    uint32_t who = LB_WEAR_NO_PROGRAM;
+    uint64_t most = 0, all = look->view->figures[disk].hour_bytes;
+    const struct lb_program *who = NULL;
+    size_t used = strlen(event->text);
 
     for (uint32_t i = 0; i < look->view->programs; i++) {
         uint64_t bytes = lb_history_program_hour(look->history, i, disk);
 
         if (bytes > most) {
             most = bytes;
-            who = i;
+            who = &look->view->program[i];
         }
     }
-    *ret_bytes = most;
-    if (who == LB_WEAR_NO_PROGRAM)
+    if (all == 0)
         return;
-    snprintf(event->program, sizeof event->program, "%s", look->view->program[who].name);
-    snprintf(event->unit, sizeof event->unit, "%s", look->view->program[who].unit);
-}
-
-/* "; 71 % of it by python3 (telemetry.service)" */
-static void add_blame(struct lb_wear_event *event, uint64_t bytes, uint64_t of)
-{
-    size_t used = strlen(event->text);
-
-    if (event->program[0] == '\0' || bytes == 0 || of == 0)
+    if (!who) {
         snprintf(event->text + used, sizeof event->text - used,
-                 "; by the kernel, or by programs that may not be looked at");
-    else
-        snprintf(event->text + used, sizeof event->text - used, "; %.0f %% of it by %s%s%s%s",
-                 bytes < of ? 100.0 * (double)bytes / (double)of : 100.0, event->program,
-                 event->unit[0] ? " (" : "", event->unit, event->unit[0] ? ")" : "");
+                 "; written by the kernel, or by programs that may not be looked at");
+        return;
+    }
+    snprintf(event->program, sizeof event->program, "%s", who->name);
+    snprintf(event->unit, sizeof event->unit, "%s", who->unit);
+    snprintf(event->text + used, sizeof event->text - used, "; %.0f %% of %s by %s%s%s%s",
+             most < all ? 100.0 * (double)most / (double)all : 100.0, what, event->program,
+             event->unit[0] ? " (" : "", event->unit, event->unit[0] ? ")" : "");
 }
 
-/* ---- claims ---- */
+/* ---- claims about disks ---- */
+
+static struct claim about_disk(enum lb_wear_what what, const struct lb_disk *disk)
+{
+    struct claim claim = { .event = { .what = what }, .name = disk->name, .unit = "" };
+
+    snprintf(claim.event.disk, sizeof claim.event.disk, "%s", disk->name);
+    return claim;
+}
 
 static void look_at_hour(struct look *look, uint32_t disk)
 {
     const struct lb_disk *at = &look->view->disk[disk];
-    uint64_t limit = look->limits->disk_bytes_per_hour, bytes = look->view->figures[disk].hour_bytes, blamed;
+    uint64_t limit = look->limits->disk_bytes_per_hour, bytes = look->view->figures[disk].hour_bytes;
+    bool is_off = limit == LB_WEAR_UNKNOWN;
+    struct claim claim = about_disk(LB_WEAR_DISK, at);
     char size[32], of[32];
-    struct claim claim = { .event = { .what = LB_WEAR_DISK, .bytes = bytes, .limit_bytes = limit },
-                           .name = at->name };
 
-    if (limit == LB_WEAR_UNKNOWN)
-        claim.is_well = true;
-    else {
-        claim.is_passed = bytes > limit;
-        claim.is_well = bytes <= limit / 5 * 4;
-    }
-    blame(look, disk, &claim.event, &blamed);
-    snprintf(claim.event.disk, sizeof claim.event.disk, "%s", at->name);
+    claim.event.bytes = bytes;
+    claim.event.limit_bytes = is_off ? 0 : limit;
+    claim.is_passed = !is_off && bytes > limit;
+    claim.is_well = is_off || bytes <= limit / 5 * 4;
     lb_units_print_human(bytes, size, sizeof size);
-    if (claim.is_well) {
-        snprintf(claim.event.text, sizeof claim.event.text,
-                 "%s was written %s in the last hour: well below "
-                 "[wear] alert again",
-                 at->name, size);
-    } else {
-        snprintf(claim.event.text, sizeof claim.event.text,
-                 "%s was written %s in the last hour, [wear] alert "
-                 "is %s/h",
-                 at->name, size, lb_units_print_human(limit, of, sizeof of));
-        add_blame(&claim.event, blamed, bytes);
-    }
+    snprintf(claim.event.text, sizeof claim.event.text, "%s was written %s in the last hour%s%s%s", at->name,
+             size,
+             is_off          ? ", [wear] alert is off"
+             : claim.is_well ? ": well below [wear] alert again"
+                             : ", [wear] alert is ",
+             claim.is_well ? "" : lb_units_print_human(limit, of, sizeof of), claim.is_well ? "" : "/h");
+    if (claim.is_passed)
+        blame(look, disk, "it", &claim.event);
     judge(look, &claim);
 }
 
@@ -199,29 +218,26 @@ static void look_at_life(struct look *look, uint32_t disk)
 {
     const struct lb_disk *at = &look->view->disk[disk];
     const struct lb_wear_figures *figures = &look->view->figures[disk];
-    uint64_t left_s = figures->life_left_s, blamed;
+    uint64_t left_s = figures->life_left_s, warn_s = look->limits->life_warn_s;
     char life[32], warn[32], rate[32];
-    struct claim claim = { .event = { .what = LB_WEAR_LIFE, .is_grave = left_s == 0 }, .name = at->name };
+    struct claim claim = about_disk(LB_WEAR_LIFE, at);
 
-    if (left_s == LB_WEAR_UNKNOWN || look->limits->life_warn_s == 0)
-        claim.is_well = true;
-    else {
-        claim.is_passed = left_s < look->limits->life_warn_s;
-        claim.is_well = left_s >= look->limits->life_warn_s / 4 * 5;
-    }
-    blame(look, disk, &claim.event, &blamed);
-    snprintf(claim.event.disk, sizeof claim.event.disk, "%s", at->name);
-    if (claim.is_well) {
-        snprintf(claim.event.text, sizeof claim.event.text, "%s will last beyond [wear] life_warn again",
+    claim.event.is_grave = left_s == 0;
+    claim.is_well = left_s == LB_WEAR_UNKNOWN || warn_s == 0 || left_s >= warn_s / 4 * 5;
+    claim.is_passed = !claim.is_well && left_s < warn_s;
+    print_years(left_s, life, sizeof life);
+    print_years(warn_s, warn, sizeof warn);
+    if (claim.is_well)
+        snprintf(claim.event.text, sizeof claim.event.text,
+                 warn_s == 0 ? "%s: [wear] life_warn is off"
+                             : "%s is no longer said to end before [wear] life_warn",
                  at->name);
-    } else {
-        print_years(left_s, life, sizeof life);
-        print_years(look->limits->life_warn_s, warn, sizeof warn);
+    else
         snprintf(claim.event.text, sizeof claim.event.text,
                  "%s has %s left at %s a day, [wear] life_warn is %s", at->name, left_s ? life : "no life",
                  lb_units_print_human(figures->rate_per_day, rate, sizeof rate), warn);
-        add_blame(&claim.event, blamed, figures->hour_bytes);
-    }
+    if (claim.is_passed)
+        blame(look, disk, "the last hour's bytes", &claim.event);
     judge(look, &claim);
 }
 
@@ -229,41 +245,41 @@ static void look_at_health(struct look *look, uint32_t disk)
 {
     const struct lb_disk *at = &look->view->disk[disk];
     unsigned step = at->life_a > at->life_b ? at->life_a : at->life_b;
-    struct claim claim = { .event = { .what = LB_WEAR_EOL,
-                                      .is_grave = at->pre_eol > PRE_EOL_WARN || step >= EOL_OVER },
-                           .name = at->name,
-                           .is_passed = at->pre_eol >= PRE_EOL_WARN || step >= EOL_STEP };
-    uint64_t blamed;
+    struct claim claim = about_disk(LB_WEAR_EOL, at);
 
+    claim.event.is_grave = at->pre_eol > PRE_EOL_WARN || step >= EOL_OVER;
+    claim.is_passed = at->pre_eol >= PRE_EOL_WARN || step >= EOL_STEP;
     claim.is_well = !claim.is_passed;
-    blame(look, disk, &claim.event, &blamed);
-    snprintf(claim.event.disk, sizeof claim.event.disk, "%s", at->name);
     if (claim.is_well)
         snprintf(claim.event.text, sizeof claim.event.text, "%s no longer says that it nears its end",
                  at->name);
-    else if (at->pre_eol >= PRE_EOL_WARN)
-        snprintf(claim.event.text, sizeof claim.event.text, "%s says that %u %% of its spare blocks are used",
-                 at->name, at->pre_eol > PRE_EOL_WARN ? 90u : 80u);
-    else
+    else if (step >= EOL_OVER || at->pre_eol < PRE_EOL_WARN)
         snprintf(claim.event.text, sizeof claim.event.text, "%s says that %s of its life is used", at->name,
                  step >= EOL_OVER ? "more than all" : "more than nine tenths");
+    else
+        snprintf(claim.event.text, sizeof claim.event.text, "%s says that %u %% of its spare blocks are used",
+                 at->name, at->pre_eol > PRE_EOL_WARN ? 90u : 80u);
     if (claim.is_passed)
-        add_blame(&claim.event, blamed, look->view->figures[disk].hour_bytes);
+        blame(look, disk, "the last hour's bytes", &claim.event);
     judge(look, &claim);
 }
+
+/* ---- claims about programs and file systems ---- */
 
 static void look_at_program(struct look *look, uint32_t program)
 {
     const struct lb_program *at = &look->view->program[program];
     uint64_t limit = look->limits->program_bytes_per_hour, bytes = 0, most = 0;
-    char name[LB_WEAR_NAME + LB_WEAR_UNIT], size[32], of[32];
-    struct claim claim = { .event = { .what = LB_WEAR_PROGRAM, .limit_bytes = limit }, .name = name };
+    bool is_off = limit == LB_WEAR_UNKNOWN;
+    struct claim claim = { .event = { .what = LB_WEAR_PROGRAM, .limit_bytes = is_off ? 0 : limit },
+                           .name = at->name,
+                           .unit = at->unit };
+    char size[32], of[32];
 
     for (uint32_t disk = 0; disk < look->view->disks; disk++) {
-        uint64_t there = lb_history_program_hour(look->history, program, disk);
+        uint64_t there =
+            look->view->disk[disk].is_flash ? lb_history_program_hour(look->history, program, disk) : 0;
 
-        if (!look->view->disk[disk].is_flash)
-            continue;
         bytes += there;
         if (there <= most)
             continue;
@@ -271,30 +287,34 @@ static void look_at_program(struct look *look, uint32_t program)
         snprintf(claim.event.disk, sizeof claim.event.disk, "%s", look->view->disk[disk].name);
     }
     claim.event.bytes = bytes;
-    claim.is_passed = limit != LB_WEAR_UNKNOWN && bytes > limit;
-    claim.is_well = limit == LB_WEAR_UNKNOWN || bytes <= limit / 5 * 4;
-    snprintf(name, sizeof name, "%s%s%s", at->name, at->unit[0] ? " " : "", at->unit);
+    claim.is_passed = !is_off && bytes > limit;
+    claim.is_well = is_off || bytes <= limit / 5 * 4;
     snprintf(claim.event.program, sizeof claim.event.program, "%s", at->name);
     snprintf(claim.event.unit, sizeof claim.event.unit, "%s", at->unit);
     lb_units_print_human(bytes, size, sizeof size);
     snprintf(claim.event.text, sizeof claim.event.text, "%s%s%s%s wrote %s to flash in the last hour%s%s%s",
              at->name, at->unit[0] ? " (" : "", at->unit, at->unit[0] ? ")" : "", size,
-             claim.is_well ? ": well below [wear] program_alert again" : ", [wear] program_alert is ",
+             is_off          ? ", [wear] program_alert is off"
+             : claim.is_well ? ": well below [wear] program_alert again"
+                             : ", [wear] program_alert is ",
              claim.is_well ? "" : lb_units_print_human(limit, of, sizeof of), claim.is_well ? "" : "/h");
     judge(look, &claim);
 }
 
+static const char *disk_of(const struct look *look, const struct lb_filesystem *at)
+{
+    return at->disk < look->view->disks ? look->view->disk[at->disk].name : "";
+}
+
 static void look_at_filesystem(struct look *look, const struct lb_filesystem *at)
 {
-    struct claim claim = { .event = { .what = LB_WEAR_READ_ONLY, .is_grave = true }, .name = at->device };
-    const char *disk = at->disk < look->view->disks ? look->view->disk[at->disk].name : "";
-    uint64_t blamed;
+    struct claim claim = { .event = { .what = LB_WEAR_READ_ONLY, .is_grave = true },
+                           .name = at->device,
+                           .unit = "" };
 
     claim.is_passed = at->is_read_only && at->was_writable;
     claim.is_well = !claim.is_passed;
-    snprintf(claim.event.disk, sizeof claim.event.disk, "%s", disk);
-    if (at->disk < look->view->disks)
-        blame(look, at->disk, &claim.event, &blamed);
+    snprintf(claim.event.disk, sizeof claim.event.disk, "%s", disk_of(look, at));
     snprintf(claim.event.text, sizeof claim.event.text,
              claim.is_passed ? "%s (%s on %s) has gone read-only: what is written there is lost"
                              : "%s (%s on %s) can be written to again",
@@ -302,29 +322,53 @@ static void look_at_filesystem(struct look *look, const struct lb_filesystem *at
     judge(look, &claim);
 }
 
-/* Errors do not go away: each time that there are more, one alert. */
+/* Errors do not go away: each time that there are more, one alert. Those of before we looked are not new. */
 static void look_at_errors(struct look *look, const struct lb_filesystem *at)
 {
-    struct claim claim = { .event = { .what = LB_WEAR_ERRORS, .is_grave = true }, .name = at->device };
+    struct lb_wear_event event = { .what = LB_WEAR_ERRORS, .is_grave = true };
     struct lb_wear_subject *subject;
-    char news[40] = ""; /* what was there at the first look may be old */
+    uint64_t before;
+    char news[40] = "";
 
-    if (at->errors == LB_WEAR_UNKNOWN || at->errors == 0)
+    subject = at->errors == LB_WEAR_UNKNOWN ? NULL : take(look, LB_WEAR_ERRORS, at->device, "");
+    if (!subject)
         return;
-    subject = find(look->alerts, LB_WEAR_ERRORS, at->device);
-    if (!subject || at->errors <= subject->value)
-        return;
-    claim.is_passed = claim.is_told_anew = true;
-    snprintf(claim.event.disk, sizeof claim.event.disk, "%s",
-             at->disk < look->view->disks ? look->view->disk[at->disk].name : "");
-    if (look->alerts->has_looked)
-        snprintf(news, sizeof news, ", %llu of them new", (unsigned long long)(at->errors - subject->value));
-    snprintf(claim.event.text, sizeof claim.event.text,
-             "%s (%s on %s) has counted %llu errors%s: the disk or its contacts fail, or power was cut",
-             at->point, at->type, at->device, (unsigned long long)at->errors, news);
-    judge(look, &claim);
-    if (subject->told_ns == look->now_ns)
+    if (!subject->is_kept)
+        subject->first = at->errors;
+    subject->is_kept = subject->was_seen = true;
+    if (at->errors < subject->first) /* it was mended, or made anew: the count begins at nothing */
+        subject->first = at->errors;
+    if (at->errors < subject->value)
         subject->value = at->errors;
+    if (at->errors == subject->value)
+        return;
+    before = subject->value > subject->first ? subject->value : subject->first;
+    snprintf(event.disk, sizeof event.disk, "%s", disk_of(look, at));
+    if (at->errors > before)
+        snprintf(news, sizeof news, ", %llu of them new", (unsigned long long)(at->errors - before));
+    snprintf(event.text, sizeof event.text,
+             "%.60s (%s on %s) has counted %llu errors%s: the disk or its contacts fail, or power was cut",
+             at->point, at->type, at->device, (unsigned long long)at->errors, news);
+    if (tell(look, subject, &event))
+        subject->value = at->errors;
+}
+
+/* ---- what went ---- */
+
+static struct lb_wear_event event_of_gone(const struct lb_wear_subject *subject)
+{
+    struct lb_wear_event event = { .what = subject->what, .is_over = true };
+    bool is_program = subject->what == LB_WEAR_PROGRAM;
+
+    snprintf(event.disk, sizeof event.disk, "%s", subject->disk);
+    if (is_program) {
+        snprintf(event.program, sizeof event.program, "%s", subject->name);
+        snprintf(event.unit, sizeof event.unit, "%s", subject->unit);
+    }
+    snprintf(event.text, sizeof event.text, "%s%s%s%s is not %s any more", subject->name,
+             subject->unit[0] ? " (" : "", subject->unit, subject->unit[0] ? ")" : "",
+             is_program ? "one of those that write most" : "there");
+    return event;
 }
 
 /* A program or a disk that is not there any more passes no limit. */
@@ -332,12 +376,13 @@ static void settle_gone(struct look *look)
 {
     for (unsigned i = 0; i < LB_ALERTS_SUBJECTS; i++) {
         struct lb_wear_subject *subject = &look->alerts->subject[i];
-        struct lb_wear_event event = { .what = subject->what, .is_over = true };
+        struct lb_wear_event event;
 
-        if (subject->name[0] && !subject->was_seen && subject->is_told && subject->what != LB_WEAR_ERRORS) {
-            snprintf(event.text, sizeof event.text, "%s is not there any more", subject->name);
-            if (put(look, &event))
-                subject->is_told = subject->is_passed = false;
+        if (subject->is_used && !subject->was_seen) {
+            event = event_of_gone(subject);
+            subject->is_passed = subject->is_kept = false;
+            if (subject->what == LB_WEAR_ERRORS || (subject->is_told && put(look, &event)))
+                subject->is_told = subject->is_grave = false;
         }
         subject->was_seen = false;
     }
@@ -349,20 +394,21 @@ unsigned lb_alerts_look(struct lb_alerts *alerts, const struct lb_wear_view *vie
 {
     struct look look = { alerts, view, history, limits, now_ns, events, 0 };
 
-    for (uint32_t disk = 0; disk < view->disks; disk++) {
-        if (!view->disk[disk].is_present)
-            continue;
-        look_at_health(&look, disk);
-        look_at_hour(&look, disk);
-        look_at_life(&look, disk);
-    }
+    /* What is grave comes first: there may be room for one only. */
     for (uint32_t i = 0; i < view->filesystems; i++) {
         look_at_filesystem(&look, &view->filesystem[i]);
         look_at_errors(&look, &view->filesystem[i]);
     }
+    for (uint32_t disk = 0; disk < view->disks; disk++)
+        if (view->disk[disk].is_present) {
+            look_at_health(&look, disk);
+            look_at_life(&look, disk);
+        }
+    for (uint32_t disk = 0; disk < view->disks; disk++)
+        if (view->disk[disk].is_present)
+            look_at_hour(&look, disk);
     for (uint32_t i = 0; i < view->programs; i++)
         look_at_program(&look, i);
     settle_gone(&look);
-    alerts->has_looked = true;
     return look.count;
 }

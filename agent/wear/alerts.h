@@ -12,11 +12,18 @@
  * When to speak up about wear, once for each thing, and once more when it is
  * over. A limit that is passed is over below four fifths of it; what was told
  * is not told anew within an hour, however often it comes and goes; and no more
- * than LB_ALERTS_HOUR alerts leave in an hour, the rest wait.
+ * than LB_ALERTS_HOUR alerts leave in an hour, the rest wait: file systems
+ * first, then disks, then programs.
  *
  *     well ── passed ──▶ told ── below 4/5 ──▶ told to be over ── an hour ──▶ well
+ *
+ * Twice without an "over" between come only what has become grave since, and
+ * errors of a file system, which do not go away: each time that there are more.
+ *
+ * There are as many subjects as a view can give reason for. When they are all
+ * taken by what was told and went, what is new waits until that is settled.
  */
-#define LB_ALERTS_SUBJECTS 64
+#define LB_ALERTS_SUBJECTS (3 * LB_WEAR_DISKS + 2 * LB_WEAR_FILESYSTEMS + LB_WEAR_PROGRAMS)
 #define LB_ALERTS_HOUR     12
 #define LB_ALERTS_AT_ONCE  8
 
@@ -26,7 +33,7 @@ enum lb_wear_what {
     LB_WEAR_LIFE,      /* a disk will not last for `life_warn` */
     LB_WEAR_EOL,       /* an eMMC says that its spare blocks or its life run out */
     LB_WEAR_READ_ONLY, /* a file system has gone read-only */
-    LB_WEAR_ERRORS,    /* a file system has counted errors since we look */
+    LB_WEAR_ERRORS,    /* a file system has counted errors: those it had when it was first seen, or more */
     LB_WEAR_WHATS
 };
 
@@ -41,32 +48,35 @@ struct lb_wear_event {
     bool is_over;
     bool is_grave; /* an error, not a warning */
     char disk[LB_WEAR_NAME];
-    char program[LB_WEAR_NAME], unit[LB_WEAR_UNIT]; /* to blame; "" nobody is known */
-    uint64_t bytes, limit_bytes;                    /* of an hour; 0: it is not about bytes */
-    char text[256];
+    char program[LB_WEAR_NAME], unit[LB_WEAR_UNIT]; /* to blame; "" nobody is known, or it is over */
+    uint64_t bytes, limit_bytes; /* of an hour; 0: it is not about bytes, or the limit is off */
+    char text[256];              /* names in it are as they are: any bytes */
 };
 
 struct lb_wear_subject {
     enum lb_wear_what what;
-    char name[LB_WEAR_NAME + LB_WEAR_UNIT]; /* "": free */
-    bool is_passed, is_told;                /* passed now; told as such, and not yet told to be over */
-    bool was_seen;                          /* in this look */
-    uint64_t told_ns;                       /* when it was told that it is passed; 0: never */
-    uint64_t value;                         /* of errors: how many were told */
+    char name[LB_WEAR_NAME], unit[LB_WEAR_UNIT]; /* of a disk, a device, or a program and its unit */
+    char disk[LB_WEAR_NAME];                     /* on which it was last seen */
+    bool is_used;
+    bool is_passed, is_told; /* passed now; told as such, and not yet told to be over */
+    bool is_grave;           /* told as grave */
+    bool is_kept;            /* a file system that is there: its errors are compared with those before */
+    bool was_seen;           /* in this look */
+    uint64_t told_ns;        /* when it was told that it is passed; 0: never */
+    uint64_t value, first; /* of errors: how many were told, and how many there were when it was first seen */
 };
 
 struct lb_alerts {
     struct lb_wear_subject subject[LB_ALERTS_SUBJECTS];
     uint64_t left_ns[LB_ALERTS_HOUR]; /* when the last ones left */
     uint32_t left;                    /* grows: the place in left_ns is modulo */
-    bool has_looked;
 };
 
 /*
  * What is to be told after a look.
  *   view, history  as of this look
  *   events    room for LB_ALERTS_AT_ONCE
- *   returns   how many; what waits comes with a later look
+ *   returns   how many; what waits comes with a later look, unless it is over by then
  *   calls     the sampler's thread; pure but for alerts
  */
 unsigned lb_alerts_look(struct lb_alerts *alerts, const struct lb_wear_view *view,

@@ -15,11 +15,13 @@ struct lb_wear_limits {
  * What follows from the counts: view->figures of all disks.
  *
  * The rate is that of the last day as far as it was looked at, for an hour at
- * least; before that the one since the machine started, if that is an hour ago.
+ * least; before that the one since the machine started, if that is an hour ago and
+ * the disk was there at the first look.
  * Life left is what the disk can take less what it has taken: what its file
  * systems remember of all boots, or else what was written since this start; of
  * eMMC at least what its own health register says.
- *   view      disks, uptime_s, buckets and programs are set
+ *   view      disks, sampled_ns, began_ns, uptime_s, buckets and programs are set
+ *   history   as of this look
  *   looked    bytes that each disk was written since the look began
  *   calls     any thread; a pure function
  */

@@ -26,6 +26,7 @@ static struct lb_history_minute *minute_of(struct lb_history *history, uint64_t 
     last = &history->minute[history->minutes++];
     memset(last, 0, sizeof *last);
     last->start_ns = now_ns - now_ns % MINUTE_NS;
+    last->from_ns = history->noted_ns > 0 ? history->noted_ns : now_ns;
     return last;
 }
 
@@ -77,6 +78,38 @@ static void move_programs(struct lb_history *history, const uint32_t moved[LB_WE
         move_row(history->bucket[i].program_kib, moved);
 }
 
+/* ---- disks that change ---- */
+
+static void forget_disk(struct lb_history *history, uint32_t disk)
+{
+    for (uint32_t i = 0; i < LB_WEAR_PROGRAMS; i++)
+        history->told_kib[i][disk] = 0; /* programs' sums of it have begun anew as well */
+    for (uint32_t at = 0; at < history->minutes; at++) {
+        history->minute[at].disk_bytes[disk] = 0;
+        for (uint32_t i = 0; i < LB_WEAR_PROGRAMS; i++)
+            history->minute[at].program_kib[i][disk] = 0;
+    }
+    for (uint32_t at = 0; at < history->buckets; at++) {
+        history->bucket[at].disk_bytes[disk] = 0;
+        for (uint32_t i = 0; i < LB_WEAR_PROGRAMS; i++)
+            history->bucket[at].program_kib[i][disk] = 0;
+    }
+}
+
+static void follow_disks(struct lb_history *history, const struct lb_wear_view *view, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < view->disks; i++) {
+        const struct lb_disk *disk = &view->disk[i];
+
+        if (history->medium[i] == disk->medium && strcmp(history->name[i], disk->name) == 0)
+            continue;
+        forget_disk(history, i);
+        memcpy(history->name[i], disk->name, sizeof history->name[i]);
+        history->medium[i] = disk->medium;
+        history->since_ns[i] = now_ns;
+    }
+}
+
 /* ---- notes ---- */
 
 static void note_disks(const struct lb_wear_view *view, struct lb_history_minute *minute,
@@ -93,11 +126,10 @@ static void note_programs(struct lb_history *history, const struct lb_wear_view 
 {
     for (uint32_t i = 0; i < view->programs; i++)
         for (uint32_t disk = 0; disk < view->disks; disk++) {
+            /* Modulo 2^32, so sums beyond 4 TiB do no harm. */
             uint32_t kib = (uint32_t)(view->program[i].bytes[disk] / 1024),
                      more = kib - history->told_kib[i][disk];
 
-            if (more > UINT32_MAX / 2) /* two that were merged were below one each */
-                continue;
             history->told_kib[i][disk] = kib;
             minute->program_kib[i][disk] += more;
             bucket->program_kib[i][disk] += more;
@@ -143,6 +175,7 @@ void lb_history_note(struct lb_history *history, const struct lb_wear_view *view
 
     bucket_s = bucket_s > BUCKET_S_MIN ? bucket_s : BUCKET_S_MIN;
     move_programs(history, moved);
+    follow_disks(history, view, now_ns);
     if (bucket_s != history->bucket_s) {
         history->bucket_s = bucket_s;
         history->buckets = 0;
@@ -152,8 +185,10 @@ void lb_history_note(struct lb_history *history, const struct lb_wear_view *view
     note_disks(view, minute, bucket);
     note_programs(history, view, minute, bucket);
     note_books(history, books, bucket);
-    if (history->noted_ns > 0) /* all of it, as with the bytes, also where it began in the bucket before */
-        bucket->covered_s += (uint32_t)((now_ns - history->noted_ns + NS_PER_S / 2) / NS_PER_S);
+    /* All of it, as with the bytes, also where it began in the bucket before. By whole seconds of the clock:
+     * looks that are a little more than a second apart would lose that little each time. */
+    if (history->noted_ns > 0)
+        bucket->covered_s += (uint32_t)(now_ns / NS_PER_S - history->noted_ns / NS_PER_S);
     history->noted_ns = now_ns;
 }
 
@@ -166,9 +201,16 @@ void lb_history_show(const struct lb_history *history, struct lb_wear_view *view
 
 /* ---- sums ---- */
 
-static bool is_of_the_hour(const struct lb_history *history, const struct lb_history_minute *minute)
+/* Which part of a minute's bytes is of the last hour, 0 to 1: they are taken to be spread evenly. */
+static double part_of_the_hour(const struct lb_history *history, uint32_t minute)
 {
-    return minute->start_ns + HOUR_NS > history->noted_ns;
+    uint64_t from_ns = history->minute[minute].from_ns,
+             to_ns = minute + 1 < history->minutes ? history->minute[minute + 1].from_ns : history->noted_ns,
+             hour_ns = history->noted_ns > HOUR_NS ? history->noted_ns - HOUR_NS : 0;
+
+    if (from_ns >= hour_ns)
+        return 1;
+    return to_ns > hour_ns ? (double)(to_ns - hour_ns) / (double)(to_ns - from_ns) : 0;
 }
 
 uint64_t lb_history_hour(const struct lb_history *history, uint32_t disk)
@@ -176,16 +218,22 @@ uint64_t lb_history_hour(const struct lb_history *history, uint32_t disk)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < history->minutes; i++)
-        sum += is_of_the_hour(history, &history->minute[i]) ? history->minute[i].disk_bytes[disk] : 0;
+        sum += (uint64_t)((double)history->minute[i].disk_bytes[disk] * part_of_the_hour(history, i));
     return sum;
 }
 
 uint64_t lb_history_program_hour(const struct lb_history *history, uint32_t program, uint32_t disk)
 {
-    uint64_t kib = 0;
+    uint32_t first = disk < LB_WEAR_DISKS ? disk : 0, end = disk < LB_WEAR_DISKS ? disk + 1 : LB_WEAR_DISKS;
+    uint64_t sum = 0;
 
-    for (uint32_t i = 0; i < history->minutes; i++)
-        for (uint32_t at = 0; is_of_the_hour(history, &history->minute[i]) && at < LB_WEAR_DISKS; at++)
-            kib += disk == LB_WEAR_DISKS || disk == at ? history->minute[i].program_kib[program][at] : 0;
-    return kib * 1024;
+    for (uint32_t i = 0; i < history->minutes; i++) {
+        uint64_t kib = 0;
+
+        for (uint32_t at = first; at < end; at++)
+            kib += history->minute[i].program_kib[program][at];
+        if (kib > 0)
+            sum += (uint64_t)((double)kib * 1024 * part_of_the_hour(history, i));
+    }
+    return sum;
 }

@@ -11,11 +11,16 @@
  * limits an hour are judged, and buckets of [wear] history, which are shown.
  * Bytes of programs are kept in KiB; what is below one is carried over by the
  * programs' own sums, so nothing is lost to rounding.
+ *
+ * What a look tells is of the time since the look before. Where that is longer
+ * than a minute, or reaches out of the hour, an hour's sum has its part of it.
+ * Where another disk or another medium takes a place, its past begins anew.
  */
 #define LB_HISTORY_MINUTES 61 /* an hour, and the one that is being filled */
 
 struct lb_history_minute {
     uint64_t start_ns;
+    uint64_t from_ns; /* the look before its first: what is told here is of the time from then on */
     uint64_t disk_bytes[LB_WEAR_DISKS];
     uint32_t program_kib[LB_WEAR_PROGRAMS][LB_WEAR_DISKS];
 };
@@ -27,6 +32,9 @@ struct lb_history {
     struct lb_history_minute minute[LB_HISTORY_MINUTES]; /* oldest first, the last is being filled */
     struct lb_wear_bucket bucket[LB_WEAR_BUCKETS];       /* likewise */
     uint32_t told_kib[LB_WEAR_PROGRAMS][LB_WEAR_DISKS];  /* of programs' sums, counted so far */
+    char name[LB_WEAR_DISKS][LB_WEAR_NAME];              /* whose past it is: the disk, and its medium */
+    uint64_t medium[LB_WEAR_DISKS];
+    uint64_t since_ns[LB_WEAR_DISKS]; /* from when on the past is its own */
     uint64_t told_in, told_delivered, told_lost, told_body_bytes;
 };
 
@@ -55,8 +63,8 @@ void lb_history_note(struct lb_history *history, const struct lb_wear_view *view
 void lb_history_show(const struct lb_history *history, struct lb_wear_view *view);
 
 /*
- * Sums over the last hour, or what is known of it: of a disk; of a program on a
- * disk, on all of them where disk is LB_WEAR_DISKS.
+ * Sums over the hour before the last look, or what is known of it: of a disk; of
+ * a program on a disk, on all of them where disk is LB_WEAR_DISKS.
  *   calls      the sampler's thread
  */
 uint64_t lb_history_hour(const struct lb_history *history, uint32_t disk);
