@@ -40,8 +40,8 @@
 #define BACKLOG_ROWS_SHARE 24
 
 /* Disks, programs, 4096 processes and the past of a day, twice to be shown, and a page of them; a text of
- * pstore's (agent/wear/sampler.c, writers.c). */
-#define WEAR_KIB 2432
+ * pstore's, the end of the kernel's log (agent/wear/sampler.c, writers.c). */
+#define WEAR_KIB 2496
 
 /* ZSTD_estimateCCtxSize(level) of zstd 1.5.4, rounded up, in KiB. */
 static const uint32_t zstd_kib[] = {

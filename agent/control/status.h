@@ -33,9 +33,10 @@
  * bytes_disk written_rows written_bytes copied_rows dropped_rows brought_back(segments) commits failures
  *            damaged(files set aside), all since the start; budget: { rate(bytes a day) left spent(in all) },
  * of the card's bytes; earlier: { delivered lost }(lines of earlier boots, in no book) why("": nothing is
- * wrong) } | null(there is none) wear: { state(starting|on|hangs) sampled_s(ago; null: not yet) disks processes: { seen refused }
- * cost_ms(of the last look) missing(what may not be seen and what would help) } | null(nobody looks)
- * hours_left: of an outage, at the rate of the last minutes | null(nothing came in) network: { quota: QUOTA | null, rate(bytes a second) | null }, pressure: { step(0..3) } QUOTA = {
+ * wrong) } | null(there is none) wear: { state(starting|on|hangs) sampled_s(ago; null: not yet) disks
+ * processes: { seen refused } cost_ms(of the last look) missing(what may not be seen and what would help) } |
+ * null(nobody looks) hours_left: of an outage, at the rate of the last minutes | null(nothing came in)
+ * network: { quota: QUOTA | null, rate(bytes a second) | null }, pressure: { step(0..3) } QUOTA = {
  * window(day|month) limit spent(with what is queued) left ends_s(null: the clock is not known) step(0: all
  * passes .. 7: nothing) } redact: { jit(own rules are matched by compiled code) } staging: { size free
  * streams cut locked } clock: { boot_ms wall_ms synchronized } memory: { ceiling, parts: { NAME: n } }

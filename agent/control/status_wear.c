@@ -25,9 +25,10 @@ static void print_missing(const struct lb_wear_view *view, FILE *out)
 {
     char escaped[6 * sizeof view->missing + 32];
 
-    fprintf(out, "\"missing\":\"%.*s\"}",
-            (int)(lb_json_escape(escaped, view->missing, strnlen(view->missing, sizeof view->missing)) - escaped),
-            escaped);
+    fprintf(
+        out, "\"missing\":\"%.*s\"}",
+        (int)(lb_json_escape(escaped, view->missing, strnlen(view->missing, sizeof view->missing)) - escaped),
+        escaped);
 }
 
 void lb_status_print_wear(const struct lb_status_source *source, uint64_t now_ns, FILE *out)

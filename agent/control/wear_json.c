@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `logboom wear --json`. In: a view. Out: one object. Always true: names from outside are escaped, and what is
- * not known is null. */
+/* `logboom wear --json`. In: a view. Out: one object. Always true: names from outside are escaped, and what
+ * is not known is null. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +108,9 @@ static void print_disk(const struct lb_wear_view *view, uint32_t index, FILE *ou
     flag(out, "endurance_told", figures->is_endurance_told);
     number(out, "life_left_s", figures->life_left_s);
     print_health(disk, out);
+    number(out, "io_errors", disk->io_errors);
+    fputc(',', out);
+    text(out, "io_error", disk->io_error, sizeof disk->io_error);
     number(out, "watched", figures->looked_bytes);
     number(out, "unattributed", figures->unattributed_bytes);
     print_programs(view, index, out);
@@ -197,8 +200,8 @@ void lb_wear_print_json(const struct lb_wear_view *view, uint64_t now_ns, uint64
     fputc(']', out);
     number(out, "disks_left_out", view->disks_left_out);
     print_filesystems(view, out);
-    fprintf(out, ",\"own\":{\"card_bytes\":%" PRIu64 ",\"kept_off_bytes\":%" PRIu64 "}",
-            view->own_card_bytes, view->kept_off_bytes);
+    fprintf(out, ",\"own\":{\"card_bytes\":%" PRIu64 ",\"kept_off_bytes\":%" PRIu64 "}", view->own_card_bytes,
+            view->kept_off_bytes);
     if (view->hours_left_x10 == LB_WEAR_UNKNOWN)
         fputs(",\"hours_left\":null", out);
     else

@@ -15,6 +15,7 @@
  *   disks: [ { name model made kind(sd|emmc|usb|nvme|sata|mtd|virtual|loop|other) flash why present capacity
  *              unit written writes flushes hour day day_span_s rate_per_day lifetime endurance
  *              endurance_told life_left_s health: { a b pre_eol }(eMMC; of 10 steps) | null
+ *              io_errors(that the kernel's log tells of) io_error(the last of them, "": none)
  *              watched(written while we looked) unattributed(of that)
  *              programs: [ { name unit ours bytes } ](most first) } ]
  *   disks_left_out(there are more than fit)

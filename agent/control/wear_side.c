@@ -96,7 +96,8 @@ static void read_settings(const struct lb_config *config, struct lb_wear_setting
         (struct lb_wear_limit_settings) { .disk_bytes_per_hour = per_hour(config->wear_alert_bytes_per_day),
                                           .program_bytes_per_hour =
                                               per_hour(config->wear_program_alert_bytes_per_day),
-                                          .life_warn_s = config->wear_life_warn_ms / 1000 };
+                                          .life_warn_s = config->wear_life_warn_ms / 1000,
+                                          .are_named = strcmp(config->wear_devices, "auto") != 0 };
 }
 
 /* ---- records ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `logboom wear` for a person. In: a view. Out: a few lines for each disk. Always true: a name from outside is
- * printed as text only. */
+/* `logboom wear` for a person. In: a view. Out: a few lines for each disk. Always true: a name from outside
+ * is printed as text only. */
 #include <string.h>
 
 #include "agent/control/wear_print.h"
@@ -117,6 +117,12 @@ static void print_disk(const struct lb_wear_view *view, uint32_t index, FILE *ou
                                                      : lb_report_bytes(figures->rate_per_day, word[2]),
             lb_report_count(disk->writes, word[3]),
             lb_report_count(disk->flushes, (char[LB_REPORT_WORD]) { 0 }));
+    if (disk->io_errors > 0) {
+        fprintf(out,
+                "  the kernel tells of %s errors, the last: ", lb_report_count(disk->io_errors, word[0]));
+        plain(out, disk->io_error, sizeof disk->io_error);
+        fputc('\n', out);
+    }
     print_life(disk, figures, out);
     if (figures->looked_bytes > 0)
         print_shares(view, index, out);

@@ -182,11 +182,17 @@ static struct claim about_disk(enum lb_wear_what what, const struct lb_disk *dis
     return claim;
 }
 
+/* A disk that turns, or that of a virtual machine, is worn by nobody, unless somebody has named it. */
+static bool wears(const struct look *look, const struct lb_disk *disk)
+{
+    return disk->is_flash || look->limits->are_named;
+}
+
 static void look_at_hour(struct look *look, uint32_t disk)
 {
     const struct lb_disk *at = &look->view->disk[disk];
     uint64_t limit = look->limits->disk_bytes_per_hour, bytes = look->view->figures[disk].hour_bytes;
-    bool is_off = limit == LB_WEAR_UNKNOWN;
+    bool is_off = limit == LB_WEAR_UNKNOWN || !wears(look, at);
     struct claim claim = about_disk(LB_WEAR_DISK, at);
     char size[32], of[32];
 
@@ -278,7 +284,7 @@ static void look_at_program(struct look *look, uint32_t program)
 
     for (uint32_t disk = 0; disk < look->view->disks; disk++) {
         uint64_t there =
-            look->view->disk[disk].is_flash ? lb_history_program_hour(look->history, program, disk) : 0;
+            wears(look, &look->view->disk[disk]) ? lb_history_program_hour(look->history, program, disk) : 0;
 
         bytes += there;
         if (there <= most)
@@ -322,35 +328,59 @@ static void look_at_filesystem(struct look *look, const struct lb_filesystem *at
     judge(look, &claim);
 }
 
-/* Errors do not go away: each time that there are more, one alert. Those of before we looked are not new. */
-static void look_at_errors(struct look *look, const struct lb_filesystem *at)
+/*
+ * Errors do not go away: each time that there are more, one alert. Those of before we looked are not new.
+ *   name, by     what has them, and who says so
+ *   front, back  what stands in the text before and behind the count
+ */
+static void judge_errors(struct look *look, const char *name, const char *by, uint64_t errors,
+                         const char *disk, const char *front, const char *back)
 {
     struct lb_wear_event event = { .what = LB_WEAR_ERRORS, .is_grave = true };
-    struct lb_wear_subject *subject;
+    struct lb_wear_subject *subject = take(look, LB_WEAR_ERRORS, name, by);
     uint64_t before;
     char news[40] = "";
 
-    subject = at->errors == LB_WEAR_UNKNOWN ? NULL : take(look, LB_WEAR_ERRORS, at->device, "");
     if (!subject)
         return;
     if (!subject->is_kept)
-        subject->first = at->errors;
+        subject->first = errors;
     subject->is_kept = subject->was_seen = true;
-    if (at->errors < subject->first) /* it was mended, or made anew: the count begins at nothing */
-        subject->first = at->errors;
-    if (at->errors < subject->value)
-        subject->value = at->errors;
-    if (at->errors == subject->value)
+    if (errors < subject->first) /* it was mended, or made anew: the count begins at nothing */
+        subject->first = errors;
+    if (errors < subject->value)
+        subject->value = errors;
+    if (errors == subject->value)
         return;
     before = subject->value > subject->first ? subject->value : subject->first;
-    snprintf(event.disk, sizeof event.disk, "%s", disk_of(look, at));
-    if (at->errors > before)
-        snprintf(news, sizeof news, ", %llu of them new", (unsigned long long)(at->errors - before));
-    snprintf(event.text, sizeof event.text,
-             "%.60s (%s on %s) has counted %llu errors%s: the disk or its contacts fail, or power was cut",
-             at->point, at->type, at->device, (unsigned long long)at->errors, news);
+    snprintf(event.disk, sizeof event.disk, "%s", disk);
+    if (errors > before)
+        snprintf(news, sizeof news, ", %llu of them new", (unsigned long long)(errors - before));
+    snprintf(event.text, sizeof event.text, "%s %llu errors%s%s", front, (unsigned long long)errors, news,
+             back);
     if (tell(look, subject, &event))
-        subject->value = at->errors;
+        subject->value = errors;
+}
+
+static void look_at_errors(struct look *look, const struct lb_filesystem *at)
+{
+    char front[160];
+
+    if (at->errors == LB_WEAR_UNKNOWN)
+        return;
+    snprintf(front, sizeof front, "%.60s (%s on %s) has counted", at->point, at->type, at->device);
+    judge_errors(look, at->device, "", at->errors, disk_of(look, at), front,
+                 ": the disk or its contacts fail, or power was cut");
+}
+
+/* The kernel's own words on a disk. */
+static void look_at_kernel(struct look *look, const struct lb_disk *at)
+{
+    char front[80], back[sizeof at->io_error + 4];
+
+    snprintf(front, sizeof front, "%s: the kernel tells of", at->name);
+    snprintf(back, sizeof back, ": %s", at->io_error);
+    judge_errors(look, at->name, "kernel", at->io_errors, at->name, front, back);
 }
 
 /* ---- what went ---- */
@@ -401,6 +431,7 @@ unsigned lb_alerts_look(struct lb_alerts *alerts, const struct lb_wear_view *vie
     }
     for (uint32_t disk = 0; disk < view->disks; disk++)
         if (view->disk[disk].is_present) {
+            look_at_kernel(&look, &view->disk[disk]);
             look_at_health(&look, disk);
             look_at_life(&look, disk);
         }

@@ -23,23 +23,25 @@
  * There are as many subjects as a view can give reason for. When they are all
  * taken by what was told and went, what is new waits until that is settled.
  */
-#define LB_ALERTS_SUBJECTS (3 * LB_WEAR_DISKS + 2 * LB_WEAR_FILESYSTEMS + LB_WEAR_PROGRAMS)
+#define LB_ALERTS_SUBJECTS (4 * LB_WEAR_DISKS + 2 * LB_WEAR_FILESYSTEMS + LB_WEAR_PROGRAMS)
 #define LB_ALERTS_HOUR     12
 #define LB_ALERTS_AT_ONCE  8
 
 enum lb_wear_what {
     LB_WEAR_DISK = 0,  /* a disk was written more than `alert` in an hour */
-    LB_WEAR_PROGRAM,   /* a program wrote more than `program_alert` in an hour, to flash */
+    LB_WEAR_PROGRAM,   /* a program wrote more than `program_alert` in an hour, to such disks */
     LB_WEAR_LIFE,      /* a disk will not last for `life_warn` */
     LB_WEAR_EOL,       /* an eMMC says that its spare blocks or its life run out */
     LB_WEAR_READ_ONLY, /* a file system has gone read-only */
-    LB_WEAR_ERRORS,    /* a file system has counted errors: those it had when it was first seen, or more */
+    LB_WEAR_ERRORS, /* a file system has counted errors, or the kernel's log tells of some: those there were
+                       at first, or more */
     LB_WEAR_WHATS
 };
 
 struct lb_wear_limit_settings {
     uint64_t disk_bytes_per_hour, program_bytes_per_hour; /* LB_WEAR_UNKNOWN: off */
     uint64_t life_warn_s;                                 /* 0: off */
+    bool are_named; /* disks were named: limits of an hour are for them, flash or not */
 };
 
 /* One thing to be told. */

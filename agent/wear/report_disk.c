@@ -169,6 +169,18 @@ static void print_health(const struct lb_disk *disk, FILE *out)
             disk->pre_eol >= 1 && disk->pre_eol <= 3 ? spares[disk->pre_eol] : "not known");
 }
 
+static void print_kernel(const struct lb_disk *disk, FILE *out)
+{
+    char buf[LB_REPORT_WORD];
+
+    if (disk->io_errors == 0)
+        return;
+    fprintf(out, "<h4>What the kernel says of it</h4>\n<p><span class=\"act\">%s errors</span>, the last: ",
+            lb_report_count(disk->io_errors, buf));
+    lb_report_text(out, disk->io_error, sizeof disk->io_error);
+    fputs("</p>\n", out);
+}
+
 /* ---- file systems ---- */
 
 static void print_state(const struct lb_filesystem *filesystem, FILE *out)
@@ -243,6 +255,7 @@ void lb_report_disk(const struct lb_wear_view *view, uint32_t index, bool is_fir
     print_counts(disk, figures, out);
     fputs("</dl>\n", out);
     print_health(disk, out);
+    print_kernel(disk, out);
     fprintf(out, "<h4>Who wrote to it, in the %s that it was watched</h4>\n",
             lb_report_span(watched_s(view), span));
     lb_report_shares(view, index, is_first ? ROWS_FIRST : ROWS_OTHER, out);

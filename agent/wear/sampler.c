@@ -14,6 +14,7 @@
 #include "agent/wear/boot_reason.h"
 #include "agent/wear/figures.h"
 #include "agent/wear/filesystems.h"
+#include "agent/wear/kernel_log.h"
 #include "agent/wear/writers.h"
 
 #define NS_PER_S 1000000000ull
@@ -24,6 +25,7 @@ struct lb_sampler {
     struct lb_disks disks;
     struct lb_filesystems filesystems;
     struct lb_writers *writers;
+    struct lb_kernel_log kernel_log;
     struct lb_history history;
     struct lb_alerts alerts;
     struct lb_wear_view view;
@@ -65,15 +67,22 @@ static uint64_t cpu_ns(void)
 }
 
 /* What is told of that which may not be seen. */
-static void note_missing(struct lb_wear_view *view)
+static void note_missing(struct lb_sampler *sampler)
 {
+    struct lb_wear_view *view = &sampler->view;
+    size_t used = 0, size = sizeof view->missing;
+
     view->missing[0] = '\0';
     if (view->processes_refused > 0)
-        snprintf(
-            view->missing, sizeof view->missing,
-            "%u of %u processes may not be looked at: what they write counts as unattributed; the drop-in "
-            "wear-full.conf lets logboomd see them",
+        used = (size_t)snprintf(
+            view->missing, size,
+            "%u of %u processes may not be looked at: what they write counts as unattributed; ",
             view->processes_refused, view->processes_seen + view->processes_refused);
+    if (sampler->kernel_log.error < 0)
+        used += (size_t)snprintf(view->missing + used, size - used,
+                                 "the kernel's log may not be read, so its I/O errors are not told; ");
+    if (used > 0)
+        snprintf(view->missing + used, size - used, "the drop-in wear-full.conf lets logboomd see them");
 }
 
 static void show_disks(struct lb_sampler *sampler)
@@ -105,6 +114,8 @@ unsigned lb_sampler_look(struct lb_sampler *sampler, const struct lb_wear_settin
     if (lb_disks_sample(&sampler->disks, sampler->root, settings->devices, now_ns) < 0)
         return 0;
     lb_filesystems_sample(&sampler->filesystems, sampler->root, &sampler->disks);
+    if (sampler->root[0] == '\0') /* the kernel's log is this machine's */
+        lb_kernel_log_look(&sampler->kernel_log, &sampler->disks);
     lb_writers_sample(sampler->writers, sampler->root, &sampler->disks, sampler->own_pid, now_ns);
     if (view->began_ns == 0)
         view->began_ns = now_ns;
@@ -115,7 +126,7 @@ unsigned lb_sampler_look(struct lb_sampler *sampler, const struct lb_wear_settin
     view->findings =
         lb_filesystems_find(&sampler->filesystems, sampler->root, &sampler->disks, view->finding);
     lb_writers_view(sampler->writers, view, moved);
-    note_missing(view);
+    note_missing(sampler);
     lb_history_note(&sampler->history, view, moved, &input->books, settings->history_s, now_ns);
     lb_history_show(&sampler->history, view);
     lb_figures_make(view, &sampler->history, &limits, sampler->looked);

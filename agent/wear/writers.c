@@ -254,7 +254,7 @@ static void bill(struct lb_writers *writers, const struct lb_process *process, i
     disks = process->is_kernel ? LB_ATTRIBUTION_LAST
                                : lb_programs_disks(&writers->programs, program, process->disks, now_ns);
     if ((disks == 0 || process->is_kernel) && !writers->are_all)
-        return; /* for a disk that is not watched, as like as not */
+        return;                              /* for a disk that is not watched, as like as not */
     if (disks != LB_PROCESS_DISKS_ELSEWHERE) /* and on no other: they are no business of ours */
         lb_attribution_add(&writers->attribution, program, disks, dirtied - cancelled);
 }

@@ -19,7 +19,7 @@ int alerts_begin(void **state)
 {
     wear_begin(state);
     memset(&alerts, 0, sizeof alerts);
-    alert_limits = (struct lb_wear_limit_settings) { OFF, OFF, 0 };
+    alert_limits = (struct lb_wear_limit_settings) { OFF, OFF, 0, false };
     wear_disk("mmcblk0");
     wear_program("python3", "telemetry.service");
     wear_look(0);

@@ -228,6 +228,9 @@ static void make_worn(void)
     view.disk[emmc].life_a = 4;
     view.disk[emmc].life_b = 10;
     view.disk[emmc].pre_eol = 2;
+    view.disk[emmc].io_errors = 3;
+    snprintf(view.disk[emmc].io_error, sizeof view.disk[emmc].io_error,
+             "I/O error, dev mmcblk0, sector 81920 op 0x1:(WRITE)");
     view.disk[emmc].lifetime_bytes = 4400 * GB;
     postgres = add_program("postgres", "postgresql@15-main.service");
     for (uint32_t b = 0; b < 48; b++) {
@@ -328,6 +331,8 @@ static void make_full(void)
 
         view.disk[disk].life_a = view.disk[disk].life_b = 11;
         view.disk[disk].pre_eol = 3;
+        view.disk[disk].io_errors = 1ull << 40;
+        memset(view.disk[disk].io_error, '"', sizeof view.disk[disk].io_error - 1);
         view.disk[disk].lifetime_bytes = 12345678901234567ull;
     }
     while (view.programs < LB_WEAR_PROGRAMS)

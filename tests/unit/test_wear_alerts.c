@@ -76,8 +76,8 @@ static void what_was_below_the_limit_all_the_time_takes_no_place(void **state)
     alert_limits.disk_bytes_per_hour = alert_limits.program_bytes_per_hour = 100 * MIB;
     wear_write(WEB, SD, 90 * MIB);
     assert_int_equal(watch_for(70), 0);
-    for (unsigned i = 0; i < LB_ALERTS_SUBJECTS; i++)
-        assert_false(alerts.subject[i].is_used);
+    for (unsigned i = 0; i < LB_ALERTS_SUBJECTS; i++) /* but what counts errors, so that it knows a new one */
+        assert_true(!alerts.subject[i].is_used || alerts.subject[i].what == LB_WEAR_ERRORS);
 }
 
 static void what_comes_and_goes_is_told_anew_after_an_hour_and_not_before(void **state)
@@ -121,10 +121,10 @@ static void others_that_come_meanwhile_do_not_make_it_forgotten(void **state)
 static void a_limit_that_is_switched_off_is_told_to_be_so(void **state)
 {
     (void)state;
-    alert_limits = (struct lb_wear_limit_settings) { MIB, MIB, FOREVER };
+    alert_limits = (struct lb_wear_limit_settings) { MIB, MIB, FOREVER, false };
     wear_write(WEB, SD, 2 * MIB);
     assert_int_equal(watch(60), 3);
-    alert_limits = (struct lb_wear_limit_settings) { OFF, OFF, 0 };
+    alert_limits = (struct lb_wear_limit_settings) { OFF, OFF, 0, false };
     assert_int_equal(watch(60), 3);
     assert_string_equal(events[0].text, "mmcblk0: [wear] life_warn is off");
     assert_string_equal(events[1].text, "mmcblk0 was written 2.0 MiB in the last hour, [wear] alert is off");
@@ -340,6 +340,22 @@ static void errors_are_told_each_time_that_there_are_more_and_once_an_hour(void 
     assert_int_equal(watch_for(200), 0);
 }
 
+static void errors_that_the_kernels_log_tells_of_are_told_in_its_words(void **state)
+{
+    struct lb_disk *at = &wear.view.disk[SD];
+
+    (void)state;
+    assert_int_equal(watch(60), 0);
+    at->io_errors = 2;
+    snprintf(at->io_error, sizeof at->io_error, "I/O error, dev mmcblk0, sector 8");
+    watch(60);
+    is_told(LB_WEAR_ERRORS,
+            "mmcblk0: the kernel tells of 2 errors, 2 of them new: I/O error, dev mmcblk0, sector 8");
+    assert_true(events[0].is_grave);
+    assert_string_equal(events[0].disk, "mmcblk0");
+    assert_int_equal(watch_for(200), 0);
+}
+
 static void errors_that_a_file_system_brings_with_it_are_not_new(void **state)
 {
     struct lb_filesystem *at;
@@ -419,6 +435,7 @@ int main(void)
         CLAIM(spare_blocks_that_run_out_further_are_told_anew),
         CLAIM(a_file_system_that_goes_read_only_is_grave),
         CLAIM(errors_are_told_each_time_that_there_are_more_and_once_an_hour),
+        CLAIM(errors_that_the_kernels_log_tells_of_are_told_in_its_words),
         CLAIM(errors_that_a_file_system_brings_with_it_are_not_new),
         CLAIM(after_a_repair_errors_are_counted_from_nothing),
         CLAIM(a_file_system_that_tells_no_errors_has_none),

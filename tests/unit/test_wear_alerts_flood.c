@@ -158,7 +158,7 @@ static void all_that_a_view_can_hold_finds_a_place(void **state)
     char name[16];
 
     (void)state;
-    alert_limits = (struct lb_wear_limit_settings) { MIB, MIB, FOREVER };
+    alert_limits = (struct lb_wear_limit_settings) { MIB, MIB, FOREVER, false };
     for (uint32_t disk = 1; disk < LB_WEAR_DISKS; disk++) {
         snprintf(name, sizeof name, "sd%c", (int)('a' + disk));
         wear_disk(name);
@@ -229,7 +229,7 @@ static void names_of_any_length_and_bytes_leave_room_for_who_is_to_blame(void **
         fill(filesystem->type, sizeof filesystem->type, bytes[i]);
         fill(filesystem->device, sizeof filesystem->device, bytes[i]);
         snprintf(who, sizeof who, "%s (%s)", program->name, program->unit);
-        alert_limits = (struct lb_wear_limit_settings) { MIB, MIB, FOREVER };
+        alert_limits = (struct lb_wear_limit_settings) { MIB, MIB, FOREVER, false };
         filesystem->is_read_only = true;
         filesystem->errors = LB_WEAR_UNKNOWN - 1;
         CARD->pre_eol = 3;
