@@ -20,6 +20,8 @@
 #include "common/level.h"
 #include "common/log.h"
 
+_Static_assert(LB_LAST_WORDS_LANES == LB_LANE_COUNT, "the note of last words names all lanes, and no other");
+
 #define FIRST_LOOK_NS LB_NS_PER_S /* behind the start, which has enough to do */
 
 /* What stands before /proc and /sys. Only tests have another: a machine of their making. */

@@ -3,6 +3,7 @@
  * tell is not made up. */
 #include "agent/wear/boot_reason.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/watchdog.h>
@@ -55,6 +56,8 @@ static bool by_watchdog(const char *root, char *buf, size_t size)
     unsigned long status;
 
     if (read_bytes(root, "/sys/class/watchdog/watchdog0/bootstatus", text, sizeof text - 1) <= 0)
+        return false;
+    if (!isdigit((unsigned char)text[0])) /* strtoul() would make much of a sign */
         return false;
     status = strtoul(text, NULL, 0);
     if (status & WDIOF_CARDRESET)

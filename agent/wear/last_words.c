@@ -42,6 +42,13 @@ static struct lb_last_word *find(struct lb_last_words *words, const char *name)
     return NULL;
 }
 
+/* The names that are ours: pstore has more than dmesg, and a note may be damaged. */
+static bool is_dmesg(const char *name)
+{
+    return strncmp(name, "dmesg-", 6) == 0 && strlen(name) < LB_LAST_WORDS_NAME &&
+           !strpbrk(name, "/ \t\n\v\f\r");
+}
+
 /* ---- the note ---- */
 
 static void read_note(struct lb_last_words *words, int dir_fd)
@@ -54,12 +61,15 @@ static void read_note(struct lb_last_words *words, int dir_fd)
         close(fd);
     while (file && words->count < LB_LAST_WORDS_MAX && fgets(line, sizeof line, file)) {
         struct lb_last_word word = { .state = LB_LAST_WORD_QUEUED };
+        uint64_t lane;
 
         // NOLINTNEXTLINE(cert-err34-c): our own text; what does not fit is no line of ours
-        if (sscanf(line, "%63s %" SCNx64 " %u %" SCNu64, word.name, &word.ring_id, &word.lane, &word.n) ==
-                4 &&
-            !strchr(word.name, '/') && !find(words, word.name))
-            words->word[words->count++] = word;
+        if (sscanf(line, "%63s %" SCNx64 " %" SCNu64 " %" SCNu64, word.name, &word.ring_id, &lane, &word.n) !=
+                4 ||
+            lane >= LB_LAST_WORDS_LANES || !is_dmesg(word.name) || find(words, word.name))
+            continue;
+        word.lane = (unsigned)lane;
+        words->word[words->count++] = word;
     }
     if (file)
         fclose(file);
@@ -85,10 +95,11 @@ static void write_note(struct lb_last_words *words, int dir_fd)
         lines++;
     }
     if (fclose(file) != 0)
-        return; /* a full tmpfs: tried again with the next change */
-    if (lines > 0)
-        renameat(dir_fd, NOTE_NEW, dir_fd, NOTE);
-    else {
+        return; /* a full tmpfs: tried again with the next look */
+    if (lines > 0) {
+        if (renameat(dir_fd, NOTE_NEW, dir_fd, NOTE) != 0)
+            return;
+    } else {
         unlinkat(dir_fd, NOTE_NEW, 0);
         unlinkat(dir_fd, NOTE, 0);
     }
@@ -97,10 +108,9 @@ static void write_note(struct lb_last_words *words, int dir_fd)
 
 /* ---- files ---- */
 
-/* The end of a file: the newest is last. */
-static void read_word(struct lb_last_word *word, int pstore_fd, size_t max_bytes)
+static char *read_file(int pstore_fd, const char *name, size_t *ret_len)
 {
-    int fd = openat(pstore_fd, word->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(pstore_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     char *text = fd >= 0 ? malloc(FILE_MAX) : NULL;
     size_t len = 0;
     ssize_t got;
@@ -109,26 +119,40 @@ static void read_word(struct lb_last_word *word, int pstore_fd, size_t max_bytes
         len += (size_t)got;
     if (fd >= 0)
         close(fd);
+    *ret_len = len;
+    return text;
+}
+
+/* Where the last max_bytes begin: from the start of a line if one starts in them. */
+static size_t cut(const char *text, size_t len, size_t max_bytes)
+{
+    size_t from = len > max_bytes ? len - max_bytes : 0;
+    const char *line;
+
+    if (from == 0 || text[from - 1] == '\n')
+        return from;
+    line = memchr(text + from, '\n', len - from);
+    return line && line + 1 < text + len ? (size_t)(line + 1 - text) : from;
+}
+
+/* The end of a file: the newest is last. */
+static void read_word(struct lb_last_word *word, int pstore_fd, size_t max_bytes)
+{
+    size_t len, from;
+    char *text = read_file(pstore_fd, word->name, &len);
+
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\0'))
         len--;
-    if (len > max_bytes) {
-        const char *line;
-
-        memmove(text, text + len - max_bytes, max_bytes);
-        len = max_bytes;
-        line = memchr(text, '\n', len);
-        if (line && line + 1 < text + len) { /* from the start of a line */
-            len -= (size_t)(line + 1 - text);
-            memmove(text, line + 1, len);
-        }
+    from = cut(text, len, max_bytes);
+    word->len = len - from;
+    if (word->len > 0) { /* of its own size: the room for reading is much larger, and it may wait long */
+        word->text = malloc(word->len);
+        if (word->text)
+            memcpy(word->text, text + from, word->len);
     }
-    word->text = text;
-    word->len = len;
-    if (len == 0) { /* nothing in it, or not to be read */
-        free(text);
-        word->text = NULL;
+    free(text);
+    if (!word->text) /* nothing in it, or not to be read */
         word->state = LB_LAST_WORD_GONE;
-    }
 }
 
 static int by_name(const struct dirent **one, const struct dirent **other)
@@ -136,10 +160,9 @@ static int by_name(const struct dirent **one, const struct dirent **other)
     return strcmp((*one)->d_name, (*other)->d_name);
 }
 
-static int is_dmesg(const struct dirent *entry)
+static int is_wanted(const struct dirent *entry)
 {
-    return strncmp(entry->d_name, "dmesg-", 6) == 0 && strlen(entry->d_name) < LB_LAST_WORDS_NAME &&
-           !strpbrk(entry->d_name, " \n");
+    return is_dmesg(entry->d_name);
 }
 
 void lb_last_words_look(struct lb_last_words *words, const char *root, int dir_fd, size_t max_bytes)
@@ -150,7 +173,9 @@ void lb_last_words_look(struct lb_last_words *words, const char *root, int dir_f
     words->was_looked_at = true;
     read_note(words, dir_fd);
     words->error = fd < 0 ? fd : 0;
-    found = fd < 0 ? 0 : scandirat(fd, ".", &entries, is_dmesg, by_name);
+    found = fd < 0 ? 0 : scandirat(fd, ".", &entries, is_wanted, by_name);
+    if (found < 0)
+        words->error = -errno;
     for (int i = 0; i < found; i++) {
         if (words->count < LB_LAST_WORDS_MAX && !find(words, entries[i]->d_name)) {
             struct lb_last_word *word = &words->word[words->count];

@@ -20,6 +20,7 @@
 #define LB_LAST_WORDS_MAX   8     /* files of one boot; more wait for the next */
 #define LB_LAST_WORDS_BYTES 16384 /* of a text: its end, which is the newest */
 #define LB_LAST_WORDS_NAME  64
+#define LB_LAST_WORDS_LANES 2 /* of a ring: a note that names another is damaged */
 
 enum lb_last_word_state {
     LB_LAST_WORD_READ = 0, /* its text is there, and is not queued yet */
@@ -41,11 +42,15 @@ struct lb_last_words {
     struct lb_last_word word[LB_LAST_WORDS_MAX];
     unsigned count;
     bool was_looked_at, is_changed; /* is_changed: what is remembered is not as it is */
-    int error; /* negative errno of reading the directory; 0; -ENOENT there is no pstore */
+    int error; /* negative errno of reading the directory, what the note has is known all the same; 0; -ENOENT
+                  there is no pstore */
 };
 
 /*
- * Find what is there, or what an agent before us was at.
+ * Find what is there, or what an agent before us was at. A text that is longer
+ * than max_bytes is cut to its end, from the start of a line if there is one;
+ * newlines and NULs behind it go. What cannot be read, or has nothing in it, is
+ * left where it is, and so are names with blanks, which pstore does not give.
  *   root      what stands before /sys
  *   dir_fd    of the runtime directory
  *   max_bytes of a text
