@@ -264,8 +264,10 @@ static void on_welcome(struct lb_intake *intake, const struct lb_intake_answer *
 static void on_taken(struct lb_intake *intake, const struct lb_intake_answer *answer, uint64_t now_ns)
 {
     lb_drain_taken(intake->drain, answer->taken_bytes);
+#ifdef __GLIBC__ /* others give back what is freed by themselves */
     if (lb_drain_is_empty(intake->drain))
         malloc_trim(0); /* back to the size of a client that never drained */
+#endif
     if (intake->phase != LB_INTAKE_SENDING)
         return;
     intake->deadline_ns = now_ns + LB_PROTO_HANDSHAKE_MS * LB_NS_PER_MS;
