@@ -122,6 +122,19 @@ static void the_first_look_shows_what_is_on_a_board(void **state)
     assert_string_equal(VIEW->boot_reason, "");
 }
 
+static void when_the_looks_began_stays_and_what_is_set_counts(void **state)
+{
+    (void)state;
+    start_on(&pi4_sd);
+    look();
+    settings.endurance_bytes = 30000000000000;
+    look();
+    assert_int_equal(VIEW->began_ns, input.now_ns - 60 * SECOND_NS);
+    assert_int_equal(VIEW->figures[0].endurance_bytes, 30000000000000);
+    assert_true(VIEW->figures[0].is_endurance_told);
+    assert_int_equal(VIEW->bucket[VIEW->buckets - 1].covered_s, 60);
+}
+
 static void disks_of_two_kinds_are_two(void **state)
 {
     (void)state;
@@ -367,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLAIM(the_first_look_shows_what_is_on_a_board),
+        CLAIM(when_the_looks_began_stays_and_what_is_set_counts),
         CLAIM(disks_of_two_kinds_are_two),
         CLAIM(an_emmc_that_nears_its_end_is_told_at_the_first_look),
         CLAIM(an_emmc_that_is_well_is_not),
