@@ -40,8 +40,8 @@ void lb_status_print_wear(const struct lb_status_source *source, uint64_t now_ns
         return;
     }
     fprintf(out, "\"wear\":{\"state\":\"%s\",\"sampled_s\":", state_of(source, view, now_ns));
-    if (view->sampled_ns > 0)
-        fprintf(out, "%.3f", (double)(now_ns - view->sampled_ns) / 1e9);
+    if (view->sampled_ns > 0) /* the look may have begun after the turn that asks */
+        fprintf(out, "%.3f", now_ns > view->sampled_ns ? (double)(now_ns - view->sampled_ns) / 1e9 : 0.0);
     else
         fputs("null", out);
     fprintf(out, ",\"disks\":%u,\"processes\":{\"seen\":%u,\"refused\":%u},\"cost_ms\":%.3f,", view->disks,

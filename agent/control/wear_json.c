@@ -157,6 +157,12 @@ static void print_filesystems(const struct lb_wear_view *view, FILE *out)
     fputc(']', out);
 }
 
+/* The clock of who asks may be a little behind that of the look. */
+static uint64_t since_s(uint64_t now_ns, uint64_t at_ns)
+{
+    return now_ns > at_ns ? (now_ns - at_ns) / LB_NS_PER_S : 0;
+}
+
 static void print_history(const struct lb_wear_view *view, uint64_t now_ns, FILE *out)
 {
     fprintf(out, ",\"history\":{\"step_s\":%" PRIu64 ",\"buckets\":[", view->bucket_s);
@@ -164,7 +170,7 @@ static void print_history(const struct lb_wear_view *view, uint64_t now_ns, FILE
         const struct lb_wear_bucket *at = &view->bucket[i];
 
         fprintf(out, "%s{\"at_s\":%" PRIu64 ",\"covered_s\":%u,\"disks\":[", i ? "," : "",
-                (uint64_t)((now_ns - at->start_ns) / LB_NS_PER_S), at->covered_s);
+                since_s(now_ns, at->start_ns), at->covered_s);
         for (uint32_t disk = 0; disk < view->disks; disk++)
             fprintf(out, "%s%" PRIu64, disk ? "," : "", at->disk_bytes[disk]);
         fputc(']', out);
@@ -182,11 +188,11 @@ static void print_history(const struct lb_wear_view *view, uint64_t now_ns, FILE
 
 void lb_wear_print_json(const struct lb_wear_view *view, uint64_t now_ns, uint64_t hangs_s, FILE *out)
 {
-    bool is_known = view->sampled_ns > 0 && now_ns >= view->sampled_ns;
+    bool is_known = view->sampled_ns > 0;
 
     fputc('{', out);
     text(out, "hostname", view->hostname, sizeof view->hostname);
-    number(out, "sampled_s", is_known ? (now_ns - view->sampled_ns) / LB_NS_PER_S : LB_WEAR_UNKNOWN);
+    number(out, "sampled_s", is_known ? since_s(now_ns, view->sampled_ns) : LB_WEAR_UNKNOWN);
     number(out, "uptime_s", now_ns / LB_NS_PER_S);
     number(out, "watched_s", is_known ? (view->sampled_ns - view->began_ns) / LB_NS_PER_S : 0);
     number(out, "hangs_s", hangs_s);

@@ -11,13 +11,6 @@
 #define NAMES_MAX 10 /* of programs for a disk; the rest is one line */
 #define LIFE_STEP 10 /* percent */
 
-/* A name may hold any bytes: what a terminal would obey is not printed. */
-static void plain(FILE *out, const char *text, size_t size)
-{
-    for (size_t i = 0; i < size && text[i]; i++)
-        fputc((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i], out);
-}
-
 static void print_bar(uint64_t part, uint64_t whole, FILE *out)
 {
     unsigned full = whole > 0 ? (unsigned)((double)part / (double)whole * BAR + 0.5) : 0;
@@ -52,10 +45,10 @@ static void print_shares(const struct lb_wear_view *view, uint32_t disk, FILE *o
             continue;
         }
         print_share(program->bytes[disk], figures->looked_bytes, out);
-        plain(out, program->name, sizeof program->name);
+        lb_report_plain(out, program->name, sizeof program->name);
         if (program->unit[0]) {
             fputs(" (", out);
-            plain(out, program->unit, sizeof program->unit);
+            lb_report_plain(out, program->unit, sizeof program->unit);
             fputc(')', out);
         }
         fputs(program->is_ours ? ", logboom itself\n" : "\n", out);
@@ -100,17 +93,20 @@ static void print_disk(const struct lb_wear_view *view, uint32_t index, FILE *ou
     const struct lb_wear_figures *figures = &view->figures[index];
     char word[4][LB_REPORT_WORD];
 
-    plain(out, disk->name, sizeof disk->name);
+    lb_report_plain(out, disk->name, sizeof disk->name);
     if (disk->model[0]) {
         fputs("  ", out);
-        plain(out, disk->model, sizeof disk->model);
+        lb_report_plain(out, disk->model, sizeof disk->model);
     }
     if (disk->capacity_bytes)
         fprintf(out, ", %s", lb_report_bytes(disk->capacity_bytes, word[0]));
-    if (disk->made[0])
-        fprintf(out, ", made %s", disk->made);
-    fprintf(out, ", %s (%s)%s\n", disk->is_flash ? "flash" : "not known to be flash", disk->why,
-            disk->is_present ? "" : ", taken out");
+    if (disk->made[0]) {
+        fputs(", made ", out);
+        lb_report_plain(out, disk->made, sizeof disk->made);
+    }
+    fputs(disk->is_flash ? ", flash (" : ", not known to be flash (", out);
+    lb_report_plain(out, disk->why, sizeof disk->why);
+    fputs(disk->is_present ? ")\n" : "), taken out\n", out);
     fprintf(out, "  written %s since the start, %s in the last hour, %s a day; %s writes, %s flushes\n",
             lb_report_bytes(disk->written_bytes, word[0]), lb_report_bytes(figures->hour_bytes, word[1]),
             figures->rate_per_day == LB_WEAR_UNKNOWN ? "not yet known how much"
@@ -162,13 +158,18 @@ void lb_wear_print_text(const struct lb_wear_view *view, uint64_t now_ns, uint64
                 view->disks_left_out);
     print_own(view, out);
     for (uint32_t i = 0; i < view->findings; i++) {
-        plain(out, view->finding[i].what, sizeof view->finding[i].what);
+        lb_report_plain(out, view->finding[i].what, sizeof view->finding[i].what);
         fputs("\n  ", out);
-        plain(out, view->finding[i].advice, sizeof view->finding[i].advice);
+        lb_report_plain(out, view->finding[i].advice, sizeof view->finding[i].advice);
         fputc('\n', out);
     }
-    if (view->boot_reason[0])
-        fprintf(out, "the machine was started by: %s\n", view->boot_reason);
-    if (view->missing[0])
-        fprintf(out, "%s\n", view->missing);
+    if (view->boot_reason[0]) {
+        fputs("the machine was started by: ", out);
+        lb_report_plain(out, view->boot_reason, sizeof view->boot_reason);
+        fputc('\n', out);
+    }
+    if (view->missing[0]) {
+        lb_report_plain(out, view->missing, sizeof view->missing);
+        fputc('\n', out);
+    }
 }

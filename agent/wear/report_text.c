@@ -203,7 +203,8 @@ static const char *escape_of(uint32_t code)
     }
 }
 
-void lb_report_text_cut(FILE *out, const char *text, size_t size, size_t chars_max)
+/* is_markup: what markup is made of is escaped. */
+static void write_text(FILE *out, const char *text, size_t size, size_t chars_max, bool is_markup)
 {
     size_t len = strnlen(text, size), step;
     size_t chars = 0;
@@ -219,7 +220,7 @@ void lb_report_text_cut(FILE *out, const char *text, size_t size, size_t chars_m
         if (step == 0 || !is_plain(code)) {
             step = step ? step : 1;
             fputs(REPLACED, out);
-        } else if (escape_of(code)) {
+        } else if (is_markup && escape_of(code)) {
             fputs(escape_of(code), out);
         } else {
             fwrite(text + at, 1, step, out);
@@ -227,9 +228,19 @@ void lb_report_text_cut(FILE *out, const char *text, size_t size, size_t chars_m
     }
 }
 
+void lb_report_text_cut(FILE *out, const char *text, size_t size, size_t chars_max)
+{
+    write_text(out, text, size, chars_max, true);
+}
+
 void lb_report_text(FILE *out, const char *text, size_t size)
 {
-    lb_report_text_cut(out, text, size, size);
+    write_text(out, text, size, size, true);
+}
+
+void lb_report_plain(FILE *out, const char *text, size_t size)
+{
+    write_text(out, text, size, size, false);
 }
 
 void lb_report_value(FILE *out, uint64_t bytes)

@@ -51,6 +51,12 @@ void lb_report_text(FILE *out, const char *text, size_t size);
 void lb_report_text_cut(FILE *out, const char *text, size_t size, size_t chars_max);
 
 /*
+ * The same for a terminal: markup stays as it is.
+ *   calls      any thread
+ */
+void lb_report_plain(FILE *out, const char *text, size_t size);
+
+/*
  * Write bytes in words, with the exact number for who copies it: <data value="1200">1.2 kB</data>.
  *   calls    any thread
  */
