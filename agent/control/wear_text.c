@@ -116,7 +116,7 @@ static void print_disk(const struct lb_wear_view *view, uint32_t index, FILE *ou
     if (disk->io_errors > 0) {
         fprintf(out,
                 "  the kernel tells of %s errors, the last: ", lb_report_count(disk->io_errors, word[0]));
-        plain(out, disk->io_error, sizeof disk->io_error);
+        lb_report_plain(out, disk->io_error, sizeof disk->io_error);
         fputc('\n', out);
     }
     print_life(disk, figures, out);
