@@ -452,7 +452,8 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
     [LB_SECTION_NETWORK] = { "network", NULL, false, "What the link may carry." },
     [LB_SECTION_SPOOL] = { "spool", NULL, false,
                            "The last resort while the sink is away: a file on the card, under a budget." },
-    [LB_SECTION_WEAR] = { "wear", NULL, false, "Who wears the card, what it can take, and when to speak up." },
+    [LB_SECTION_WEAR] = { "wear", NULL, false,
+                          "Who wears the card, what it can take, and when to speak up." },
     [LB_SECTION_HEARTBEAT] = { "heartbeat", NULL, false, "A sign of life." },
     [LB_SECTION_RING] = { "ring", NULL, false,
                           "The queue between the apps and the sink: a file in RAM, which "

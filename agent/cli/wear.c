@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * logboom wear. In: options. Out: who writes to the card, for a person or as JSON, or a page in a file. Always
- * true: a page is whole or not there.
+ * logboom wear. In: options. Out: who writes to the card, for a person or as JSON, or a page in a file.
+ * Always true: a page is whole or not there.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -32,6 +32,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/log.h"
+#include "tests/kill/lib_places.h"
 
 #ifndef LB_KILLPOINTS
 #error "needs -DLB_KILLPOINTS, or nobody dies"
@@ -199,15 +200,6 @@ static void stop(void)
     lb_files_close(&it.files);
 }
 
-static uint64_t sum_of(const struct lb_commit *commit, unsigned region, unsigned stride, unsigned word)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++)
-        sum += lb_commit_get(commit, region, row * stride + word);
-    return sum;
-}
-
 static int put(struct lb_record head, const void *text, size_t len, unsigned word)
 {
     struct lb_commit *fast = &it.files.state.fast;
@@ -288,7 +280,7 @@ static bool is_done(void)
 static void live(void)
 {
     uint64_t put_so_far =
-        sum_of(&it.files.state.fast, LB_FAST_BOOKS, LB_BOOK_FAST_WORDS, LB_BOOK_QUEUED_LINES);
+        places_sum(&it.files.state.fast, LB_FAST_BOOKS, LB_BOOK_FAST_WORDS, LB_BOOK_QUEUED_LINES);
 
     it.is_away = true;
     for (unsigned i = (unsigned)put_so_far; i < LINES; i++) {
@@ -309,57 +301,11 @@ static void live(void)
 
 /* ---- what must hold ---- */
 
-struct places {
-    uint8_t in_ring[LB_LANE_COUNT][4 * LINES], in_backlog[LB_LANE_COUNT][4 * LINES];
-    uint64_t lines;
-};
-
-static void look_at_ring(struct places *places)
-{
-    uint64_t head = lb_ring_head(&it.files.ring);
-    const struct lb_record *record;
-
-    for (uint64_t pos = lb_ring_tail(&it.files.ring); (record = lb_ring_at(&it.files.ring, pos, head));
-         pos += record->len) {
-        if (record->kind == LB_KIND_HOLE || record->state >= LB_STATE_DELIVERED)
-            continue;
-        MUST(record->n < 4 * LINES);
-        places->in_ring[record->lane][record->n] = 1;
-        places->lines += record->kind == LB_KIND_LINE;
-    }
-}
-
-static void look_at_backlog(struct places *places)
-{
-    const struct lb_backlog *backlog = &it.files.backlog;
-
-    for (uint32_t row = 0; row < backlog->rows; row++) {
-        if (!lb_backlog_is_valid(backlog, row))
-            continue;
-        for (uint64_t n = lb_backlog_word(backlog, row, LB_ROW_DONE_N);
-             n <= lb_backlog_word(backlog, row, LB_ROW_LAST_N); n++) {
-            MUST(n < 4 * LINES);
-            MUST(!places->in_backlog[lb_backlog_lane(backlog, row)][n]);
-            MUST(!places->in_ring[lb_backlog_lane(backlog, row)][n]);
-            places->in_backlog[lb_backlog_lane(backlog, row)][n] = 1;
-        }
-        places->lines += lb_backlog_word(backlog, row, LB_ROW_LINES);
-    }
-}
-
 static void check_start(void)
 {
-    const struct lb_state *state = &it.files.state;
-    struct places *places = calloc(1, sizeof *places);
+    const char *wrong = places_check(&it.files);
 
-    MUST(places != NULL);
-    look_at_ring(places);
-    look_at_backlog(places);
-    MUST(it.files.repair.holes == 0 && !it.files.repair.cursors_were_bad);
-    MUST(sum_of(&state->fast, LB_FAST_BOOKS, LB_BOOK_FAST_WORDS, LB_BOOK_QUEUED_LINES) ==
-         sum_of(&state->slow, LB_SLOW_BOOKS, LB_BOOK_SLOW_WORDS, LB_BOOK_DELIVERED) +
-             sum_of(&state->slow, LB_SLOW_BOOKS, LB_BOOK_SLOW_WORDS, LB_BOOK_SHED) + places->lines);
-    free(places);
+    must(wrong == NULL, wrong ? wrong : "", __LINE__);
 }
 
 static void check_end(void)
@@ -369,7 +315,7 @@ static void check_end(void)
     for (unsigned i = 0; i < LINES; i++)
         taken += it.witness->taken[i];
     check_start();
-    MUST(taken + sum_of(&it.files.state.slow, LB_SLOW_BOOKS, LB_BOOK_SLOW_WORDS, LB_BOOK_SHED) == LINES);
+    MUST(taken + places_sum(&it.files.state.slow, LB_SLOW_BOOKS, LB_BOOK_SLOW_WORDS, LB_BOOK_SHED) == LINES);
     MUST(it.witness->taken_again == 0);
     for (unsigned i = LINES - 20; i < LINES; i++)
         MUST(it.witness->taken[i]);

@@ -43,7 +43,7 @@ static int begin(void **state)
     strcpy(proc_root, board_root);
     settings = (struct lb_wear_settings) { .devices = "auto",
                                            .history_s = 86400,
-                                           .limits = { 10 * MIB, LB_WEAR_UNKNOWN, 0 } };
+                                           .limits = { 10 * MIB, LB_WEAR_UNKNOWN, 0, false } };
     input = (struct lb_wear_input) { .now_ns = 7200 * SECOND_NS, .wall_offset_ns = 99 };
     sectors = 2048; /* as the boards' card begins */
     sampler = NULL;
