@@ -64,6 +64,19 @@ $(B)/logboom: $(call objects,$(CLI_SRC)) $(B)/libcommon.a
 	$(call say,LD)
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
 
+# The client alone, of one piece, with musl: for containers and systems that have no glibc. What of common/ it needs.
+CLIENT_COMMON := $(addprefix common/,clock.c drain.c level.c proto.c quota.c read_file.c unit_name.c units.c)
+STATIC_CC     ?= musl-gcc
+
+static: ## build the client with musl, of one piece: B/logboom-static (musl-tools)
+	$(Q)mkdir -p $(B)/musl && touch $(B)/musl/deps-ok
+	$(Q)$(MAKE) --no-print-directory B=$(B)/musl CC='$(STATIC_CC)' CFLAGS='-Os -g $(STATIC_CFLAGS)' CPPFLAGS= \
+	    LB_LDFLAGS='-static -Wl,--gc-sections' LDFLAGS= $(B)/musl/client
+	$(Q)cp -p $(B)/musl/client $(B)/logboom-static
+$(B)/client: $(call objects,$(CLI_SRC) $(CLIENT_COMMON))
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+
 $(SHIM): agent/cli/python/sitecustomize.py # the client looks for it beside itself
 	$(call say,CP)
 	$(Q)install -D -m 644 $< $@
@@ -234,7 +247,7 @@ deb: ## build the Debian package, in B
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
+.PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
         asan tsan fuzz cover bench lint fmt ini demo install uninstall deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -16,7 +16,7 @@ export SOURCE_DATE_EPOCH
 # The Makefile is run again by the package's rules, with their settings and not with those of this run.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES DESTDIR PREFIX SYSCONFDIR UNITDIR B
 
-rm -rf "$build/deb" "$build"/logboom_*.deb
+rm -rf "$build/deb" "$build"/logboom*.deb
 mkdir -p "$stage"
 cp -a agent common conf packaging Makefile CHANGELOG.md LICENSE README.md "$stage/"
 mv "$stage/packaging/debian" "$stage/debian"
@@ -31,11 +31,11 @@ mv "$stage/packaging/debian" "$stage/debian"
     echo " -- logboom developers <developers@logboom.invalid>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")"
 } >"$stage/debian/changelog"
 
-if ! (cd "$stage" && DEB_BUILD_OPTIONS="parallel=$(nproc) noautodbgsym" dpkg-buildpackage -b -us -uc) \
+if ! (cd "$stage" && DEB_BUILD_OPTIONS="parallel=$(nproc)" dpkg-buildpackage -b -us -uc) \
     >"$build/deb/log" 2>&1; then
     tail -n 40 "$build/deb/log" >&2
     exit 1
 fi
-mv "$build"/deb/logboom_*.deb "$build/"
-lintian --tag-display-limit 0 --allow-root --fail-on error "$build"/logboom_*.deb
-ls "$build"/logboom_*.deb
+mv "$build"/deb/logboom*.deb "$build/"
+lintian --pedantic --tag-display-limit 0 --allow-root --fail-on error,warning,pedantic "$build"/logboom*.deb
+ls "$build"/logboom*.deb
