@@ -144,7 +144,7 @@ check: ## build and run all tests but the long ones (installs what is missing)
 check-unit: unit ## the unit tests alone
 	$(Q)tests/check.sh $(B) unit
 
-check-ini: all ## is conf/logboom.ini what the key table says?
+check-ini: all ## are conf/logboom.ini and logboom.ini(5) what the key table says?
 	$(Q)tests/check.sh $(B) ini
 
 kill: $(KILL_BIN)
@@ -208,8 +208,9 @@ lint: ## warnings, format, layering, contracts, scripts, manuals
 fmt: ## format the C sources
 	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
 
-ini: all ## write conf/logboom.ini anew from the key table
+ini: all ## write conf/logboom.ini and its manual page anew from the key table
 	$(Q)$(B)/logboomd --help-config >$(B)/logboom.ini && mv $(B)/logboom.ini conf/logboom.ini
+	$(Q)$(B)/logboomd --help-man >$(B)/logboom.ini.5 && mv $(B)/logboom.ini.5 packaging/man/logboom.ini.5
 
 demo: ## see it work: a service, an agent, an intake, ten seconds (installs what is missing)
 	$(Q)packaging/deps.sh build demo
