@@ -228,6 +228,12 @@ install: all ## install under DESTDIR and PREFIX (/usr/local); keeps an existing
 uninstall: ## remove what install put there, but the configuration
 	$(Q)packaging/install.sh --remove
 
+$(B)/logboom.cdx.json: $(B)/logboomd $(B)/logboom packaging/sbom.py
+	$(call say,SBOM)
+	$(Q)packaging/sbom.py $(B) $(VERSION) >$@.new && mv $@.new $@
+
+sbom: $(B)/logboom.cdx.json ## what the programs are made of, as CycloneDX (needs dpkg)
+
 deb: ## build the Debian package, in B
 	$(Q)packaging/deps.sh --missing build deb
 	$(Q)packaging/deb.sh $(B) $(VERSION)
@@ -236,6 +242,6 @@ clean: ## remove what was built
 	rm -rf $(B)
 
 .PHONY: all help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
-        asan tsan fuzz cover bench lint fmt ini demo install uninstall deb clean
+        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
