@@ -157,7 +157,7 @@ check: ## build and run all tests but the long ones (installs what is missing)
 check-unit: unit ## the unit tests alone
 	$(Q)tests/check.sh $(B) unit
 
-check-ini: all ## is conf/logboom.ini what the key table says?
+check-ini: all ## are conf/logboom.ini and logboom.ini(5) what the key table says?
 	$(Q)tests/check.sh $(B) ini
 
 kill: $(KILL_BIN)
@@ -221,8 +221,9 @@ lint: ## warnings, format, layering, contracts, scripts, manuals
 fmt: ## format the C sources
 	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r clang-format -i
 
-ini: all ## write conf/logboom.ini anew from the key table
+ini: all ## write conf/logboom.ini and its manual page anew from the key table
 	$(Q)$(B)/logboomd --help-config >$(B)/logboom.ini && mv $(B)/logboom.ini conf/logboom.ini
+	$(Q)$(B)/logboomd --help-man >$(B)/logboom.ini.5 && mv $(B)/logboom.ini.5 packaging/man/logboom.ini.5
 
 demo: ## see it work: a service, an agent, an intake, ten seconds (installs what is missing)
 	$(Q)packaging/deps.sh build demo
@@ -240,6 +241,12 @@ install: all ## install under DESTDIR and PREFIX (/usr/local); keeps an existing
 uninstall: ## remove what install put there, but the configuration
 	$(Q)packaging/install.sh --remove
 
+$(B)/logboom.cdx.json: $(B)/logboomd $(B)/logboom packaging/sbom.py
+	$(call say,SBOM)
+	$(Q)packaging/sbom.py $(B) $(VERSION) >$@.new && mv $@.new $@
+
+sbom: $(B)/logboom.cdx.json ## what the programs are made of, as CycloneDX (needs dpkg)
+
 deb: ## build the Debian package, in B
 	$(Q)packaging/deps.sh --missing build deb
 	$(Q)packaging/deb.sh $(B) $(VERSION)
@@ -248,6 +255,6 @@ clean: ## remove what was built
 	rm -rf $(B)
 
 .PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
-        asan tsan fuzz cover bench lint fmt ini demo install uninstall deb clean
+        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -23,6 +23,7 @@
 #include "agent/control/wear_side.h"
 #include "agent/offline/check.h"
 #include "agent/offline/modes.h"
+#include "agent/offline/version.h"
 #include "agent/shape/pattern.h"
 #include "agent/store/card.h"
 #include "agent/store/files.h"
@@ -422,20 +423,21 @@ static void stop(void)
 
 static void print_help(FILE *out)
 {
-    fputs("usage: logboomd [-c FILE] [-t] [-V] [--help] [--help-config]\n"
+    fputs("usage: logboomd [-c FILE] [-t] [-V] [--help] [--help-config] [--help-man]\n"
           "Keeps log lines in RAM and ships them, so that the card stays dry. Stays in the foreground.\n\n"
           "  -c FILE        configuration, default /etc/logboom/logboom.ini\n"
           "  -t             check the configuration and end: 0 good, 2 faults\n"
-          "  -V             print the version and end\n"
+          "  -V             print the version, then those of the libraries, and end\n"
           "  --help         print this and end\n"
-          "  --help-config  print the sample configuration, every key explained, and end\n\n"
+          "  --help-config  print the sample configuration, every key explained, and end\n"
+          "  --help-man     print the manual page logboom.ini(5) from the same table, and end\n\n"
           "SIGHUP reloads, SIGTERM ships what it can and ends, a second one ends at once.\n",
           out);
 }
 
-static int print_config_help(void)
+static int print_text(void (*print)(FILE *out))
 {
-    lb_config_print_sample(stdout);
+    print(stdout);
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
 }
 
@@ -444,21 +446,20 @@ static int read_options(int argc, char **argv)
 {
     static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
                                            { "help-config", no_argument, NULL, 'C' },
+                                           { "help-man", no_argument, NULL, 'M' },
                                            { NULL, 0, NULL, 0 } };
     bool must_check = false;
     int c;
 
     while ((c = getopt_long(argc, argv, "c:tV", longs, NULL)) != -1) {
-        if (c == 'h') {
-            print_help(stdout);
-            return 0;
-        }
-        if (c == 'V') {
-            puts("logboomd " LB_VERSION);
-            return 0;
-        }
+        if (c == 'h')
+            return print_text(print_help);
+        if (c == 'V')
+            return print_text(lb_offline_print_version);
         if (c == 'C')
-            return print_config_help();
+            return print_text(lb_config_print_sample);
+        if (c == 'M')
+            return print_text(lb_config_print_manual);
         if (c == '?')
             return 2;
         if (c == 'c')

@@ -296,6 +296,13 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
 void lb_config_print_sample(FILE *out);
 
 /*
+ * Print the manual page logboom.ini(5) (packaging/man/logboom.ini.5) in mdoc(7), the keys from the key table.
+ *   errors   those of stdio, seen by ferror(out)
+ *   calls    main thread of an offline mode
+ */
+void lb_config_print_manual(FILE *out);
+
+/*
  * Read a sink's secret: api_key_file, else (also where we may not read that)
  * $CREDENTIALS_DIRECTORY/api_key unless it is blank, else $DD_API_KEY. Blanks at
  * both ends are cut.

@@ -137,4 +137,8 @@ int lb_config_complete(struct lb_loader *loader);
  */
 int lb_config_complete_inputs(struct lb_loader *loader);
 
+/* What the manual page says before and behind its keys, in mdoc(7). */
+extern const char lb_config_manual_head[];
+extern const char lb_config_manual_tail[];
+
 #endif

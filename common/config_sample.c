@@ -17,7 +17,7 @@ static const char head[] =
     "Only = separates. A comment has a line of its own. Sizes are 64K or 8M, durations 500ms, 30s or 5m. "
     "Levels are emergency, alert, critical, error, warning, notice, info and debug.\n"
     "Each key is shown with its default: take the # away and change it. `logboomd -t` checks the result, "
-    "`systemctl reload logboom` brings it into effect.";
+    "`systemctl reload logboomd` brings it into effect.";
 
 /* Print text as comment lines, broken at blanks; \n starts a paragraph. */
 static void print_comment(FILE *out, const char *text)

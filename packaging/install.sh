@@ -11,6 +11,7 @@ prefix=${DESTDIR:-}$PREFIX
 conf=${DESTDIR:-}$SYSCONFDIR/logboom/logboom.ini
 unit=${DESTDIR:-}$UNITDIR/logboomd.service
 socket=${DESTDIR:-}$UNITDIR/logboom-syslog.socket
+completion=$prefix/share/bash-completion/completions/logboom
 
 manuals() {
     local page
@@ -20,8 +21,9 @@ manuals() {
 }
 
 if [ "$1" = --remove ]; then
-    rm -f "$prefix/sbin/logboomd" "$prefix/bin/logboom" "$unit" "$socket" "$prefix/lib/sysusers.d/logboom.conf"
-    rm -rf "$prefix/share/logboom"
+    rm -f "$prefix/sbin/logboomd" "$prefix/bin/logboom" "$unit" "$socket" "$prefix/lib/sysusers.d/logboom.conf" \
+        "$completion"
+    rm -rf "$prefix/share/logboom" "$prefix/share/doc/logboom"
     rm -rf "$prefix/lib/logboom/python" # with what Python has compiled there
     rmdir --ignore-fail-on-non-empty "$prefix/lib/logboom" 2>/dev/null || true
     manuals | while read -r _ to; do rm -f "$to"; done
@@ -38,5 +40,11 @@ sed "s|/usr/sbin/|$PREFIX/sbin/|; s|/etc/logboom/|$SYSCONFDIR/logboom/|" packagi
 chmod 644 "$unit"
 install -m 644 packaging/systemd/logboom-syslog.socket "$socket"
 install -D -m 644 packaging/systemd/wear-full.conf "$prefix/share/logboom/wear-full.conf"
+install -D -m 644 conf/journald-forward.conf "$prefix/share/logboom/journald-forward.conf"
 install -D -m 644 packaging/systemd/logboom.sysusers "$prefix/lib/sysusers.d/logboom.conf"
 manuals | while read -r from to; do install -D -m 644 "$from" "$to"; done
+install -D -m 644 packaging/completion/logboom "$completion"
+# What the package is made of, where `make sbom` has told it of these very programs.
+if [ "$1/logboom.cdx.json" -nt "$1/logboomd" ] && [ "$1/logboom.cdx.json" -nt "$1/logboom" ]; then
+    install -D -m 644 "$1/logboom.cdx.json" "$prefix/share/doc/logboom/logboom.cdx.json"
+fi

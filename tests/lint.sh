@@ -56,7 +56,7 @@ tidy() {
 
 scripts() {
     files '*.sh' .ci/run packaging/debian/ | xargs -r awk 'FNR == 1 && /^#!.*sh/ { print FILENAME } { nextfile }' |
-        xargs -r shellcheck -x
+        xargs -r shellcheck -x packaging/completion/logboom
 }
 
 manuals() {
@@ -69,7 +69,7 @@ step 'compiles with clang, no warning' compiles clang
 step 'clang-format' formatted
 step 'clang-tidy' tidy
 step 'rooms, contracts, sizes, licence' tests/lint_tree.py
-step 'conf/logboom.ini is fresh' tests/check.sh "$build/lint-gcc" ini
+step 'no stale generated file' tests/check.sh "$build/lint-gcc" ini
 step 'shellcheck' scripts
 step 'manuals' manuals
 exit $failed
