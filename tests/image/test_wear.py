@@ -20,7 +20,7 @@ sample = 1s
 enabled = no
 [sink here]
 type = file
-path = /opt/delivered
+path = /var/lib/logboom/delivered
 """
 
 HAMMER = """[Service]
