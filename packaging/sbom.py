@@ -53,10 +53,30 @@ def needed(path):
     return re.findall(r"\(NEEDED\).*\[(.+)\]", told("readelf", "-d", str(path)))
 
 
+def native():
+    """The name of this machine's kind, as directories of libraries have it."""
+    return told("gcc", "-print-multiarch").strip()
+
+
 def loaded(path):
     """{name: path} of all that the loader finds for a program."""
+    host = os.environ.get("DEB_HOST_MULTIARCH", native())
+    if host != native():
+        return placed(path, host)
     found = re.findall(r"^\s*(?:(\S+) => )?(/\S+) \(0x", told("ldd", str(path)), re.M)
     return {name or os.path.basename(at): at for name, at in found}
+
+
+def placed(path, host):
+    """The same for a program of another kind of machine, whose loader does not run here: by where libraries lie."""
+    found, wave = {}, needed(path)
+    while wave:
+        name = wave.pop()
+        at = next((one for one in (f"/lib/{host}/{name}", f"/usr/lib/{host}/{name}") if os.path.exists(one)), None)
+        if at and name not in found:
+            found[name] = at
+            wave += needed(at)
+    return found
 
 
 def spellings(path):
@@ -149,7 +169,7 @@ def component(package, how):
 def compiled_in(linked):
     """Packages whose headers the sources include, where nothing of their source package is linked."""
     sources = {facts_of(one)["source"] for one in linked} | INTERFACES
-    places = ["/usr/include", f"/usr/include/{told('gcc', '-print-multiarch').strip()}"]
+    places = ["/usr/include", f"/usr/include/{os.environ.get('DEB_HOST_MULTIARCH', native())}"]
     headers = set()
     for top in ("agent", "common"):
         for file in sorted((ROOT / top).rglob("*.[ch]")):

@@ -132,6 +132,18 @@ def test_the_same_programs_give_the_same_bytes(text):
     assert str(ROOT) not in text
 
 
+def test_of_a_program_for_another_machine_libraries_are_found_where_they_lie(text, tmp_path):
+    """Where the loader cannot be asked. For want of such a program this one is taken for one: the compiler's word
+    for this machine is another."""
+    host = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / "gcc").write_text("#!/bin/sh\necho other-linux-gnu\n")
+    (tmp_path / "gcc").chmod(0o755)
+    env = {**ENV, "PATH": f"{tmp_path}:{ENV['PATH']}", "DEB_HOST_MULTIARCH": host}
+    made = subprocess.run([ROOT / "packaging" / "sbom.py", BUILD, "1.2.3"], capture_output=True, text=True, env=env,
+                          timeout=300, check=False)
+    assert made.stdout == text, made.stderr
+
+
 def test_what_is_not_built_is_no_empty_bill(tmp_path):
     made = bill(tmp_path)
     assert (made.returncode, made.stdout) == (1, "") and "is it built" in made.stderr
