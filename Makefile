@@ -143,7 +143,7 @@ BENCH_BIN   := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
 SUPPORT_BIN := $(patsubst tests/support/%.c,$(B)/tests/support/%, \
                  $(filter-out %/fakeclock.c,$(wildcard tests/support/*.c))) $(B)/tests/support/fakeclock.so
 
-check-build: all unit support kp $(B)/tests/fleet/fleet $(B)/tests/trace/sim $(B)/tests/trace/month $(B)/tests/trace/outage $(B)/tests/trace/spool_writer $(B)/tests/ga/ga
+check-build: all unit support kp static $(B)/tests/fleet/fleet $(B)/tests/trace/sim $(B)/tests/trace/month $(B)/tests/trace/outage $(B)/tests/trace/spool_writer $(B)/tests/ga/ga
 unit: $(UNIT_BIN)
 support: $(SUPPORT_BIN)
 kp: # the programs with kill points, for the tests that need them

@@ -41,6 +41,8 @@ chmod 644 "$unit"
 install -m 644 packaging/systemd/logboom-syslog.socket "$socket"
 install -D -m 644 packaging/systemd/wear-full.conf "$prefix/share/logboom/wear-full.conf"
 install -D -m 644 conf/journald-forward.conf "$prefix/share/logboom/journald-forward.conf"
+install -d "$prefix/share/doc/logboom/examples"
+install -m 644 conf/examples/* "$prefix/share/doc/logboom/examples/"
 install -D -m 644 packaging/systemd/logboom.sysusers "$prefix/lib/sysusers.d/logboom.conf"
 manuals | while read -r from to; do install -D -m 644 "$from" "$to"; done
 install -D -m 644 packaging/completion/logboom "$completion"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""The examples that come with logboom, and the client of one piece in a place that has nothing else.
+
+The story: somebody copies an example and expects it to work as it stands.
+"""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import BUILD, ROOT, wait_until
+from lines import book, is_own
+
+EXAMPLES = ROOT / "conf" / "examples"
+STATIC = BUILD / "logboom-static"
+
+
+@pytest.fixture
+def bare(tmp_path, runtime):
+    """A root with the client in it, and the agent's directory, and nothing else."""
+    root = tmp_path / "root"
+    (root / "run/logboom").mkdir(parents=True)
+    (root / "proc").mkdir()
+    (root / "bin").mkdir()
+    (root / "bin/logboom").write_bytes(STATIC.read_bytes())
+    (root / "bin/logboom").chmod(0o755)
+    return root
+
+
+def in_bare(root, runtime, *command):
+    script = ('mount --bind "$1" "$2/run/logboom" && mount -t proc proc "$2/proc" && root=$2 && shift 2 && '
+              'exec chroot "$root" "$@"')
+    return subprocess.run(["unshare", "--mount", "--pid", "--fork", "--propagation", "private", "sh", "-c", script, "sh",
+                           str(runtime), str(root), *command], capture_output=True, text=True, timeout=60)
+
+
+def test_the_static_client_needs_nothing_and_is_process_1(agent, quick, intake, bare, runtime):
+    a = agent(quick)
+    done = in_bare(bare, runtime, "/bin/logboom", "run", "-s", "shop", "--", "/bin/logboom", "--help")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout == "", done
+    wait_until(lambda: book(a)["delivered"] > 5)
+    told = [e["message"] for e in intake.everything() if e["service"] == "shop" and not is_own(e)]
+    assert told[0].startswith("usage: logboom")
+    done = in_bare(bare, runtime, "/bin/logboom", "status")
+    assert done.returncode == 0 and "shop" in done.stdout
+
+
+def test_the_static_client_is_of_one_piece():
+    assert not re.search(r"\(NEEDED\)|INTERP", subprocess.run(["readelf", "-dl", STATIC], capture_output=True,
+                                                              text=True, check=True).stdout)
+
+
+def test_dockers_settings_name_our_socket():
+    settings = json.loads((EXAMPLES / "docker-daemon.json").read_text())
+    assert settings["log-driver"] == "syslog"
+    assert settings["log-opts"]["syslog-address"] == "unixgram:///run/logboom/syslog.sock"
+    compose = (EXAMPLES / "compose.yaml").read_text()
+    for name in "syslog-address", "syslog-format":
+        assert f"{name}: {settings['log-opts'][name]}" in compose
+
+
+def test_what_dockers_driver_sends_is_understood(agent, quick, intake):
+    """Its rfc5424micro, as of Docker 20 to 28: version 1, microseconds, the tag as app-name."""
+    a = agent(quick)
+    sock = f"{a.env['LOGBOOM_RUNTIME_DIR']}/syslog.sock"
+    line = "<30>1 2026-11-27T10:00:00.123456Z box shop 4242 shop - ERROR the till does not open"
+    subprocess.run(["/usr/bin/python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
+                    "s.connect(sys.argv[1]); s.send(sys.argv[2].encode())", sock, line], check=True)
+    told = wait_until(lambda: [e for e in intake.everything() if e["service"] == "shop"])[0]
+    assert told["message"].endswith("the till does not open") and told["syslog"]["procid"] == "4242"
+
+
+def test_the_drop_in_is_one_that_systemd_takes(tmp_path):
+    unit = tmp_path / "shop.service"
+    drop_in = tmp_path / "shop.service.d"
+    drop_in.mkdir()
+    unit.write_text("[Service]\nExecStart=/bin/true\n")
+    (drop_in / "logboom.conf").write_text((EXAMPLES / "wrap-service.conf").read_text().replace(
+        "/usr/bin/logboom", "/bin/echo"))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True,
+                          env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
+    assert done.returncode == 0, done.stderr
