@@ -58,6 +58,7 @@ def test_what_is_installed_is_removed_but_the_configuration(tmp_path, bill_is_to
         "/usr/lib/sysusers.d/logboom.conf": "644",
         "/usr/share/bash-completion/completions/logboom": "644",
         "/usr/share/doc/logboom/logboom.cdx.json": "644",
+        **{f"/usr/share/doc/logboom/examples/{path.name}": "644" for path in (ROOT / "conf" / "examples").iterdir()},
         "/usr/share/logboom/journald-forward.conf": "644",
         "/usr/share/logboom/wear-full.conf": "644",
     }
@@ -103,7 +104,7 @@ def test_what_is_installed_runs_from_where_it_is(tmp_path):
 def test_the_file_of_a_bill_that_is_older_than_the_programs_is_not_installed(tmp_path, bill_is_told):
     os.utime(BUILD / "logboom.cdx.json", (1, 1))
     make("install", tmp_path, PREFIX="/usr")
-    assert not (tmp_path / "usr/share/doc").exists()
+    assert not (tmp_path / "usr/share/doc/logboom/logboom.cdx.json").exists()
 
 
 def files_of(page):
