@@ -93,31 +93,35 @@ bool lb_protect_is_on_flash(const struct lb_protect_look *look, const char *path
     return lb_protect_is_flash(look, &view);
 }
 
+static void say_place(const struct lb_protect_look *look, const char *path, struct lb_ground_view *view)
+{
+    lb_ground_of_dev(0, path, look->kernel, view);
+    LB_PROTECT_SAY_MORE(look->plan->ground, "%s is on %s", path, view->device[0] ? view->device : view->name);
+    if (view->device[0] && view->type[0])
+        LB_PROTECT_SAY_MORE(look->plan->ground, " (%s)", view->type);
+}
+
 static void say_ground(const struct lb_protect_look *look)
 {
-    struct lb_ground_view view;
+    char *ground = look->plan->ground;
+    struct lb_ground_view view, disk;
     const char *why;
 
     if (!look->is_live) {
         LB_PROTECT_SAY(look->plan->ground, "an image, taken to be made for flash");
         return;
     }
-    lb_ground_of_dev(0, "/var/log", look->kernel, &view);
-    LB_PROTECT_SAY(look->plan->ground, "/var/log is on %s", view.name);
-    if (view.ground == LB_GROUND_RAM)
-        LB_PROTECT_SAY_MORE(look->plan->ground, ", which is memory");
-    lb_ground_of_dev(0, "/", look->kernel, &view);
-    LB_PROTECT_SAY_MORE(look->plan->ground, "; / is on %s", view.name);
-    if (view.ground != LB_GROUND_RAM && view.disk[0]) {
-        struct lb_ground_view disk;
-
-        lb_ground_of_name(look->kernel, view.disk, &disk, &why);
-        LB_PROTECT_SAY_MORE(look->plan->ground, ": %s%s", why,
-                            view.ground == LB_GROUND_FLASH ? ""
-                            : lb_protect_is_flash(look, &view)
-                                ? ", taken for flash as asked"
-                                : ", so not taken for flash (--flash takes it)");
-    }
+    say_place(look, "/var/log", &view);
+    lb_protect_say_more(ground, sizeof look->plan->ground, "%s; ",
+                        view.ground == LB_GROUND_RAM ? ", which is memory" : "");
+    say_place(look, "/", &view);
+    if (view.ground == LB_GROUND_RAM || !view.disk[0])
+        return;
+    lb_ground_of_name(look->kernel, view.disk, &disk, &why);
+    lb_protect_say_more(ground, sizeof look->plan->ground, ": %s%s", why,
+                        view.ground == LB_GROUND_FLASH     ? ""
+                        : lb_protect_is_flash(look, &view) ? ", taken for flash as asked"
+                                                           : ", so not taken for flash (--flash takes it)");
 }
 
 /* ---- fstab ---- */
@@ -155,11 +159,11 @@ static void read_fstab(struct lb_protect_look *look)
 bool lb_protect_is_enabled(const struct lb_protect_look *look, const char *target, const char *unit)
 {
     static const char *const homes[] = { "/etc", "/usr/lib", "/lib" };
-    char path[PATH_MAX];
+    char name[NAME_MAX + 32], path[PATH_MAX];
     struct stat st;
 
-    snprintf(path, sizeof path, "systemd/system/%s", unit);
-    if (!lb_protect_conf_find(look->tree, path, path))
+    snprintf(name, sizeof name, "systemd/system/%s", unit);
+    if (!lb_protect_conf_find(look->tree, name, path))
         return false;
     for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
         snprintf(path, sizeof path, "%s/systemd/system/%s.wants/%s", homes[i], target, unit);

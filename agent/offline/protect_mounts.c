@@ -192,7 +192,8 @@ static void consider_line(struct lb_protect_look *look, const struct lb_mount *f
         !is_new(devices, makedev(from->maj, from->min)))
         return;
     lb_ground_of_dev(makedev(from->maj, from->min), from->maj == 0 ? from->point : "", look->kernel, &view);
-    if (!lb_protect_is_flash(look, &view))
+    /* A loop is most often an image that somebody works on, and gone tomorrow. */
+    if (!lb_protect_is_flash(look, &view) || strncmp(view.device, "loop", strlen("loop")) == 0)
         return;
     snprintf(mount.point, sizeof mount.point, "%s", from->point);
     snprintf(mount.type, sizeof mount.type, "%s", from->type);

@@ -62,7 +62,7 @@ static void print_end(const struct lb_protect_plan *plan, FILE *out)
         fprintf(out, "%u file%s of settings could not be read: too large, or for root alone.\n",
                 plan->unreadable, plan->unreadable == 1 ? "" : "s");
     if (plan->count == 0)
-        fputs("Nothing else was found that wears it.\n", out);
+        fputs("Nothing was found here that wears flash.\n", out);
     if (would > 0)
         fprintf(out, "%zu of %zu can be quieted now: logboom protect --apply (and --undo takes it back).\n",
                 would, plan->count);

@@ -53,7 +53,7 @@ static void remove_file(struct undo *undo, enum lb_protect_file file)
     undo->manifest.file[file].versions = 0;
 }
 
-/* Those that somebody put something into since are his now. */
+/* Those that somebody put something into since are his now; unless it is a file of ours that is still there. */
 static void remove_dirs(struct undo *undo)
 {
     int last = 0;
@@ -68,10 +68,10 @@ static void remove_dirs(struct undo *undo)
         rc = lb_protect_rmdir(undo->look->tree, lb_protect_dirs[i]);
         if (rc == 0)
             lb_protect_step(undo->hands, "removed %s", lb_protect_dirs[i]);
-        if (rc == 0 || rc == -ENOTEMPTY) {
+        if (rc == 0 || (rc == -ENOTEMPTY && !undo->has_failed))
             undo->manifest.dirs &= ~(1u << i);
+        if (rc == 0 || rc == -ENOTEMPTY)
             continue;
-        }
         lb_protect_fault(undo->hands, "cannot remove", lb_protect_dirs[i], rc);
         undo->has_failed = true;
     }
