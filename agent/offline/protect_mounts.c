@@ -195,7 +195,7 @@ static void consider_line(struct lb_protect_look *look, const struct lb_mount *f
     /* A loop is most often an image that somebody works on, and gone tomorrow. */
     if (!lb_protect_is_flash(look, &view) || strncmp(view.device, "loop", strlen("loop")) == 0)
         return;
-    snprintf(mount.point, sizeof mount.point, "%s", from->point);
+    snprintf(mount.point, sizeof mount.point, "%.*s", LB_PROTECT_POINT - 1, from->point);
     snprintf(mount.type, sizeof mount.type, "%s", from->type);
     read_options(&mount, from->flags, from->options);
     consider(look, &mount);

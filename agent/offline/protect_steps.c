@@ -17,6 +17,8 @@
 #include "common/mounts.h"
 #include "common/sysfs.h"
 
+#define ARGS_MOST 15
+
 void lb_protect_step(const struct lb_protect_hands *hands, const char *format, ...)
 {
     char text[LB_PROTECT_TEXT];
@@ -46,6 +48,19 @@ int lb_protect_lock(const struct lb_protect_tree *tree)
     return fd;
 }
 
+/* What a program says is for stderr: stdout has a line for each step. */
+static _Noreturn void become(const char *const *argv)
+{
+    char *copy[ARGS_MOST + 1] = { NULL };
+
+    for (size_t i = 0; argv[i] && i < ARGS_MOST; i++)
+        copy[i] = strdup(argv[i]);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    if (copy[0])
+        execvp(copy[0], copy);
+    _exit(127);
+}
+
 int lb_protect_run_program(void *arg, const char *const *argv)
 {
     pid_t child = fork();
@@ -54,17 +69,8 @@ int lb_protect_run_program(void *arg, const char *const *argv)
     (void)arg;
     if (child < 0)
         return -1;
-    if (child == 0) {
-        char *copy[16];
-        size_t i = 0;
-
-        for (; argv[i] && i + 1 < sizeof copy / sizeof copy[0]; i++)
-            copy[i] = strdup(argv[i]);
-        copy[i] = NULL;
-        dup2(STDERR_FILENO, STDOUT_FILENO);
-        execvp(copy[0], copy);
-        _exit(127);
-    }
+    if (child == 0)
+        become(argv);
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
