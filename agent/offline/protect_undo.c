@@ -53,7 +53,8 @@ static void remove_file(struct undo *undo, enum lb_protect_file file)
     undo->manifest.file[file].versions = 0;
 }
 
-/* Those that somebody put something into since are his now; unless it is a file of ours that is still there. */
+/* Those that somebody put something into since are his now; unless it is a file of ours that is still there.
+ */
 static void remove_dirs(struct undo *undo)
 {
     int last = 0;
