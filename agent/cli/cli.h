@@ -36,6 +36,7 @@ int lb_cmd_ping(int argc, char **argv);
 int lb_cmd_check(int argc, char **argv);
 int lb_cmd_explain(int argc, char **argv);
 int lb_cmd_plan(int argc, char **argv);
+int lb_cmd_protect(int argc, char **argv);
 int lb_cmd_top(int argc, char **argv);
 int lb_cmd_wear(int argc, char **argv);
 

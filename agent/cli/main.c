@@ -28,6 +28,7 @@ static const struct {
     { "check", "logboom check", "find faults in the configuration", lb_cmd_check },
     { "explain", "logboom explain", "what each line would become, and why", lb_cmd_explain },
     { "plan", "logboom plan", "what a configuration would keep of a log, and what that costs", lb_cmd_plan },
+    { "protect", "logboom protect", "what else wears the card, and how to quiet it", lb_cmd_protect },
 };
 
 static void print_help(FILE *out)

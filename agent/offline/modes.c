@@ -8,6 +8,7 @@
 #include "agent/offline/check.h"
 #include "agent/offline/explain.h"
 #include "agent/offline/plan.h"
+#include "agent/offline/protect.h"
 #include "agent/offline/tail.h"
 #include "agent/offline/top.h"
 
@@ -21,6 +22,7 @@ int lb_offline_run(int argc, char **argv)
         { "--offline-top", lb_offline_top },
         { "--offline-plan", lb_offline_plan },
         { "--offline-explain", lb_offline_explain },
+        { "--offline-protect", lb_offline_protect },
     };
 
     if (argc > 1 && strcmp(argv[1], "--offline-check") == 0)
