@@ -205,7 +205,7 @@ static bool take_up(struct apply *apply)
 bool lb_protect_apply(struct lb_protect_look *look, const struct lb_protect_hands *hands)
 {
     struct apply apply = { .look = look, .hands = hands, .manifest = *look->manifest };
-    bool is_wanted = false, can_go_on = true;
+    bool is_wanted = false, is_due = false, can_go_on = true;
     int rc;
 
     for (int file = 0; file < LB_PROTECT_FILES; file++) {
@@ -218,6 +218,10 @@ bool lb_protect_apply(struct lb_protect_look *look, const struct lb_protect_hand
         return true;
     }
     note_before(&apply);
+    for (int file = 0; file < LB_PROTECT_FILES; file++)
+        is_due |= apply.is_due[file];
+    if (!is_due && apply.manifest.pending == 0 && !apply.has_failed)
+        lb_protect_step(hands, "all of it is applied already");
     note_dirs(&apply, LB_PROTECT_MANIFEST);
     rc = make_dirs(&apply, LB_PROTECT_MANIFEST);
     if (rc != 0) {

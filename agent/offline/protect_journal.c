@@ -144,8 +144,7 @@ void lb_protect_find_journal(struct lb_protect_look *look)
                 ? LB_PROTECT_BLOCKED
                 : lb_protect_want(look, LB_PROTECT_JOURNALD, text, LB_PROTECT_PENDING_JOURNALD);
     finding = lb_protect_add(look->plan, "journald", RANK_JOURNAL, state);
-    LB_PROTECT_SAY(finding->title, "The journal is kept on flash%s",
-                   state == LB_PROTECT_DONE ? " without protect" : "");
+    LB_PROTECT_SAY(finding->title, "The journal is kept on flash");
     if (storage->is_set)
         LB_PROTECT_SAY(finding->known, "Storage=%s in %s%s", storage->value, storage->file,
                        is_auto ? ", and " JOURNAL " is there" : "");

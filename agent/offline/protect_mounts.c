@@ -107,7 +107,9 @@ static void plan_remount(struct lb_protect_plan *plan, const struct mount *mount
 static void say(const struct lb_protect_look *look, struct lb_protect_finding *finding,
                 const struct mount *mount, bool wants_noatime, bool wants_commit, const char *options)
 {
-    const char *where = look->is_live ? "mounted" : "in /etc/fstab";
+    const char *where = !look->is_live                             ? "in /etc/fstab"
+                        : mount->is_changed && mount->is_quiet_now ? "was mounted"
+                                                                   : "mounted";
 
     LB_PROTECT_SAY(finding->title, "%s (%s) %s%s%s", mount->point, mount->type,
                    !wants_noatime                             ? ""

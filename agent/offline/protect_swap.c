@@ -50,6 +50,12 @@ __attribute__((format(printf, 2, 3))) static void add_area(struct swap *swap, co
 
 /* ---- of the machine ---- */
 
+static bool has_dphys(const struct lb_protect_look *look)
+{
+    return lb_protect_exists(look->tree, "/usr/sbin/dphys-swapfile") ||
+           lb_protect_exists(look->tree, "/sbin/dphys-swapfile");
+}
+
 static void take_swap(const struct lb_protect_look *look, struct swap *swap, const char *line)
 {
     char name[PATH_MAX], type[16], size[32], used[32];
@@ -75,7 +81,7 @@ static void take_swap(const struct lb_protect_look *look, struct swap *swap, con
         add_area(swap, "%.*s (%s, %s used) on %s", NAME_LEN, name,
                  lb_units_print_human(size_kib * 1024, size, sizeof size),
                  lb_units_print_human(used_kib * 1024, used, sizeof used), view.disk);
-        swap->advice = is_file ? by_file : by_fstab;
+        swap->advice = is_file && has_dphys(look) ? by_file : by_fstab;
     }
 }
 
@@ -162,8 +168,7 @@ static void look_at_image(const struct lb_protect_look *look, struct swap *swap)
             swap->advice = by_fstab;
         }
     }
-    if (lb_protect_exists(look->tree, "/usr/sbin/dphys-swapfile") ||
-        lb_protect_exists(look->tree, "/sbin/dphys-swapfile")) {
+    if (has_dphys(look)) {
         add_area(swap, "dphys-swapfile makes /var/swap");
         swap->advice = by_file;
     }

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define TRIES_MOST 32
 #define NEW_SUFFIX ".new" /* read by nobody: what is taken from a directory of drop-ins ends in .conf */
 
 /* ---- looking ---- */
@@ -24,8 +25,12 @@
 static int open_in(int top, const char *path, int flags)
 {
     struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
-    long fd = syscall(SYS_openat2, top, path, &how, sizeof how);
+    long fd;
+    unsigned tries = 0;
 
+    do /* EAGAIN: something was renamed while ".." was looked up */
+        fd = syscall(SYS_openat2, top, path, &how, sizeof how);
+    while (fd < 0 && errno == EAGAIN && ++tries < TRIES_MOST);
     return fd < 0 ? -errno : (int)fd;
 }
 

@@ -195,6 +195,8 @@ bool lb_protect_undo(struct lb_protect_look *look, const struct lb_protect_hands
         return false;
     }
     if (!undo.manifest.is_there) {
+        lb_protect_unlink(look->tree,
+                          LB_PROTECT_MANIFEST); /* an apply may have been killed over its first write */
         lb_protect_step(hands, "nothing to undo");
         return true;
     }

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -89,6 +90,20 @@ def test_an_image_is_quieted_and_made_what_it_was(image):
     answer = protect("--root", image, "--undo")
     assert answer.returncode == 0, answer.stderr
     assert tree(image) == before
+
+
+def test_killed_at_any_moment_it_can_be_taken_back(image):
+    before = tree(image)
+    took_s = 0.02
+    for i in range(40):
+        with subprocess.Popen([BUILD / "logboom", "protect", "--root", image, "--apply"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as process:
+            time.sleep(took_s * i / 40)
+            process.kill()
+        assert protect("--root", image, "--undo").returncode == 0
+        if (image / "etc/logboom").is_dir():  # killed before there was a manifest to tell of it
+            (image / "etc/logboom").rmdir()
+        assert tree(image) == before
 
 
 def test_what_it_writes_is_readable_for_all_whatever_the_umask_is(image):
