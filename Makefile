@@ -167,7 +167,8 @@ check-kill: kp ## kill the store between every two stores, by injection
 check-e2e: check-build ## the end-to-end tests alone (ARGS goes to pytest: make check-e2e ARGS='-k pipe')
 	$(Q)tests/check.sh $(B) e2e
 
-check-long: check-build ## the end-to-end tests that take minutes
+check-long: check-build ## the end-to-end tests that take minutes, or the network
+	$(Q)packaging/deps.sh build check long
 	$(Q)tests/check.sh $(B) long
 
 check-image: ## install the package into a Debian image and boot that (root)

@@ -15,14 +15,15 @@ group() {
     check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-zstandard openssl valgrind \
         e2fsprogs util-linux qemu-system-common fuse3 curl iproute2 nginx strace \
         tmux chromium musl-tools systemd prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog \
-        python3-jsonschema "$(command -v npm >/dev/null || echo npm)" ;; # which may have come from elsewhere
+        python3-jsonschema ;;
+    long) command -v npm >/dev/null || echo npm ;; # which may have come from elsewhere
     wear) echo rsyslog systemd ;;
     demo) echo python3 python3-zstandard ;;
     lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
     deb) echo debhelper dpkg-dev fakeroot lintian python3 musl-dev ;;
     image) echo mmdebstrap systemd-container ;;
     *)
-        echo "deps.sh: no group '$1' (build check wear demo lint deb image)" >&2
+        echo "deps.sh: no group '$1' (build check long wear demo lint deb image)" >&2
         exit 2
         ;;
     esac

@@ -12,8 +12,6 @@ PAGES = sorted((ROOT / "packaging" / "man").iterdir())
 README = (ROOT / "README.md").read_text()
 README_BLOCKS = re.findall(r"^ *```\w*\n(.*?)^ *```", README, re.M | re.S)
 README_WORDS = re.findall(r"`([^`]+)`", re.sub(r"^ *```\w*\n.*?^ *```", "", README, flags=re.M | re.S))
-# Written elsewhere in this tree: the manual may tell of it before the program knows it.
-LATER = {"protect"}
 EVERYWHERE = {"--help", "-h"}
 
 
@@ -105,14 +103,12 @@ def test_an_example_that_is_wrong_would_be_found(tmp_path):
 # ---- options
 
 
-@pytest.mark.parametrize("command", sorted(set(commands()) | LATER))
+@pytest.mark.parametrize("command", sorted(commands()))
 def test_the_manual_has_each_option_of_a_command_and_no_other(command):
     done = run(BUILD / "logboom", command, "--help")
     manual = part(page("logboom.1"), f".Ss logboom {command}")
     own = [one for one in PAGES if one.name == f"logboom-{command}.1"]
     assert manual, f"logboom(1) does not tell of {command}"
-    if done.returncode != 0 and command in LATER:
-        return
     assert done.returncode == 0
     told = options_of_page(manual).union(*(options_of_page(one.read_text()) for one in own))
     assert told == options_of_help(done.stdout)
@@ -127,7 +123,7 @@ def test_the_manual_has_each_option_of_the_agent_and_no_other():
 
 def test_each_command_that_the_program_lists_is_in_the_synopsis():
     synopsis = set(re.findall(r"^\.Cm (\w+)$", part(page("logboom.1"), ".Sh SYNOPSIS"), re.M))
-    assert synopsis - LATER == set(commands()) - LATER and LATER <= synopsis
+    assert synopsis == set(commands())
 
 
 def called(text):
@@ -151,7 +147,7 @@ def test_each_option_that_a_document_gives_to_a_command_is_one_of_its_help(name)
 
 def test_each_command_that_readme_writes_is_one_of_the_program():
     written = set(re.findall(r"(?<![\w/.-])logboom ([a-z]+)\b", "\n".join(README_BLOCKS + README_WORDS)))
-    assert written <= set(commands()) | LATER and len(written) > 8
+    assert written <= set(commands()) and len(written) > 8
 
 
 # ---- keys
@@ -212,7 +208,7 @@ def test_each_page_has_files_and_exit_status_and_names_pages_that_there_are(name
     text = page(name)
     for heading in (".Sh NAME", ".Sh FILES", ".Sh EXIT STATUS", ".Sh SEE ALSO"):
         assert re.search(rf"^{re.escape(heading)}$", text, re.M), heading
-    ours = {one.name for one in PAGES} | {f"logboom-{one}.1" for one in LATER}
+    ours = {one.name for one in PAGES}
     for other, section in re.findall(r"^\.Xr (logboom\S*) (\d)", text, re.M):
         assert f"{other}.{section}" in ours
 

@@ -71,6 +71,7 @@ def more_items_than(validator, more, instance, schema):
         yield jsonschema.ValidationError("more items than are told of")
 
 
+@pytest.mark.long  # its schema comes over the network
 def test_it_is_what_the_schema_of_its_version_asks_for(text, schemas):
     whole = json.loads(text)
     schema = schemas[f"bom-{whole['specVersion']}.schema.json"]

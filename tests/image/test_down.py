@@ -27,7 +27,7 @@ LINES = """
 until logboom status >/dev/null; do sleep 0.1; done
 logboom run -s app -- python3 -c '
 for n in range(500):
-    print("ERROR" if n % 50 == 0 else "INFO", "line", n)'
+    print("ERROR:app:line" if n % 50 == 0 else "INFO:app:line", n)'
 until logboom status --json | grep -q '"pending":{"lines":500'; do sleep 0.1; done
 """
 

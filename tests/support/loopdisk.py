@@ -62,6 +62,11 @@ class LoopDisk:
                 return seen[-1]
             assert time.monotonic() < end, f"the card does not come to rest: {seen[-5:]}"
 
+    def remount(self):
+        """Take it out in good order and put it in again."""
+        run("umount", self.path)
+        run("mount", "-o", self.options, self.device, self.path)
+
     def pull_out(self):
         """From now on the file system answers each write with an error (EXT4_IOC_SHUTDOWN, no flush)."""
         fd = os.open(self.path, os.O_RDONLY)
