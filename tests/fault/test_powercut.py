@@ -190,7 +190,7 @@ def test_a_card_that_hangs_costs_the_spool_and_nothing_else_and_is_back_when_it_
     watchdog = Watchdog(directory / "notify")
     with logged(directory, base) as (export, _, daemon), mounted(export, directory / "mnt") as top:
         a = agent({**quick, "ring": {"size": "256K"}, "backlog": {"size": "512K", "segment": "64K"},
-                   "spool": {"path": top / "spool.db", "wear_budget": "200M/day", "routine": "yes", "persist": "off",
+                   "wear": {"sample": "1s"}, "spool": {"path": top / "spool.db", "wear_budget": "200M/day", "routine": "yes", "persist": "off",
                              "free_floor": "off"}}, env=watchdog.env)
         wait_until(lambda: a.status()["spool"]["state"] in ("on", "refused"))
         if a.status()["spool"]["state"] == "refused":
