@@ -257,10 +257,14 @@ deb-cross: ## build it for another architecture, in a Debian made for that (root
 	$(Q)packaging/deps.sh build deb cross
 	$(Q)packaging/deb.sh $(B) $(VERSION) $(or $(ARCH),$(error ARCH=arm64, armhf or armel))
 
+deb-repro: $(B)/tests/support/fakeclock.so ## build it twice, in unlike surroundings: is it the same, byte for byte?
+	$(Q)packaging/deps.sh --missing build deb
+	$(Q)packaging/repro.sh $(B) $(VERSION)
+
 clean: ## remove what was built
 	rm -rf $(B)
 
 .PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
-        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb deb-cross clean
+        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb deb-cross deb-repro clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
