@@ -188,6 +188,10 @@ LOGS ?= ../shared/data/logs
 ga: $(B)/tests/ga/ga ## how well patterns tell lines apart, beside Drain (ARGS='-v Linux')
 	$(Q)$(B)/tests/ga/ga $(LOGS) $(ARGS)
 
+check-cross: ## the unit tests and a line's way, built for another architecture, under qemu (root; ARCH=armhf ...)
+	$(Q)packaging/deps.sh build cross
+	$(Q)tests/cross.sh $(B) $(or $(ARCH),$(error ARCH=arm64, armhf or armel))
+
 asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(Q)packaging/deps.sh build check
 	$(Q)$(again) $(ASAN) check-build
@@ -264,7 +268,7 @@ deb-repro: $(B)/tests/support/fakeclock.so ## build it twice, in unlike surround
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
+.PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-cross check-fleet fleet ga \
         asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb deb-cross deb-repro clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
