@@ -22,7 +22,9 @@ WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -W
 LB_CFLAGS   = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -DLB_VERSION='"$(VERSION)"' $(WARN) -pthread \
               -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong -fPIE
 LB_LDFLAGS  = -pie -Wl,--gc-sections,--as-needed,-z,relro,-z,now -pthread
-AGENT_LIBS  = -lcurl -lzstd -lz -linih -lpcre2-8 -lsqlite3
+AGENT_LIBS  = -lcurl -lzstd -lz -linih -lpcre2-8 -lsqlite3 $(ATOMIC)
+# Where the machine itself has no atomic access to 64 bits (ARMv5), a library brings it.
+ATOMIC     := $(if $(shell echo | $(CC) $(CPPFLAGS) $(CFLAGS) -dM -E - 2>/dev/null | grep 'ATOMIC_LLONG_LOCK_FREE 2'),,-latomic)
 
 COMMON_SRC  := $(sort $(wildcard common/*.c))
 CLI_SRC     := $(sort $(wildcard agent/cli/*.c))
@@ -62,7 +64,7 @@ $(B)/logboomd: $(call objects,agent/logboomd.c) $(B)/libagent.a $(B)/libcommon.a
 
 $(B)/logboom: $(call objects,$(CLI_SRC)) $(B)/libcommon.a
 	$(call say,LD)
-	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(ATOMIC)
 
 # The client alone, of one piece, with musl: for containers and systems that have no glibc. What of common/ it needs.
 CLIENT_COMMON := $(addprefix common/,clock.c drain.c level.c proto.c quota.c read_file.c unit_name.c units.c)
@@ -104,12 +106,12 @@ $(B)/tests/trace/%: $(B)/obj/tests/trace/%.o $(B)/obj/tests/trace/lib_sim.o $(B)
 $(B)/tests/ga/ga: $(B)/obj/tests/ga/ga.o $(B)/libagent.a $(B)/libcommon.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(ATOMIC)
 
 $(B)/tests/fleet/fleet: $(call objects,$(FLEET_SRC)) $(B)/libagent.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(ATOMIC)
 
 $(B)/tests/support/%: tests/support/%.c | $(B)/deps-ok
 	$(call say,LD)
@@ -119,7 +121,7 @@ $(B)/tests/support/%: tests/support/%.c | $(B)/deps-ok
 $(B)/tests/support/report_sample: $(call objects,tests/support/report_sample.c tests/unit/lib_report.c) $(B)/libagent.a $(B)/libcommon.a
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(ATOMIC)
 
 $(B)/tests/support/fakeclock.so: tests/support/fakeclock.c | $(B)/deps-ok
 	$(call say,LD)
@@ -187,6 +189,10 @@ LOGS ?= ../shared/data/logs
 ga: $(B)/tests/ga/ga ## how well patterns tell lines apart, beside Drain (ARGS='-v Linux')
 	$(Q)$(B)/tests/ga/ga $(LOGS) $(ARGS)
 
+check-cross: ## the unit tests and a line's way, built for another architecture, under qemu (root; ARCH=armhf ...)
+	$(Q)packaging/deps.sh build cross
+	$(Q)tests/cross.sh $(B) $(or $(ARCH),$(error ARCH=arm64, armhf or armel))
+
 asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(Q)packaging/deps.sh build check
 	$(Q)$(again) $(ASAN) check-build
@@ -252,10 +258,18 @@ deb: ## build the Debian package, in B
 	$(Q)packaging/deps.sh --missing build deb
 	$(Q)packaging/deb.sh $(B) $(VERSION)
 
+deb-cross: ## build it for another architecture, in a Debian made for that (root; ARCH=arm64, armhf, armel)
+	$(Q)packaging/deps.sh build deb cross
+	$(Q)packaging/deb.sh $(B) $(VERSION) $(or $(ARCH),$(error ARCH=arm64, armhf or armel))
+
+deb-repro: $(B)/tests/support/fakeclock.so ## build it twice, in unlike surroundings: is it the same, byte for byte?
+	$(Q)packaging/deps.sh --missing build deb
+	$(Q)packaging/repro.sh $(B) $(VERSION)
+
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-fleet fleet ga \
-        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb clean
+.PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-cross check-fleet fleet ga \
+        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb deb-cross deb-repro clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -324,7 +324,8 @@ int lb_ground_of(int fd, const char *root, struct lb_ground_view *view)
 
     if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0)
         return -errno;
-    if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC) {
+    /* f_type is signed, and RAMFS_MAGIC has the highest of 32 bits. */
+    if (fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC) {
         *view = (struct lb_ground_view) { .ground = LB_GROUND_RAM, .name = "tmpfs", .type = "tmpfs" };
         return 0;
     }

@@ -21,9 +21,10 @@ group() {
     demo) echo python3 python3-zstandard ;;
     lint) echo clang clang-format clang-tidy shellcheck mandoc libclang-rt-14-dev ;;
     deb) echo debhelper dpkg-dev fakeroot lintian python3 musl-dev ;;
+    cross) echo mmdebstrap qemu-user-static iproute2 util-linux ;;
     image) echo mmdebstrap systemd-container ;;
     *)
-        echo "deps.sh: no group '$1' (build check long wear demo lint deb image)" >&2
+        echo "deps.sh: no group '$1' (build check long wear demo lint deb cross image)" >&2
         exit 2
         ;;
     esac

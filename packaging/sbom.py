@@ -24,6 +24,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+# What is preloaded into the build is no part of the programs.
+ENV = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"LC_ALL": "C"}
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("logboomd", "logboom")
 INTERFACES = {"linux", "linux-libc-dev", "gcc-defaults"}  # source packages whose headers bring no code along
@@ -43,7 +45,7 @@ def told(*command):
     """Standard output of a command, or "" where it fails or is not there."""
     try:
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
-                              env={**os.environ, "LC_ALL": "C"}).stdout
+                              env=ENV).stdout
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -92,7 +94,7 @@ def look_up(paths):
     """Ask for the owners of many files at once: one question takes as long as a hundred."""
     asked = [one for path in paths for one in spellings(path)]
     answer = subprocess.run(["dpkg-query", "-S", *asked], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                            check=False, env={**os.environ, "LC_ALL": "C"}).stdout if asked else ""
+                            check=False, env=ENV).stdout if asked else ""
     for owners, path in re.findall(r"^(?!diversion )(.+?): (/.*)$", answer, re.M):
         owner_of.setdefault(path, owners.split(",")[0])
 

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 # Runs parts of the tests of one build and ends with what the runners said.
 #
-#   check.sh B PART...      PART: unit, kill, ini, fleet, ga, e2e, long, image, tsan
+#   check.sh B PART...      PART: unit, kill, ini, fleet, ga, e2e, long, image, tsan, smoke
 #
 # e2e and long are those of tests/e2e, tests/fault and tests/trace together.
 # A unit test program is cmocka's; exit 77 means "cannot run here", which is a failure where CI is set.
 # Each part leaves "passed failed" in B/results/PART, from which .ci/run makes its sum.
-# LB_RUN goes before each unit test program and before pytest (valgrind, setarch -R); ARGS goes to pytest.
+# LB_RUN goes before each program of unit, ini and smoke, and before pytest (valgrind, setarch -R, qemu-arm-static);
+# ARGS goes to pytest.
 set -uo pipefail
 
 build=$1
@@ -63,12 +64,13 @@ run_programs() {
 
 # What is printed from the key table and kept in the tree as well.
 run_ini() {
-    local fresh=0 stale=0 option file
+    local fresh=0 stale=0 option file run
+    read -ra run <<<"${LB_RUN:-}"
     while read -r option file; do
         if [ ! -x "$build/logboomd" ]; then
             echo "$build/logboomd is not built"
             stale=$((stale + 1))
-        elif diff -uN "$file" <("$build/logboomd" "$option"); then
+        elif diff -uN "$file" <("${run[@]}" "$build/logboomd" "$option"); then
             fresh=$((fresh + 1))
         else
             echo "$file is stale: make ini"
@@ -91,6 +93,17 @@ run_fleet() {
     failures=$(count '^FAILED: ' "$log")
     [ $rc = 0 ] || [ "$failures" != 0 ] || failures=1
     tell fleet "$(count '^held: ' "$log")" "$failures" "$(count '^held: ' "$log") claims hold, $failures do not"
+}
+
+run_smoke() {
+    local log=$results/smoke.log held failures
+    tests/support/smoke.sh "$build" >"$log" 2>&1
+    local rc=$?
+    cat "$log"
+    held=$(count '^held: ' "$log")
+    failures=$(count '^FAILED: ' "$log")
+    [ $rc = 0 ] || [ "$failures" != 0 ] || failures=1
+    tell smoke "$held" "$failures" "$held claims hold, $failures do not"
 }
 
 # How well patterns tell lines apart, on log sets that are not ours to keep here.
@@ -155,6 +168,7 @@ for part in "$@"; do
     unit) run_programs unit "$build/tests" ;;
     kill) run_programs kill "$build/kp/kill" ;;
     ini) run_ini ;;
+    smoke) run_smoke ;;
     fleet) run_fleet ;;
     ga) run_ga ;;
     e2e) run_pytest e2e 'not long' ;;

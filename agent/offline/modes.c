@@ -18,10 +18,8 @@ int lb_offline_run(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } modes[] = {
-        { "--offline-tail", lb_offline_tail },
-        { "--offline-top", lb_offline_top },
-        { "--offline-plan", lb_offline_plan },
-        { "--offline-explain", lb_offline_explain },
+        { "--offline-tail", lb_offline_tail },       { "--offline-top", lb_offline_top },
+        { "--offline-plan", lb_offline_plan },       { "--offline-explain", lb_offline_explain },
         { "--offline-protect", lb_offline_protect },
     };
 

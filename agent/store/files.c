@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +37,9 @@ static int open_dir(struct lb_files *files, const char *path)
     files->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (files->dir_fd < 0)
         return -errno;
+    /* f_type is signed, and RAMFS_MAGIC has the highest of 32 bits. */
     files->is_tmpfs =
-        fstatfs(files->dir_fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+        fstatfs(files->dir_fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC);
     return 0;
 }
 

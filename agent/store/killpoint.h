@@ -41,12 +41,29 @@ static inline void lb_store(uint64_t *word, uint64_t value)
 }
 
 /*
- * Read a word that another side stores.
+ * Read a word that another side stores. Nothing is written to do so: a reader's mapping may not allow it.
  *   calls    any thread
  */
 static inline uint64_t lb_load(const uint64_t *word)
 {
+#if __GCC_ATOMIC_LLONG_LOCK_FREE == 2
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+#else
+    /* No instruction for it (ARMv5): libatomic would exchange the word for itself, which is a store. So by
+     * halves, until each is the same twice; the kernel's exchange, by which lb_store() stores, is one piece.
+     */
+    const uint32_t *half = (const uint32_t *)word;
+    uint32_t first[2], again[2];
+
+    do {
+        first[0] = __atomic_load_n(&half[0], __ATOMIC_ACQUIRE);
+        first[1] = __atomic_load_n(&half[1], __ATOMIC_ACQUIRE);
+        again[0] = __atomic_load_n(&half[0], __ATOMIC_ACQUIRE);
+        again[1] = __atomic_load_n(&half[1], __ATOMIC_ACQUIRE);
+    } while (first[0] != again[0] || first[1] != again[1]);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? (uint64_t)first[1] << 32 | first[0]
+                                                     : (uint64_t)first[0] << 32 | first[1];
+#endif
 }
 
 #endif

@@ -46,8 +46,9 @@ def mirror():
 
 
 def package_of(build):
-    """The package that `make deb` made, the newest."""
-    return max(Path(build).glob("logboom_*.deb"), key=lambda path: path.stat().st_mtime)
+    """The package that `make deb` made for this machine, the newest."""
+    arch = subprocess.run(["dpkg", "--print-architecture"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return max(Path(build).glob(f"logboom_*_{arch}.deb"), key=lambda path: path.stat().st_mtime)
 
 
 def tree_of(build, suite=SUITE):

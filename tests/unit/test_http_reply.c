@@ -135,10 +135,11 @@ static void without_a_date_of_the_server_ours_has_to_do(void **state)
 {
     (void)state;
     assert_int_equal(asked_ms("Retry-After: Sun, 06 Nov 1994 08:50:37 GMT\r\n"), 0);
-    assert_true(asked_ms("Retry-After: Fri, 01 Jan 2100 00:00:00 GMT\r\n") > 1000ull * 86400 * 1000);
+    /* libcurl reads no later year where a time_t has 32 bits. */
+    assert_true(asked_ms("Retry-After: Thu, 01 Jan 2037 00:00:00 GMT\r\n") > 1000ull * 86400 * 1000);
     begin();
     line("Date: once upon a time\r\n");
-    line("Retry-After: Fri, 01 Jan 2100 00:00:00 GMT\r\n");
+    line("Retry-After: Thu, 01 Jan 2037 00:00:00 GMT\r\n");
     assert_true(lb_http_reply_retry_after_ms(&reply) > 1000ull * 86400 * 1000);
     assert_true(lb_http_reply_retry_after_ms(&reply) < 200ull * 366 * 86400 * 1000);
 }

@@ -6,10 +6,10 @@
  * asks for another one at once without having done something (lib_ship looks at both).
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +35,8 @@ static void note_range(const char *range, const char *name, uint64_t lane)
         return;
     assert_true(told_range_count < sizeof told_ranges / sizeof told_ranges[0]);
     told_ranges[told_range_count][0] = lane;
-    assert_int_equal(sscanf(at + strlen(name), "\":[%lu,%lu]", &told_ranges[told_range_count][1],
-                            &told_ranges[told_range_count][2]),
+    assert_int_equal(sscanf(at + strlen(name), "\":[%" SCNu64 ",%" SCNu64 "]",
+                            &told_ranges[told_range_count][1], &told_ranges[told_range_count][2]),
                      2);
     told_range_count++;
 }
