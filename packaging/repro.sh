@@ -59,8 +59,11 @@ tell_difference() {
         diff -r -U 0 "one/$name" "two/$name" | head -n 40) || true
 }
 
-build_first >/dev/null
-build_second >/dev/null
+# What was said is told only where a build failed.
+trap '[ $? = 0 ] || cat "$build/repro/log" >&2' EXIT
+build_first >"$build/repro/log" 2>&1
+build_second >"$build/repro/log" 2>&1
+trap - EXIT
 differ=0
 for package in "$first"/logboom*.deb; do
     name=$(basename "$package")
