@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files of a system below a directory. In: absolute paths. Out: texts, names, changes. Always true: a path is
- * looked up by the kernel with the directory as its "/" (RESOLVE_IN_ROOT), links and ".." included; a change
+ * looked up with the directory as its "/" (by the kernel, RESOLVE_IN_ROOT), links and ".." included; a change
  * is made in a directory that was opened thus, on a name without slashes.
  */
 #include "agent/offline/protect_tree.h"
@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "agent/offline/protect_beneath.h"
 
 #define TRIES_MOST 32
 #define NEW_SUFFIX ".new" /* read by nobody: what is taken from a directory of drop-ins ends in .conf */
@@ -40,14 +42,11 @@ int lb_protect_tree_open(const char *top, struct lb_protect_tree *ret_tree)
 
     if (fd < 0)
         return -errno;
-    probe = open_in(fd, "/", O_PATH | O_DIRECTORY);
-    if (probe < 0 && strcmp(top, "/") != 0) {
-        close(fd);
-        return -ENOSYS; /* EPERM too: a container may forbid calls that it does not know */
-    }
+    probe =
+        open_in(fd, "/", O_PATH | O_DIRECTORY); /* ENOSYS; EPERM: a container forbids what it does not know */
     if (probe >= 0)
         close(probe);
-    *ret_tree = (struct lb_protect_tree) { .fd = fd, .is_plain = probe < 0 };
+    *ret_tree = (struct lb_protect_tree) { .fd = fd, .is_walked = probe < 0 };
     return 0;
 }
 
@@ -58,12 +57,7 @@ void lb_protect_tree_close(struct lb_protect_tree *tree)
 
 int lb_protect_open(const struct lb_protect_tree *tree, const char *path, int flags)
 {
-    int fd;
-
-    if (!tree->is_plain)
-        return open_in(tree->fd, path, flags);
-    fd = openat(tree->fd, path[1] ? path + 1 : ".", flags | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return tree->is_walked ? lb_protect_beneath(tree->fd, path, flags) : open_in(tree->fd, path, flags);
 }
 
 int lb_protect_stat(const struct lb_protect_tree *tree, const char *path, bool is_link, struct stat *ret_stat)

@@ -11,7 +11,7 @@
 /*
  * The files of a system, this one's or an image's. All paths are absolute, as
  * the system itself sees them: no link, whatever it says, leads out of it
- * (openat2, Linux 5.6), so an image of strangers costs nobody else a file.
+ * (openat2 or protect_beneath.h), so an image of strangers costs nobody else a file.
  *
  * What is written is whole or not there: a new name, synced, put in place.
  */
@@ -19,7 +19,7 @@
 
 struct lb_protect_tree {
     int fd;                         /* of its top */
-    bool is_plain;                  /* it is "/", and Linux has no openat2 */
+    bool is_walked;                 /* there is no openat2 here: paths are looked up name by name */
     int (*before_write)(void *arg); /* for tests: asked before each change; nonzero fails it; may be NULL */
     void *arg;
 };
@@ -27,7 +27,7 @@ struct lb_protect_tree {
 /*
  * Open a system.
  *   top      "/" or a directory
- *   returns  0 | -ENOTDIR, other negative errno of open | -ENOSYS a directory, and Linux is too old for it
+ *   returns  0 | -ENOTDIR, other negative errno of open
  *   calls    as all here: an offline mode; they wait for the disk
  */
 int lb_protect_tree_open(const char *top, struct lb_protect_tree *ret_tree);

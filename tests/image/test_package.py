@@ -146,5 +146,7 @@ def test_a_purge_leaves_nothing():
         fresh.run("dpkg", "--install", f"/opt/{package}")  # again: its scripts do nothing twice
         fresh.write("/etc/logboom/api_key", "k" * 32, 0o600)
         fresh.write("/var/lib/logboom/spool.db", "rows")
+        fresh.run("logboom", "protect", "--flash", "--apply")
+        assert list(fresh.path.glob("etc/systemd/**/*logboom-protect*"))
         fresh.run("dpkg", "--purge", "logboom")
         assert tree_of(fresh.path) == before
