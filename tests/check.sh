@@ -8,7 +8,7 @@
 # A unit test program is cmocka's; exit 77 means "cannot run here", which is a failure where CI is set.
 # Each part leaves "passed failed" in B/results/PART, from which .ci/run makes its sum.
 # LB_RUN goes before each program of unit, ini and smoke, and before pytest (valgrind, setarch -R, qemu-arm-static);
-# ARGS goes to pytest.
+# ARGS goes to pytest (-n 0: one test at a time).
 set -uo pipefail
 
 build=$1
@@ -16,6 +16,7 @@ shift
 cd "$(dirname "$0")/.." || exit 1
 results=$build/results
 mkdir -p "$results"
+jobs=$(($(nproc) + 1)) # end-to-end tests at a time: most of them wait most of the time
 failed=0
 summaries=()
 
@@ -117,15 +118,15 @@ run_ga() {
     fi
 }
 
-# run_pytest PART MARK [FILE...]
+# run_pytest PART JOBS MARK [FILE...]: so many tests at a time, 0: one, in this process
 run_pytest() {
-    local part=$1 mark=$2 log=$results/$1.log line passed bad rc
-    shift 2
+    local part=$1 jobs=$2 mark=$3 log=$results/$1.log line passed bad rc
+    shift 3
     [ $# -gt 0 ] || set -- tests/e2e tests/fault tests/trace
     # ARGS is for the command line of make: split on purpose.
     # shellcheck disable=SC2086
     LB_BUILD=$(realpath "$build") LB_BUILD_KP=$(realpath "$build")/kp PYTHONDONTWRITEBYTECODE=1 \
-        timeout 1500 ${LB_RUN:-} /usr/bin/python3 -m pytest -c tests/pytest.ini -m "$mark" "$@" \
+        timeout 1500 ${LB_RUN:-} /usr/bin/python3 -m pytest -c tests/pytest.ini -n "$jobs" -m "$mark" "$@" \
         ${ARGS:-} 2>&1 | tee "$log"
     rc=${PIPESTATUS[0]}
     line=$(grep -E '^=+ .* in [0-9.]+s' "$log" | tail -n 1 | tr -d '=')
@@ -153,7 +154,7 @@ run_tsan() {
     fi
     rm -f "$reports"/canary.*
     TSAN_OPTIONS="halt_on_error=0 exitcode=66 log_path=$reports/race" ARGS="${ARGS:-} -k not(kill_point)and(not(nothing_to_do))and(not(hangs_costs))" \
-        run_pytest tsan 'not long' tests/e2e/test_both_sides.py tests/e2e/test_cli_agent.py tests/e2e/test_overload.py \
+        run_pytest tsan $jobs 'not long' tests/e2e/test_both_sides.py tests/e2e/test_cli_agent.py tests/e2e/test_overload.py \
         tests/e2e/test_rest.py tests/e2e/test_stop_reload.py tests/e2e/test_wear.py tests/fault/test_killed.py tests/fault/test_refused.py
     found=$(find "$reports" -type f | wc -l)
     [ "$found" = 0 ] && return
@@ -171,9 +172,9 @@ for part in "$@"; do
     smoke) run_smoke ;;
     fleet) run_fleet ;;
     ga) run_ga ;;
-    e2e) run_pytest e2e 'not long' ;;
-    long) run_pytest long 'long' ;;
-    image) run_pytest image 'not long' tests/image ;;
+    e2e) run_pytest e2e $jobs 'not long' ;;
+    long) run_pytest long 0 'long' ;;
+    image) run_pytest image $jobs 'long or not long' tests/image ;;
     tsan) run_tsan ;;
     *)
         echo "check.sh: no part '$part'" >&2

@@ -229,6 +229,7 @@ def test_a_card_that_fails_costs_the_spool_and_nothing_else(agent, quick, intake
     assert a.process.poll() is None
 
 
+@pytest.mark.waits
 def test_a_card_without_room_costs_the_spool_and_nothing_else_and_is_used_when_there_is_room(agent, quick, intake, card):
     """Somebody else fills the file system to its last block while an outage goes on."""
     a = agent({**quick, **settings(card, routine="yes", persist="off", free_floor="off")})

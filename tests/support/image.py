@@ -9,6 +9,7 @@ The tree is made once for a build (mmdebstrap, half a minute) and unpacked for e
 an image builder does it: into a tree whose systemd does not run, with nothing fetched but what it depends on.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -54,14 +55,24 @@ def package_of(build):
 def tree_of(build, suite=SUITE):
     """A minimal Debian, with what the package depends on."""
     tar = Path(build) / "image" / f"{suite}.tar"
-    if tar.exists() and tar.stat().st_mtime > package_of(build).stat().st_mtime:
+
+    def is_made():
+        return tar.exists() and tar.stat().st_mtime > package_of(build).stat().st_mtime
+
+    if is_made():
         return tar
     tar.parent.mkdir(parents=True, exist_ok=True)
     depends = subprocess.run(["dpkg-deb", "--field", package_of(build), "Depends"], check=True, stdout=subprocess.PIPE,
                              text=True).stdout
     names = [word.split()[0] for word in depends.split(",") if word.strip()]
-    subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={TREE_PACKAGES},{','.join(names)}", suite,
-                    tar, f"deb {mirror()} {suite} main"], check=True)
+    with (tar.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who else runs such tests beside this one needs it as well
+        if not is_made():
+            fresh = tar.with_suffix(".new.tar")
+            subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase",
+                            f"--include={TREE_PACKAGES},{','.join(names)}", suite, fresh,
+                            f"deb {mirror()} {suite} main"], check=True)
+            fresh.rename(tar)
     return tar
 
 
