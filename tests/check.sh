@@ -8,7 +8,7 @@
 # A unit test program is cmocka's; exit 77 means "cannot run here", which is a failure where CI is set.
 # Each part leaves "passed failed" in B/results/PART, from which .ci/run makes its sum.
 # LB_RUN goes before each program of unit, ini and smoke, and before pytest (valgrind, setarch -R, qemu-arm-static);
-# ARGS goes to pytest (-n 0: one test at a time).
+# ARGS goes to pytest (-n 0: one test at a time). MARK='not long' leaves the long ones of image out.
 set -uo pipefail
 
 build=$1
@@ -174,7 +174,7 @@ for part in "$@"; do
     ga) run_ga ;;
     e2e) run_pytest e2e $jobs 'not long' ;;
     long) run_pytest long 0 'long' ;;
-    image) run_pytest image $jobs 'long or not long' tests/image ;;
+    image) run_pytest image $jobs "${MARK:-long or not long}" tests/image ;;
     tsan) run_tsan ;;
     *)
         echo "check.sh: no part '$part'" >&2
