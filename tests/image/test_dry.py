@@ -96,6 +96,7 @@ def test_a_hundred_lines_a_second_write_nothing_to_the_card(image, cards, second
     def boot(more):
         told = image.boot(f"{loud}{more}\nsystemctl --no-block poweroff", options=bound(cards), seconds=seconds + 120)
         found = re.search(r"written: (\d+) (\d+) -> (\d+) (\d+)", told)
+        assert found, told
         state, journal = int(found[3]) - int(found[1]), int(found[4]) - int(found[2])
         return state, journal, told
 
