@@ -72,8 +72,9 @@ STATIC_CC     ?= musl-gcc
 
 static: ## build the client with musl, of one piece: B/logboom-static (musl-tools)
 	$(Q)mkdir -p $(B)/musl && touch $(B)/musl/deps-ok
+	$(Q)[ -e $(B)/logboom-static.map ] || rm -f $(B)/musl/client # the map comes by the linker
 	$(Q)$(MAKE) --no-print-directory B=$(B)/musl CC='$(STATIC_CC)' CFLAGS='-Os -g $(STATIC_CFLAGS)' CPPFLAGS= \
-	    LB_LDFLAGS='-static -Wl,--gc-sections' LDFLAGS= $(B)/musl/client
+	    LB_LDFLAGS='-static -Wl,--gc-sections -Wl,-Map=$(B)/logboom-static.map' LDFLAGS= $(B)/musl/client
 	$(Q)cp -p $(B)/musl/client $(B)/logboom-static
 $(B)/client: $(call objects,$(CLI_SRC) $(CLIENT_COMMON))
 	$(call say,LD)
@@ -254,6 +255,10 @@ $(B)/logboom.cdx.json: $(B)/logboomd $(B)/logboom packaging/sbom.py
 
 sbom: $(B)/logboom.cdx.json ## what the programs are made of, as CycloneDX (needs dpkg)
 
+sbom-static: static ## the same of the client of one piece
+	$(call say,SBOM)
+	$(Q)packaging/sbom.py --static $(B) $(VERSION) >$(B)/logboom-static.cdx.json
+
 deb: ## build the Debian package, in B
 	$(Q)packaging/deps.sh --missing build deb
 	$(Q)packaging/deb.sh $(B) $(VERSION)
@@ -270,6 +275,6 @@ clean: ## remove what was built
 	rm -rf $(B)
 
 .PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-cross check-fleet fleet ga \
-        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom deb deb-cross deb-repro clean
+        asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom sbom-static deb deb-cross deb-repro clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

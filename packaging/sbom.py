@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """What the built programs are made of, as CycloneDX 1.6 on standard output.
 
-    sbom.py B VERSION
+    sbom.py B VERSION              the agent and the client
+    sbom.py --static B VERSION     the client of one piece
 
 The libraries are those that the loader finds for the programs in B, by their Debian packages; and what the sources
 include of other packages that no library of theirs is linked for: code that is compiled in, from headers (xxhash) or
-a static library. The kernel's headers are interfaces, no code. The same programs on the same system give the same
+a static library. Of the client of one piece it is what its linker took, by the linker's own map. The kernel's headers are interfaces, no code. The same programs on the same system give the same
 bytes: the date is SOURCE_DATE_EPOCH's, else that of the last commit, and the serial number comes from the content.
 
 A licence is told where Debian's copyright file tells it by its machine-readable form; else there is none, which in
@@ -148,7 +149,7 @@ def distribution():
 
 
 def component(package, how):
-    """One Debian package, and how it comes in: "linked" or "compiled in"."""
+    """One Debian package, and how it comes in: "linked", "linked statically" or "compiled in"."""
     facts = facts_of(package)
     vendor, release = distribution()
     distro = f"&distro={vendor}-{release}" if release else ""
@@ -205,20 +206,37 @@ def walk(build):
     return programs, packages
 
 
+def walk_static(build):
+    """The same for the client of one piece: what its linker took, whole files and members of archives."""
+    try:
+        text = (build / "logboom-static.map").read_text()
+    except OSError as fault:
+        sys.exit(f"sbom.py: {fault}: make static writes it")
+    paths = set(re.findall(r"^(/\S+\.a)\(\S+\)$", text, re.M)) | set(re.findall(r"^LOAD (/\S+\.o)$", text, re.M))
+    paths = {os.path.normpath(one) for one in paths if not Path(one).resolve().is_relative_to(build.resolve())}
+    look_up(sorted(paths))
+    lost = [path for path in paths if not package_of(path)]
+    if lost or not paths:
+        sys.exit(f"sbom.py: no Debian package has {', '.join(sorted(lost)) or 'what is linked'}")
+    packages = {package_of(path) for path in paths}
+    return {"logboom-static": packages}, {package: set() for package in packages}
+
+
 def when():
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or told("git", "-C", str(ROOT), "log", "-1", "--format=%ct").strip()
     seconds = int(epoch or (ROOT / "CHANGELOG.md").stat().st_mtime)
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def bill(build, version):
-    programs, packages = walk(build)
-    inside = compiled_in(packages)
-    made = {package: component(package, "linked") for package in packages}
+def bill(build, version, is_static):
+    programs, packages = walk_static(build) if is_static else walk(build)
+    inside = [] if is_static else compiled_in(packages)
+    made = {package: component(package, "linked statically" if is_static else "linked") for package in packages}
     made.update({package: component(package, "compiled in") for package in inside})
     ref = {package: one["bom-ref"] for package, one in made.items()}
-    top = f"pkg:generic/logboom@{version}"
-    own = {name: f"{top}#{name}" for name in PROGRAMS}
+    product = "logboom-static" if is_static else "logboom"
+    top = f"pkg:generic/{product}@{version}"
+    own = {name: f"{top}#{name}" for name in programs}
     edges = {top: list(own.values())}
     for name, asks in programs.items():
         edges[own[name]] = [ref[one] for one in asks] + ([ref[one] for one in inside] if name == "logboomd" else [])
@@ -226,9 +244,9 @@ def bill(build, version):
     edges.update({ref[one]: [] for one in inside})
     mit = [{"license": {"id": "MIT"}}]
     subject = {
-        "type": "application", "bom-ref": top, "name": "logboom", "version": version, "purl": top, "licenses": mit,
+        "type": "application", "bom-ref": top, "name": product, "version": version, "purl": top, "licenses": mit,
         "components": [{"type": "application", "bom-ref": own[name], "name": name, "version": version, "licenses": mit}
-                       for name in PROGRAMS],
+                       for name in programs],
     }
     whole = {
         "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
@@ -245,9 +263,11 @@ def bill(build, version):
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: sbom.py B VERSION")
-    json.dump(bill(Path(sys.argv[1]), sys.argv[2]), sys.stdout, indent=2, ensure_ascii=False)
+    is_static = sys.argv[1:2] == ["--static"]
+    words = sys.argv[2:] if is_static else sys.argv[1:]
+    if len(words) != 2:
+        sys.exit("usage: sbom.py [--static] B VERSION")
+    json.dump(bill(Path(words[0]), words[1], is_static), sys.stdout, indent=2, ensure_ascii=False)
     print()
 
 

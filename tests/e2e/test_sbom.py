@@ -25,8 +25,8 @@ SHA512 = "RIT28sp1U0PCHaaeF3yNRwk6Jig/XJ8UsYAVOMYaHQ+0VVOvsjcp0PTWQFLUqJFF8XMud+
 ENV = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
 
 
-def bill(build=BUILD, version="1.2.3"):
-    return subprocess.run([ROOT / "packaging" / "sbom.py", build, version], capture_output=True, text=True, env=ENV,
+def bill(build=BUILD, version="1.2.3", *options):
+    return subprocess.run([ROOT / "packaging" / "sbom.py", *options, build, version], capture_output=True, text=True, env=ENV,
                           timeout=300, check=False)
 
 
@@ -84,7 +84,8 @@ def test_it_is_what_the_schema_of_its_version_asks_for(text, schemas):
                                       handlers={"http": None, "https": None})  # nothing else may be asked for
     kind = jsonschema.validators.extend(jsonschema.Draft7Validator, {"additionalItems": more_items_than})
     validator = kind(schema, resolver=resolver, format_checker=jsonschema.FormatChecker())
-    assert [f"{list(one.absolute_path)}: {one.message}" for one in validator.iter_errors(whole)] == []
+    for one in whole, json.loads(bill(BUILD, "1.2.3", "--static").stdout):
+        assert [f"{list(fault.absolute_path)}: {fault.message}" for fault in validator.iter_errors(one)] == []
     # A validator that accepts anything would say the same.
     for spoil in (lambda bom: bom["components"][0].pop("name"), lambda bom: bom.update(serialNumber="1"),
                   lambda bom: bom["metadata"]["component"].update(licenses=[{"license": {"id": "No-Such-1.0"}}])):
@@ -123,6 +124,21 @@ def test_who_asks_for_whom_is_told_of_each(text):
         reached |= wave
         wave = {to for one in wave for to in edges[one]} - reached
     assert reached == known and any("libcurl" in one for one in edges[daemon])
+
+
+def test_of_the_client_of_one_piece_it_is_what_its_linker_took(tmp_path):
+    made = bill(BUILD, "1.2.3", "--static")
+    whole = json.loads(made.stdout)
+    names = {one["name"] for one in whole["components"]}
+    assert "musl-dev" in names and all(re.fullmatch(r"musl-dev|libgcc-\d+-dev", name) for name in names), names
+    assert {"license": {"id": "MIT"}} in next(one for one in whole["components"] if one["name"] == "musl-dev")["licenses"]
+    client = whole["metadata"]["component"]["components"]
+    assert [one["name"] for one in client] == ["logboom-static"]
+    edges = {one["ref"]: one["dependsOn"] for one in whole["dependencies"]}
+    assert edges[client[0]["bom-ref"]] == [one["bom-ref"] for one in whole["components"]]
+    assert bill(BUILD, "1.2.3", "--static").stdout == made.stdout and str(ROOT) not in made.stdout
+    none = bill(tmp_path, "1.2.3", "--static")
+    assert (none.returncode, none.stdout) == (1, "") and "make static" in none.stderr
 
 
 def test_the_same_programs_give_the_same_bytes(text):
