@@ -81,7 +81,7 @@ def bound(cards):
 COUNT = """
 written() {
     sync -f /var/lib/logboom /var/log/journal
-    for card in CARDS; do awk '{ print $7 * 512 }' "/sys/block/$card/stat"; done | tr '\\n' ' '
+    for card in CARDS; do awk '{ printf "%.0f ", $7 * 512 }' "/sys/block/$card/stat"; done
 }
 sleep 2
 before=$(written)
