@@ -126,7 +126,7 @@ run_pytest() {
     # ARGS is for the command line of make: split on purpose.
     # shellcheck disable=SC2086
     LB_BUILD=$(realpath "$build") LB_BUILD_KP=$(realpath "$build")/kp PYTHONDONTWRITEBYTECODE=1 \
-        timeout 1500 ${LB_RUN:-} /usr/bin/python3 -m pytest -c tests/pytest.ini -n "$jobs" -m "$mark" "$@" \
+        timeout 1800 ${LB_RUN:-} /usr/bin/python3 -m pytest -c tests/pytest.ini -n "$jobs" -m "$mark" "$@" \
         ${ARGS:-} 2>&1 | tee "$log"
     rc=${PIPESTATUS[0]}
     line=$(grep -E '^=+ .* in [0-9.]+s' "$log" | tail -n 1 | tr -d '=')
@@ -174,7 +174,7 @@ for part in "$@"; do
     ga) run_ga ;;
     e2e) run_pytest e2e $jobs 'not long' ;;
     long) run_pytest long 0 'long' ;;
-    image) run_pytest image $jobs "${MARK:-long or not long}" tests/image ;;
+    image) run_pytest image $jobs "${MARK:-long or not long}" tests/image -o faulthandler_timeout=0 ;;
     tsan) run_tsan ;;
     *)
         echo "check.sh: no part '$part'" >&2

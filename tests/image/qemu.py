@@ -48,6 +48,11 @@ path = /run/logboom/delivered
 AWAY = INI.replace("[sink here]\ntype = file\npath = /run/logboom/delivered\n",
                    "[sink away]\ntype = datadog\nurl = http://127.0.0.1:9/\n")
 
+BEGIN = """exec >/dev/ttyS0 2>&1
+trap 'echo "failed: $BASH_COMMAND"; systemctl --no-block poweroff' ERR
+set -eu
+"""
+
 FIRST = """
 until logboom status >/dev/null; do sleep 0.2; done
 echo "kernel $(uname -r), $(systemctl --version | head -1)"
@@ -85,7 +90,7 @@ echo b >/proc/sysrq-trigger
 sleep 60
 """
 
-SECOND = """exec >/dev/ttyS0 2>&1
+SECOND = BEGIN + """
 until logboom status >/dev/null; do sleep 0.2; done
 logboom flush -w 60
 sleep 5
@@ -112,12 +117,14 @@ def make_disk(build, top, seconds):
     for name, text in {"etc/fstab": "/dev/vda / ext4 noatime,errors=remount-ro 0 1\n", "etc/logboom/logboom.ini": INI,
                        "etc/logboom/here.ini": INI, "etc/logboom/away.ini": AWAY, "etc/logboom/api_key": "k" * 32,
                        "etc/systemd/system/check.service": UNIT, "opt/second.sh": SECOND,
-                       "opt/check.sh": "exec >/dev/ttyS0 2>&1\nset -eu\n" + FIRST % {"seconds": seconds}}.items():
+                       "opt/check.sh": BEGIN + FIRST % {"seconds": seconds}}.items():
         (tree / name).write_text(text)
     drop_in = tree / "etc/systemd/system/logboomd.service.d"
     drop_in.mkdir()
     shutil.copy(tree / "usr/share/logboom/wear-full.conf", drop_in)
     run("chroot", tree, "systemctl", "enable", "check.service", stderr=subprocess.DEVNULL)
+    # A login would hang up whoever writes to the console.
+    run("chroot", tree, "systemctl", "mask", "serial-getty@ttyS0.service", stderr=subprocess.DEVNULL)
     for name in "vmlinuz", "initrd.img":
         shutil.copy(next(tree.glob(f"boot/{name}-*")), top / name)
     run("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-d", tree, top / "root.img", "1600M")
