@@ -56,7 +56,7 @@ struct http {
     struct lb_target target, check_target;
     bool is_secure;
     long timeout_ms, connection_age_s;
-    char *tls_ca, *proxy;
+    char *tls_ca, *tls_cert, *tls_key, *proxy;
     struct transfer transfer[LB_TRANSPORT_SLOTS];
     struct socket_watch *sockets;
 };
@@ -65,12 +65,16 @@ struct http {
 
 static void report(struct transfer *transfer, CURLcode code)
 {
+    struct lb_http_reply kept;
     struct lb_answer answer;
 
     lb_http_reply_judge(&transfer->reply, transfer->easy, code, transfer->error, &answer);
     transfer->is_active = false;
     curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+    kept = transfer->reply; /* who is called may send by this slot again */
+    transfer->reply.text = NULL;
     transfer->http->done(transfer->http->ctx, transfer->slot, &answer);
+    lb_http_reply_end(&kept);
 }
 
 static void collect(struct http *http)
@@ -181,8 +185,7 @@ static int timer_changed(CURLM *multi, long timeout_ms, void *arg)
 
 static size_t swallow(char *bytes, size_t size, size_t count, void *arg)
 {
-    (void)bytes;
-    return lb_http_reply_body(arg, size * count) ? size * count : 0;
+    return lb_http_reply_body(arg, bytes, size * count) ? size * count : 0;
 }
 
 static size_t hear_header(char *line, size_t size, size_t count, void *arg)
@@ -200,6 +203,9 @@ static bool set_options(struct http *http, struct transfer *transfer)
         is_set = is_set && curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy) == CURLE_OK;
     if (http->tls_ca)
         is_set = is_set && curl_easy_setopt(easy, CURLOPT_CAINFO, http->tls_ca) == CURLE_OK;
+    if (http->tls_cert)
+        is_set = is_set && curl_easy_setopt(easy, CURLOPT_SSLCERT, http->tls_cert) == CURLE_OK &&
+                 curl_easy_setopt(easy, CURLOPT_SSLKEY, http->tls_key) == CURLE_OK;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -282,7 +288,9 @@ static int prepare(struct http *http, unsigned slot, const struct lb_target *tar
     transfer->headers = make_headers(target, encoding);
     if (!transfer->headers || curl_easy_setopt(transfer->easy, CURLOPT_URL, target->url) != CURLE_OK)
         return -ENOMEM;
-    transfer->reply = (struct lb_http_reply) { .is_secure = http->is_secure };
+    lb_http_reply_end(&transfer->reply);
+    transfer->reply =
+        (struct lb_http_reply) { .is_secure = http->is_secure, .is_wanted = http->target.reads_reply };
     transfer->error[0] = '\0';
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
     return 0;
@@ -337,6 +345,8 @@ static void free_http(struct http *http)
     explicit_bzero(&http->target, sizeof http->target);
     explicit_bzero(&http->check_target, sizeof http->check_target);
     free(http->tls_ca);
+    free(http->tls_cert);
+    free(http->tls_key);
     free(http->proxy);
     free(http);
 }
@@ -347,6 +357,7 @@ static void close_http(void *self)
 
     for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
         cancel(http, i);
+        lb_http_reply_end(&http->transfer[i].reply);
         curl_easy_cleanup(http->transfer[i].easy);
         wipe_headers(http->transfer[i].headers);
     }
@@ -383,7 +394,8 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
 
     if (!http)
         return -ENOMEM;
-    if (!copy_text(config->tls_ca, &http->tls_ca) || !copy_text(config->proxy, &http->proxy)) {
+    if (!copy_text(config->tls_ca, &http->tls_ca) || !copy_text(config->tls_cert, &http->tls_cert) ||
+        !copy_text(config->tls_key, &http->tls_key) || !copy_text(config->proxy, &http->proxy)) {
         free_http(http);
         return -ENOMEM;
     }

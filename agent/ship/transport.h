@@ -54,7 +54,7 @@ struct lb_transport {
  * HTTP by libcurl's multi interface in a loop: TLS verified, http and https
  * only, no redirects (a key must not follow one), HTTP/1.1, connections kept.
  * Traps that shaped it: facts/sinks.md section 9.
- *   config    timeout, tls_ca, proxy are taken over; the targets are copied
+ *   config    timeout, tls_ca, tls_cert, tls_key, proxy are taken over; the targets are copied
  *   check     what asks about the key, NULL: nothing does
  *   seed      for the connections' age
  *   done      called on the loop's thread

@@ -6,7 +6,8 @@
 
 #define SINKS(X)                                          \
     X(datadog) /* logs intake over HTTPS, a JSON array */ \
-    X(file)    /* one JSON object a line, for tests and the first five minutes */
+    X(file)    /* one JSON object a line, for tests and the first five minutes */ \
+    X(http) X(http_array) /* any address that takes JSON */
 
 #define DECLARE(name) extern const struct lb_sink lb_sink_##name;
 #define ROW(name)     &lb_sink_##name,
@@ -14,10 +15,28 @@ SINKS(DECLARE)
 
 static const struct lb_sink *const sinks[] = { SINKS(ROW) };
 
+const struct lb_sink *lb_sink_of(const struct lb_sink_config *config)
+{
+    bool is_array = strcmp(config->type, "http") == 0 && config->format == LB_FORMAT_ARRAY;
+
+    return lb_sink_find(is_array ? "http array" : config->type);
+}
+
 const struct lb_sink *lb_sink_find(const char *type)
 {
     for (size_t i = 0; i < sizeof sinks / sizeof sinks[0]; i++)
         if (strcmp(sinks[i]->type, type) == 0)
             return sinks[i];
     return NULL;
+}
+
+size_t lb_sink_probe_len(const struct lb_sink *sink)
+{
+    return sink->probe_len > 0 ? sink->probe_len : strlen(sink->probe);
+}
+
+enum lb_verdict lb_sink_judge(const struct lb_sink *sink, const struct lb_sink_config *config,
+                              const struct lb_answer *answer)
+{
+    return sink->judge_by ? sink->judge_by(config, answer) : sink->judge(answer);
 }
