@@ -214,7 +214,7 @@ static void check_key_file(struct lb_loader *loader)
             loader->faults, &at,
             "no API key: neither %s, nor api_key in $CREDENTIALS_DIRECTORY%s is there",
             sink->api_key_file[0] ? sink->api_key_file : "an api_key_file",
-            strcmp(sink->type, "datadog") == 0 ? ", nor $DD_API_KEY" : ",");
+            strcmp(sink->type, "datadog") == 0 ? ", nor $DD_API_KEY" : "");
     else if (rc != 0)
         lb_config_fault(loader->faults, &at, "no API key: %s: %s", where,
                         rc == -EINVAL  ? "empty, or more than one line"
