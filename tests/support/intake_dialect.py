@@ -64,3 +64,12 @@ class Ndjson(Dialect):
 
     def take(self, request):
         return 200, ""
+
+
+class Array(Ndjson):
+    """Any address that takes an array of JSON objects."""
+
+    content_types = ("application/json",)
+
+    def parse(self, request, raw):
+        return parse_entries(raw)
