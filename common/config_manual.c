@@ -107,19 +107,17 @@ static void print_form(FILE *out, const struct lb_key *key)
     }
 }
 
-/* "a|b|c" as "a, b or c". */
+/* "a|b|c" as "a, b or c", one line of the page's source. */
 static void print_types(FILE *out, const char *types)
 {
-    fputs("Looked at where\n.Cm type\nis\n", out);
+    fputs("Looked at where\n.Cm type\nis\n.Cm", out);
     for (size_t len; *types; types += len + (types[len] == '|')) {
-        const char *more;
-
         len = strcspn(types, "|");
-        more = types[len] ? strchr(types + len + 1, '|') : NULL;
-        fprintf(out, ".Cm %.*s%s\n", (int)len, types, !types[len] ? " ." : more ? " ," : "");
-        if (types[len] && !more)
-            fputs("or\n", out);
+        fprintf(out, " %.*s", (int)len, types);
+        if (types[len])
+            fputs(strchr(types + len + 1, '|') ? " ," : " No or Cm", out);
     }
+    fputs(" .\n", out);
 }
 
 /* ".Cm off :" and what it brings about. */
