@@ -148,6 +148,9 @@ struct lb_sink_config {
     char *tls_ca; /* "" when not set: the system's */
     char *tls_cert, *tls_key; /* "" when not set */
     char *path;               /* file sink; "" when not set */
+    uint64_t rotate_bytes;    /* LB_OFF: never */
+    uint64_t keep;
+    bool allow_flash;
     char *labels;             /* loki: expanded, "k:v,k:v" or "" */
     char *tenant, *index, *source_type, *ok;
     enum lb_format format;

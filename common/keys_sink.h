@@ -32,11 +32,11 @@
       .example = "X-Team: sensors; X-Site: north", .sink_type = "loki|otlp|elasticsearch|splunk|http",
       .help = "More headers of each request, parted by semicolons. They are shown to whoever may read this file." },
     { KEY(SINK, "sink", "compression"), LB_KEY_CHOICE, FIELD(lb_sink_config, compression), .dflt = "zstd",
-      .choices = "none|gzip|zstd", .sink_type = HTTP_SINKS,
-      .help = "How bodies are packed on the wire. Without it datadog has zstd, the others gzip; loki, elasticsearch and "
-              "splunk do not read zstd." },
+      .choices = "none|gzip|zstd",
+      .help = "How bodies are packed. Without it datadog has zstd, the others gzip, a file none; loki, elasticsearch and "
+              "splunk do not read zstd. A packed file (zstd) is read by zstdcat." },
     { KEY(SINK, "sink", "level"), LB_KEY_NUMBER, FIELD(lb_sink_config, level), .dflt = "1", .min = 1,
-      .max = 19, .unit = "as zstd counts; gzip takes at most 9", .sink_type = HTTP_SINKS,
+      .max = 19, .unit = "as zstd counts; gzip takes at most 9",
       .help = "How hard to compress. Every step costs CPU and memory; logboomd -t tells how much memory." },
     { KEY(SINK, "sink", "sequence"), LB_KEY_CHOICE, FIELD(lb_sink_config, sequence), .dflt = "batch",
       .choices = "off|batch|all",
@@ -111,4 +111,14 @@
       .sink_type = "http", .help = "The statuses that mean that all was taken: 200,202 or 200-299." },
     { KEY(SINK, "sink", "path"), LB_KEY_PATH, FIELD(lb_sink_config, path), .dflt = "", .sink_type = "file",
       .help = "The file that a sink of type file appends to, one JSON object a line. It needs one." },
+    { KEY(SINK, "sink", "rotate"), LB_KEY_SIZE, FIELD(lb_sink_config, rotate_bytes), .dflt = "16M",
+      .min = 64 * KIB, .max = 1024 * 1024 * MIB, .off_means = "it grows without end", .off_value = LB_OFF,
+      .sink_type = "file", .help = "At this size the file becomes PATH.1, that PATH.2, and a new one is begun." },
+    { KEY(SINK, "sink", "keep"), LB_KEY_NUMBER, FIELD(lb_sink_config, keep), .dflt = "3", .max = 1000,
+      .unit = "files", .off_means = "the full file is removed", .off_value = 0, .sink_type = "file",
+      .help = "How many full files are kept." },
+    { KEY(SINK, "sink", "allow_flash"), LB_KEY_BOOL, FIELD(lb_sink_config, allow_flash), .dflt = "no",
+      .sink_type = "file",
+      .help = "Append to a file on an SD card, eMMC or a USB disk too. Each line then wears the card: what logboom is "
+              "there to prevent." },
 /* clang-format on */

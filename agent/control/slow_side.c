@@ -79,7 +79,7 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
     if (rc == 0)
         target->reads_reply = sink->reads_reply;
     if (rc == 0 && sink->transport == LB_TRANSPORT_FILE)
-        rc = lb_filedrop_open(slow->card, target, on_answer, slow, ret_transport);
+        rc = lb_filedrop_open(slow->card, config, target, on_answer, slow, ret_transport);
     else if (rc == 0)
         rc = open_http(slow, loaded, target, ret_transport);
     if (target)

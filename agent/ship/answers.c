@@ -275,8 +275,6 @@ int lb_answers_recode(struct lb_shipper *shipper)
     const struct lb_learnt *learnt = &shipper->learnt;
     enum lb_compression want = shipper->sink_config->compression;
 
-    if (shipper->sink->transport == LB_TRANSPORT_FILE)
-        want = LB_COMPRESSION_NONE;
     /* While something is refused and zstd has not been taken yet: as plain as possible. */
     if (want == LB_COMPRESSION_ZSTD && (learnt->zstd_refused || learnt->is_gzip_on_trial ||
                                         (lb_answers_suspect(shipper) && !learnt->zstd_works)))

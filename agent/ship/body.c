@@ -32,8 +32,7 @@ int lb_builder_init(struct lb_builder *builder, const struct lb_sink *sink, cons
     builder->composer = (struct lb_composer) { .encoder = &builder->encoder,
                                                .config = config,
                                                .sink_config = sink_config };
-    builder->compression =
-        sink->transport == LB_TRANSPORT_FILE ? LB_COMPRESSION_NONE : sink_config->compression;
+    builder->compression = sink_config->compression;
     builder->max_bytes =
         sink_config->body_bytes < sink->limits.body_bytes ? sink_config->body_bytes : sink->limits.body_bytes;
     builder->max_lines =

@@ -66,12 +66,13 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
                  struct lb_transport *ret_transport);
 
 /*
- * A local file, written by the card side: opened for append with mode 0600, a
+ * A local file, written by the card side (dropfile.h): opened for append with mode 0600, a
  * body is written whole or taken back.
+ *   config    rotate, keep, allow_flash are taken over
  *   returns   0 | -ENOMEM
  *   calls     slow side
  */
-int lb_filedrop_open(struct lb_card *card, const struct lb_target *target, lb_transport_done done, void *ctx,
-                     struct lb_transport *ret_transport);
+int lb_filedrop_open(struct lb_card *card, const struct lb_sink_config *config, const struct lb_target *target,
+                     lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
 
 #endif

@@ -227,6 +227,7 @@ static void a_body_is_appended_whole_after_what_a_killed_agent_left(void **state
         { "{\"mess", "NEW\n" },
         { "of somebody else", "of somebody else\nNEW\n" },
     };
+    const struct lb_sink_config settings = { .rotate_bytes = LB_OFF };
     struct lb_transport transport;
     char path[] = "/dev/shm/logboom-sink-XXXXXX";
     int fd = mkstemp(path);
@@ -242,7 +243,7 @@ static void a_body_is_appended_whole_after_what_a_killed_agent_left(void **state
 
         fputs(before[i][0], file);
         fclose(file);
-        assert_int_equal(lb_filedrop_open(&card, &target, on_done, NULL, &transport), 0);
+        assert_int_equal(lb_filedrop_open(&card, &settings, &target, on_done, NULL, &transport), 0);
         drop(&transport, "NEW\n");
         assert_int_equal(last_error, 0);
         assert_string_equal(content(path), before[i][1]);
@@ -251,7 +252,7 @@ static void a_body_is_appended_whole_after_what_a_killed_agent_left(void **state
         transport.close(transport.self);
     }
     snprintf(target.url, sizeof target.url, "%s/no", path);
-    assert_int_equal(lb_filedrop_open(&card, &target, on_done, NULL, &transport), 0);
+    assert_int_equal(lb_filedrop_open(&card, &settings, &target, on_done, NULL, &transport), 0);
     drop(&transport, "NEW\n");
     assert_int_equal(last_error, ENOTDIR);
     transport.close(transport.self);
