@@ -144,15 +144,17 @@ struct lb_sink_config {
     uint64_t clock_wait_ms; /* 0: off */
     uint64_t max_age_ms;    /* LB_OFF: no limit */
     enum lb_expired expired;
-    char *proxy;  /* "" when not set: the environment's; "off": none */
-    char *tls_ca; /* "" when not set: the system's */
+    char *proxy;              /* "" when not set: the environment's; "off": none */
+    char *tls_ca;             /* "" when not set: the system's */
     char *tls_cert, *tls_key; /* "" when not set */
     char *path;               /* file sink; "" when not set */
     uint64_t rotate_bytes;    /* LB_OFF: never */
     uint64_t keep;
     bool allow_flash;
-    char *labels;             /* loki: expanded, "k:v,k:v" or "" */
+    char *labels; /* loki: expanded, "k:v,k:v" or "" */
     char *tenant, *index, *source_type, *ok;
+    char *address; /* syslog; "" when not set */
+    uint64_t facility;
     enum lb_format format;
 };
 

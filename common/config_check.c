@@ -26,6 +26,7 @@
 /* One record in flight, one that waits, one that is being written. */
 #define RING_LINES_MIN  3
 #define RECORD_HEAD_MAX 6144 /* with what was understood of its text */
+#define UNIX_PATH_MAX   107
 #define GZIP_LEVEL_MAX  9
 #define SECRET_MAX      512
 
@@ -194,7 +195,8 @@ static void warn_of_idle_keys(struct lb_loader *loader)
     const struct lb_key *keys = lb_keys(&count);
 
     for (size_t i = 0; i < count; i++)
-        if (keys[i].section == LB_SECTION_SINK && seen->set[i].line > 0 && !lb_key_is_for(&keys[i], sink->type))
+        if (keys[i].section == LB_SECTION_SINK && seen->set[i].line > 0 &&
+            !lb_key_is_for(&keys[i], sink->type))
             lb_config_warn(loader->faults, &seen->set[i], "%s has no effect in a sink of type %s",
                            keys[i].name, sink->type);
 }
@@ -210,11 +212,10 @@ static void check_key_file(struct lb_loader *loader)
 
     explicit_bzero(secret, sizeof secret);
     if (rc == -ENOENT)
-        lb_config_fault(
-            loader->faults, &at,
-            "no API key: neither %s, nor api_key in $CREDENTIALS_DIRECTORY%s is there",
-            sink->api_key_file[0] ? sink->api_key_file : "an api_key_file",
-            strcmp(sink->type, "datadog") == 0 ? ", nor $DD_API_KEY" : "");
+        lb_config_fault(loader->faults, &at,
+                        "no API key: neither %s, nor api_key in $CREDENTIALS_DIRECTORY%s is there",
+                        sink->api_key_file[0] ? sink->api_key_file : "an api_key_file",
+                        strcmp(sink->type, "datadog") == 0 ? ", nor $DD_API_KEY" : "");
     else if (rc != 0)
         lb_config_fault(loader->faults, &at, "no API key: %s: %s", where,
                         rc == -EINVAL  ? "empty, or more than one line"
@@ -236,6 +237,23 @@ static void check_packing(struct lb_loader *loader, const struct lb_sink_type *t
     }
 }
 
+static void check_address(struct lb_loader *loader)
+{
+    const struct lb_sink_config *sink = &loader->config->sinks[0];
+    const char *text = sink->address, *colon = strrchr(text, ':');
+    struct lb_origin at =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "address");
+    bool is_unix = strncmp(text, "unix:/", 6) == 0,
+         is_net = strncmp(text, "tls://", 6) == 0 || strncmp(text, "tcp://", 6) == 0;
+    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
+
+    if (text[0] == '\0')
+        lb_config_fault(loader->faults, &at, "[sink %s] is of type syslog and needs an address", sink->name);
+    else if (is_unix ? strlen(text) - 5 > UNIX_PATH_MAX
+                     : !is_net || colon < text + 7 || port < 1 || port > 65535)
+        lb_config_fault(loader->faults, &at, "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH");
+}
+
 static void check_sink(struct lb_loader *loader)
 {
     const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
@@ -244,15 +262,20 @@ static void check_sink(struct lb_loader *loader)
     struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_SINK, "type");
 
     if (!type) {
-        lb_config_fault(loader->faults, &at, "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http or file",
-                        sink->name);
+        lb_config_fault(
+            loader->faults, &at,
+            "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http, syslog or file",
+            sink->name);
         return;
     }
     warn_of_idle_keys(loader);
     if (!type->is_network && sink->path[0] == '\0')
         lb_config_fault(loader->faults, &at, "[sink %s] is of type file and needs a path", sink->name);
     if (type->needs_url && sink->url[0] == '\0')
-        lb_config_fault(loader->faults, &at, "[sink %s] is of type %s and needs a url", sink->name, type->name);
+        lb_config_fault(loader->faults, &at, "[sink %s] is of type %s and needs a url", sink->name,
+                        type->name);
+    if (strcmp(type->name, "syslog") == 0)
+        check_address(loader);
     if ((sink->tls_cert[0] == '\0') != (sink->tls_key[0] == '\0'))
         lb_config_fault(loader->faults, &at, "[sink %s]: tls_cert and tls_key go together", sink->name);
     if (sink->retry_max_ms < sink->retry_min_ms) {

@@ -5,12 +5,13 @@
  */
 #define HTTP_SINKS "datadog|loki|otlp|elasticsearch|splunk|http"
 
-/* clang-format off: a row reads as a paragraph */
+/* A row reads as a paragraph. */
+/* clang-format off */
     { KEY(SINK, "sink", "type"), LB_KEY_WORD, FIELD(lb_sink_config, type), .dflt = "", .sample = "datadog",
-      .choices = "datadog|loki|otlp|elasticsearch|splunk|http|file", .is_required = true,
+      .choices = "datadog|loki|otlp|elasticsearch|splunk|http|syslog|file", .is_required = true,
       .help = "Where records go: datadog is Datadog's log intake, loki Grafana Loki, otlp whatever takes OTLP/HTTP (an "
               "OpenTelemetry Collector), elasticsearch Elasticsearch or OpenSearch, splunk a HTTP Event Collector, http "
-              "any address that takes JSON; file appends them to a file." },
+              "any address that takes JSON, syslog a syslog server; file appends them to a file." },
     { KEY(SINK, "sink", "url"), LB_KEY_URL, FIELD(lb_sink_config, url), .dflt = "", .sink_type = HTTP_SINKS,
       .help = "The intake's full address. Datadog's comes from site without it; to that of others their own path is "
               "added where it has none: /loki/api/v1/push, /v1/logs, /_bulk, /services/collector/event." },
@@ -61,7 +62,7 @@
       .help = "Bodies in flight at a time. Two never hold the same service, so its lines arrive in order." },
     { KEY(SINK, "sink", "timeout"), LB_KEY_DURATION, FIELD(lb_sink_config, timeout_ms), .dflt = "30s",
       .min = 100, .max = HOUR_MS, .off_never = "a request that never ends would keep its body for ever",
-      .sink_type = HTTP_SINKS, .help = "A request without an answer is given up and tried again." },
+      .sink_type = HTTP_SINKS "|syslog", .help = "A request without an answer is given up and tried again." },
     { KEY(SINK, "sink", "retry_min"), LB_KEY_DURATION, FIELD(lb_sink_config, retry_min_ms), .dflt = "1s",
       .min = 10, .max = HOUR_MS, .off_never = "a sink in trouble needs a pause",
       .help =
@@ -89,11 +90,11 @@
           "The HTTP proxy to go through, as http://host:port. Without it: what https_proxy and its like in "
           "the environment say." },
     { KEY(SINK, "sink", "tls_ca"), LB_KEY_PATH, FIELD(lb_sink_config, tls_ca), .dflt = "",
-      .sink_type = HTTP_SINKS, .help = "File of CA certificates to trust. Without it: those of the system." },
+      .sink_type = HTTP_SINKS "|syslog", .help = "File of CA certificates to trust. Without it: those of the system." },
     { KEY(SINK, "sink", "tls_cert"), LB_KEY_PATH, FIELD(lb_sink_config, tls_cert), .dflt = "",
-      .sink_type = HTTP_SINKS, .help = "File of a certificate to show, PEM, for a sink that asks who we are." },
+      .sink_type = HTTP_SINKS "|syslog", .help = "File of a certificate to show, PEM, for a sink that asks who we are." },
     { KEY(SINK, "sink", "tls_key"), LB_KEY_PATH, FIELD(lb_sink_config, tls_key), .dflt = "",
-      .sink_type = HTTP_SINKS, .help = "File of its key, PEM, without a passphrase." },
+      .sink_type = HTTP_SINKS "|syslog", .help = "File of its key, PEM, without a passphrase." },
     { KEY(SINK, "sink", "labels"), LB_KEY_TEMPLATE, FIELD(lb_sink_config, labels), .dflt = "",
       .example = "fleet:north", .sink_type = "loki",
       .help = "Labels of every stream beside host, service and level: k:v,k:v. Few, with few values each: all else is "
@@ -109,6 +110,13 @@
       .choices = "ndjson|array", .sink_type = "http", .help = "One JSON object a line, or an array of them." },
     { KEY(SINK, "sink", "ok"), LB_KEY_TEXT, FIELD(lb_sink_config, ok), .dflt = "200-299", .max = 64,
       .sink_type = "http", .help = "The statuses that mean that all was taken: 200,202 or 200-299." },
+    { KEY(SINK, "sink", "address"), LB_KEY_TEXT, FIELD(lb_sink_config, address), .dflt = "", .max = 300,
+      .example = "tls://logs.example.com:6514", .sink_type = "syslog",
+      .help = "The syslog server: tls://HOST:PORT (RFC 5425), tcp://HOST:PORT, or unix:PATH of a stream socket. Messages "
+              "are RFC 5424, each with its length in front (RFC 6587)." },
+    { KEY(SINK, "sink", "facility"), LB_KEY_NUMBER, FIELD(lb_sink_config, facility), .dflt = "1", .max = 23,
+      .unit = "as RFC 5424 counts: 1 is user, 3 daemon, 16 local0", .sink_type = "syslog",
+      .off_never = "a message has one", .help = "The facility of what did not come with one." },
     { KEY(SINK, "sink", "path"), LB_KEY_PATH, FIELD(lb_sink_config, path), .dflt = "", .sink_type = "file",
       .help = "The file that a sink of type file appends to, one JSON object a line. It needs one." },
     { KEY(SINK, "sink", "rotate"), LB_KEY_SIZE, FIELD(lb_sink_config, rotate_bytes), .dflt = "16M",

@@ -13,6 +13,7 @@ static const struct lb_sink_type types[] = {
     { "elasticsearch", true, true, LB_SINK_KEY_BY_AUTH, { 1, 1, 0 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 0 },
     { "splunk", true, true, LB_SINK_KEY_ALWAYS, { 1, 1, 0 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 0 },
     { "http", true, true, LB_SINK_KEY_BY_AUTH, { 1, 1, 1 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 0 },
+    { "syslog", true, false, LB_SINK_KEY_NEVER, { 1, 0, 0 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
     { "file", false, false, LB_SINK_KEY_NEVER, { 1, 0, 1 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
 };
 

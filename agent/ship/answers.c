@@ -454,7 +454,8 @@ void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const stru
     shipper->stats.wire_bytes += answer->wire_bytes;
     verdict = lb_sink_judge(shipper->sink, shipper->sink_config, answer);
     is_taken = verdict == LB_VERDICT_DELIVERED || verdict == LB_VERDICT_PARTLY;
-    lb_meter_charge(shipper, &slot->body, is_taken && slot->state == LB_SLOT_SENDING, answer->link_bytes, now_ns);
+    lb_meter_charge(shipper, &slot->body, is_taken && slot->state == LB_SLOT_SENDING, answer->link_bytes,
+                    now_ns);
     if (slot->state == LB_SLOT_LINGERING) { /* given up: its records were moved, or told as shed */
         lb_slots_move(slot, LB_SLOT_FREE);
         if (slot->is_moved && verdict == LB_VERDICT_DELIVERED)

@@ -60,7 +60,8 @@ void lb_answers_release_partly(struct lb_shipper *shipper, const struct lb_body 
     bool was_lost = false;
 
     shipper->sink->partly(answer, &partly);
-    lb_log(LB_LEVEL_WARNING, "sink %s took a body but for some records: %s; they are rejected, and told in receipts",
+    lb_log(LB_LEVEL_WARNING,
+           "sink %s took a body but for some records: %s; they are rejected, and told in receipts",
            shipper->sink_config->name, answer->text);
     while (pos < body->to && (record = lb_ring_at(shipper->ring, pos, body->to))) {
         bool is_lost = was_lost;

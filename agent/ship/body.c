@@ -29,9 +29,7 @@ int lb_builder_init(struct lb_builder *builder, const struct lb_sink *sink, cons
     builder->raw = NULL;
     builder->raw_room = 0;
     builder->sink = sink;
-    builder->composer = (struct lb_composer) { .encoder = &builder->encoder,
-                                               .config = config,
-                                               .sink_config = sink_config };
+    builder->composer = (struct lb_composer) { .config = config, .sink_config = sink_config };
     builder->compression = sink_config->compression;
     builder->max_bytes =
         sink_config->body_bytes < sink->limits.body_bytes ? sink_config->body_bytes : sink->limits.body_bytes;
@@ -299,6 +297,7 @@ static char *begin_composing(struct lb_builder *builder, const struct lb_body_pl
 {
     struct lb_composer *composer = &builder->composer;
 
+    composer->encoder = &builder->encoder; /* a builder may be moved, as a reload does */
     composer->is_replay = plan->is_replay;
     composer->records = 0;
     composer->group[0] = composer->group[1] = NULL;
@@ -311,8 +310,8 @@ static char *end_composing(struct lb_builder *builder, const struct lb_body *bod
     struct lb_body_ranges ranges = { .ring_id = builder->encoder.ring_id };
 
     memcpy(ranges.range, body->range, sizeof ranges.range);
-    return builder->sink->format->end(
-        &builder->composer, builder->encoder.sequence == LB_SEQUENCE_BATCH ? &ranges : NULL, to);
+    return builder->sink->format->end(&builder->composer,
+                                      builder->encoder.sequence == LB_SEQUENCE_BATCH ? &ranges : NULL, to);
 }
 
 int lb_builder_make(struct lb_builder *builder, struct lb_ring *ring, const struct lb_state *state,
@@ -333,7 +332,8 @@ int lb_builder_make(struct lb_builder *builder, struct lb_ring *ring, const stru
     if (body->lines == 0)
         return 0;
     if (builder->sink->format)
-        return squeeze(builder, text.start, (size_t)(end_composing(builder, body, text.to) - text.start), body);
+        return squeeze(builder, text.start, (size_t)(end_composing(builder, body, text.to) - text.start),
+                       body);
     text.to = lb_json_raw(text.to, builder->sink->end, strlen(builder->sink->end));
     raw = write_prefix(builder, body, text.first_members, text.members_len);
     return squeeze(builder, raw, (size_t)(text.to - raw), body);

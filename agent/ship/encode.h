@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/ship/encode_own.h"
 #include "agent/ship/sinks/sink.h"
 #include "agent/ship/wall.h"
-#include "agent/ship/encode_own.h"
 #include "agent/store/extra.h"
 #include "agent/store/record.h"
 #include "common/config.h"
@@ -123,9 +123,9 @@ struct lb_view {
     } tags[3]; /* of the agent, the service, the stream; "" where there are none */
     unsigned severity;
     bool has_stamp;
-    uint64_t wall_ns; /* has_stamp: the time to give it, nanoseconds since 1970 */
-    uint64_t unique_ns; /* the same to the microsecond, and then by its number: no two of a thousand neighbours have
-                           the same, and one that is sent again has it again */
+    uint64_t wall_ns;    /* has_stamp: the time to give it, nanoseconds since 1970 */
+    uint64_t unique_ns;  /* the same to the microsecond, and then by its number: no two of a thousand
+                            neighbours have  the same, and one that is sent again has it again */
     const char *members; /* of its logboom object, JSON without braces; members_len 0: it has none */
     size_t members_len;
     bool has_extra;

@@ -31,7 +31,8 @@ static void work(struct lb_card_job *job)
 {
     struct drop *drop = job->arg;
 
-    drop->error = lb_dropfile_append(&drop->filedrop->file, drop->body, drop->len, drop->why, sizeof drop->why);
+    drop->error =
+        lb_dropfile_append(&drop->filedrop->file, drop->body, drop->len, drop->why, sizeof drop->why);
 }
 
 static void finished(struct lb_card_job *job)
@@ -78,8 +79,9 @@ static void close_filedrop(void *self)
     free(filedrop);
 }
 
-int lb_filedrop_open(struct lb_card *card, const struct lb_sink_config *config, const struct lb_target *target,
-                     lb_transport_done done, void *ctx, struct lb_transport *ret_transport)
+int lb_filedrop_open(struct lb_card *card, const struct lb_sink_config *config,
+                     const struct lb_target *target, lb_transport_done done, void *ctx,
+                     struct lb_transport *ret_transport)
 {
     struct filedrop *filedrop = calloc(1, sizeof *filedrop);
 

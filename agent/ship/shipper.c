@@ -380,8 +380,8 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
     if (is_check)
         rc = transport->check ? transport->check(transport->self, LB_PROBE_SLOT) : -ENOENT;
     else
-        rc = transport->send(transport->self, LB_PROBE_SLOT, shipper->sink->probe, lb_sink_probe_len(shipper->sink),
-                             "");
+        rc = transport->send(transport->self, LB_PROBE_SLOT, shipper->sink->probe,
+                             lb_sink_probe_len(shipper->sink), "");
     if (rc == 0) {
         shipper->probe_done = done;
         shipper->probe_ctx = ctx;
@@ -393,8 +393,8 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
 /* Does the old sink's behaviour say nothing of the new one? */
 static bool is_another(const struct lb_sink_config *a, const struct lb_sink_config *b)
 {
-    return strcmp(a->type, b->type) != 0 || a->format != b->format || strcmp(a->url, b->url) != 0 || strcmp(a->site, b->site) != 0 ||
-           strcmp(a->path, b->path) != 0;
+    return strcmp(a->type, b->type) != 0 || a->format != b->format || strcmp(a->url, b->url) != 0 ||
+           strcmp(a->site, b->site) != 0 || strcmp(a->path, b->path) != 0;
 }
 
 int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config)

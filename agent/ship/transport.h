@@ -72,7 +72,21 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
  *   returns   0 | -ENOMEM
  *   calls     slow side
  */
-int lb_filedrop_open(struct lb_card *card, const struct lb_sink_config *config, const struct lb_target *target,
-                     lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
+int lb_filedrop_open(struct lb_card *card, const struct lb_sink_config *config,
+                     const struct lb_target *target, lb_transport_done done, void *ctx,
+                     struct lb_transport *ret_transport);
+
+/*
+ * A stream of bytes for protocols without an answer: TCP, TLS or a unix
+ * socket, one body after the other. A body is delivered when the other end's
+ * kernel has acknowledged all of it (TCP), or its process has read it (unix);
+ * what that end then loses nobody knows.
+ *   config    timeout, tls_ca, tls_cert, tls_key are taken over; the target is copied
+ *   target    url http://host:port for TCP, https:// for TLS; unix_path where it is one
+ *   returns   0 | -ENOMEM | -EIO libcurl cannot start (it was logged)
+ *   calls     slow side
+ */
+int lb_stream_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
+                   uint64_t seed, lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
 
 #endif

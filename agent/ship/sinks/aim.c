@@ -10,7 +10,8 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int put_url(struct lb_target *target, const char *base, size_t base_len, const char *path, const char *query)
+static int put_url(struct lb_target *target, const char *base, size_t base_len, const char *path,
+                   const char *query)
 {
     const char *mark = query[0] == '\0' ? "" : memchr(base, '?', base_len) ? "&" : "?";
     int len = snprintf(target->url, sizeof target->url, "%.*s%s%s%s", (int)base_len, base, path, mark, query);
@@ -28,7 +29,8 @@ static size_t path_at(const char *url)
     return skip + strcspn(url + skip, "/?#");
 }
 
-int lb_aim_url(const struct lb_sink_config *config, const char *path, const char *query, struct lb_target *target)
+int lb_aim_url(const struct lb_sink_config *config, const char *path, const char *query,
+               struct lb_target *target)
 {
     const char *own = config->url + path_at(config->url);
     bool has_path = own[0] != '\0' && strcmp(own, "/") != 0;

@@ -20,7 +20,8 @@ static int aim(const struct lb_sink_config *config, const char *key, struct lb_t
     int rc = lb_aim_url(config, "", "", ret_target);
 
     if (rc == 0)
-        rc = lb_aim_header(ret_target, "Content-Type", is_array ? "application/json" : "application/x-ndjson");
+        rc =
+            lb_aim_header(ret_target, "Content-Type", is_array ? "application/json" : "application/x-ndjson");
     if (rc == 0)
         rc = lb_aim_auth(config, key, ret_target);
     if (rc == 0)

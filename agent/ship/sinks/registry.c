@@ -4,10 +4,12 @@
 
 #include "agent/ship/sinks/sink.h"
 
-#define SINKS(X)                                          \
-    X(datadog) /* logs intake over HTTPS, a JSON array */ \
+#define SINKS(X)                                                                  \
+    X(datadog) /* logs intake over HTTPS, a JSON array */                         \
     X(file)    /* one JSON object a line, for tests and the first five minutes */ \
-    X(http) X(http_array) /* any address that takes JSON */
+    X(http)                                                                       \
+    X(http_array) /* any address that takes JSON */                               \
+        X(syslog) /* RFC 5424 over TLS, TCP, unix */
 
 #define DECLARE(name) extern const struct lb_sink lb_sink_##name;
 #define ROW(name)     &lb_sink_##name,

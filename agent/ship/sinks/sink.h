@@ -25,7 +25,7 @@ enum lb_verdict {
     LB_VERDICT_COUNT
 };
 
-enum lb_transport_kind { LB_TRANSPORT_HTTP = 0, LB_TRANSPORT_FILE };
+enum lb_transport_kind { LB_TRANSPORT_HTTP = 0, LB_TRANSPORT_FILE, LB_TRANSPORT_STREAM };
 
 struct lb_sink_limits {
     size_t body_bytes; /* uncompressed, with head-room under what the sink takes */
@@ -56,8 +56,8 @@ struct lb_answer {
     bool is_clock_fault;     /* the certificate is not valid at our time, and nothing else is wrong with it */
     enum lb_answer_step broken; /* error, HTTP: where it went wrong */
     struct lb_answer_steps steps;
-    const char *reply; /* what the sink's answer says, reply_len bytes, cut at 64 KiB, only where the sink reads_reply;
-                          gone after the callback */
+    const char *reply; /* what the sink's answer says, reply_len bytes, cut at 64 KiB, only where the sink
+                          reads_reply; gone after the callback */
     size_t reply_len;
 };
 
@@ -66,8 +66,9 @@ struct lb_answer {
 struct lb_partly {
     uint32_t index[LB_PARTLY_MAX]; /* of the body's records, from 0, rising */
     unsigned count;
-    uint64_t before_ns, from_ns; /* those with a stamp before the one, and from the other on; 0: none for that */
-    uint64_t unknown;            /* and so many that nobody can tell apart */
+    uint64_t before_ns,
+        from_ns;      /* those with a stamp before the one, and from the other on; 0: none for that */
+    uint64_t unknown; /* and so many that nobody can tell apart */
 };
 
 struct lb_encoder;
@@ -104,8 +105,8 @@ struct lb_sink_format {
     /* One record: at most lb_encode_bound(record) + LB_FORMAT_FRAME bytes. */
     char *(*add)(struct lb_composer *composer, const struct lb_record *record, char *to);
 
-    /* After one record at least: close what is open; ranges (NULL: they are not wanted) go to the last record.
-     * At most LB_FORMAT_FRAME bytes. */
+    /* After one record at least: close what is open; ranges (NULL: they are not wanted) go to the last
+     * record. At most LB_FORMAT_FRAME bytes. */
     char *(*end)(struct lb_composer *composer, const struct lb_body_ranges *ranges, char *to);
 };
 
@@ -118,7 +119,8 @@ struct lb_target {
     char url[LB_SINK_URL_LEN]; /* HTTP: in full; file: the path */
     char header[LB_SINK_HEADERS_MAX][LB_SINK_HEADER_LEN];
     unsigned headers;
-    bool reads_reply; /* HTTP: what answers say is kept */
+    bool reads_reply;    /* HTTP: what answers say is kept */
+    char unix_path[108]; /* stream: of a unix socket; "" none */
 };
 
 struct lb_sink {
