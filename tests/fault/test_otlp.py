@@ -259,10 +259,13 @@ def test_what_was_rejected_of_a_body_is_told_and_never_sent_again(agent, section
     assert_books_balance(a.status())
 
 
-@pytest.mark.parametrize("reply", [b"\x0a\x00", b"\x0a\x07\x12\x05 fine", b"\xff" * 40, b"<html>fine</html>", b"{}",
-                                   b'{"partialSuccess":{"errorMessage":"beware"}}'])
+FINE = {"an empty part": b"\x0a\x00", "a warning": b"\x0a\x07\x12\x05 fine", "no protobuf": b"\xff" * 40,
+        "a page": b"<html>fine</html>", "JSON": b"{}", "a warning in JSON": b'{"partialSuccess":{"errorMessage":"beware"}}'}
+
+
+@pytest.mark.parametrize("reply", FINE)
 def test_a_200_that_rejects_nothing_is_a_200(agent, sections, taker, reply):
-    taker.dialect.take = lambda request: (200, reply)
+    taker.dialect.take = lambda request: (200, FINE[reply])
     a = agent(sections)
     feed(a, lines(0, 50))
     settle(a, taker, 50)
