@@ -235,8 +235,8 @@ static char *end(struct lb_composer *composer, const struct lb_body_ranges *rang
         size_t len = (size_t)(lb_encode_ranges(ranges, text) - text);
 
         to = lb_encode_otlp_text(to, LB_OTLP_RECORD_ATTRIBUTES, "logboom.body", 12, text, len);
-        lb_protobuf_close(composer->group[1], to);
     }
+    lb_protobuf_close(composer->group[1], to);
     close_group(composer, to);
     return to;
 }
