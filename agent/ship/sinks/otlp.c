@@ -45,10 +45,11 @@ static uint64_t rejected_by_protobuf(const char *text, size_t len)
     uint64_t rejected = 0;
 
     while (lb_protobuf_next(&response, &outer)) {
-        struct lb_protobuf_reader partial = { .at = outer.bytes, .end = outer.bytes + outer.len };
+        struct lb_protobuf_reader partial;
 
-        if (outer.number != RESPONSE_PARTIAL_SUCCESS || outer.form != LB_PROTOBUF_BYTES || outer.len == 0)
+        if (outer.number != RESPONSE_PARTIAL_SUCCESS || outer.form != LB_PROTOBUF_BYTES)
             continue;
+        partial = (struct lb_protobuf_reader) { .at = outer.bytes, .end = outer.bytes + outer.len };
         while (lb_protobuf_next(&partial, &inner))
             if (inner.number == PARTIAL_REJECTED && inner.form == LB_PROTOBUF_VARINT)
                 rejected = inner.value;
