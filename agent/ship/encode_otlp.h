@@ -9,7 +9,7 @@
  * 3). Records that follow each other and have service and tags in common share
  * one ResourceLogs.
  */
-#define LB_OTLP_ATTRIBUTES_MAX 128u /* of a resource; receivers take no more. What is more is counted in it \
+#define LB_OTLP_ATTRIBUTES_MAX 128u /* of a resource: OpenTelemetry's own limit; the rest is counted in it \
                                      */
 
 extern const struct lb_sink_format lb_encode_otlp;
