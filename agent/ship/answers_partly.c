@@ -79,3 +79,15 @@ void lb_answers_release_partly(struct lb_shipper *shipper, const struct lb_body 
     if (partly.unknown > 0) /* whoever answers may say any number */
         tell_unknown(shipper, lb_earlier(partly.unknown, body->lines));
 }
+
+bool lb_answers_tell_partly(struct lb_shipper *shipper, const struct lb_body *body, const struct lb_answer *answer)
+{
+    struct lb_partly partly = { 0 };
+
+    shipper->sink->partly(answer, &partly);
+    if (partly.count > 0 || partly.before_ns > 0 || partly.from_ns > 0)
+        return false;
+    if (partly.unknown > 0)
+        tell_unknown(shipper, lb_earlier(partly.unknown, body->lines));
+    return true;
+}

@@ -281,3 +281,29 @@ def test_a_reply_that_tells_of_more_than_there_was_is_believed_no_further(agent,
     wait_until(lambda: told(taker, "rejected") > 0, what="a receipt tells of it")
     assert told(taker, "rejected") <= 50
     assert_books_balance(a.status())
+
+
+def test_a_body_that_was_moved_to_the_backlog_and_then_taken_in_part_is_not_sent_again(agent, sections, taker):
+    """While nobody answers, the ring needs the room: what was on its way is in the backlog when the answer comes."""
+    text = "read sensor in twelve milliseconds and found it well " * 2
+    sections[NAME].update(timeout="60s", concurrency=1)
+    seen = []
+
+    def refuses(entry):
+        seen.append(entry["message"])
+        return "#n=0000007 " in entry["message"]
+
+    taker.dialect.refuses = refuses
+    a = agent({**sections, "ring": {"size": "256K"}, "backlog": {"size": "4M", "segment": "64K"},
+               "capture": {"max_stall": "60s"}})
+    wait_until(lambda: len(taker.everything()) > 0, what="its record of the start is away")
+    taker.plan.set([{"do": "slow", "seconds": 6, "times": 1}])
+    feed(a, lines(0, 50, text))
+    wait_until(lambda: sink_of(a)["in_flight"] == 1)
+    feed(a, lines(50, 8000, text))
+    wait_until(lambda: a.status()["backlog"]["segments"] > 0)
+    wait_until(lambda: book(a)["delivered"] >= 8000 and book(a)["pending"] == 0, what="all is delivered")
+    wait_until(lambda: told(taker, "rejected") == 1, what="a receipt tells of one")
+    assert_exactly(numbers(taker.entries()), set(range(8000)) - {7})
+    assert len([text for text in set(seen) if "#n=0000007 " in text]) == 1
+    assert_books_balance(a.status())
