@@ -80,7 +80,8 @@ void lb_answers_release_partly(struct lb_shipper *shipper, const struct lb_body 
         tell_unknown(shipper, lb_earlier(partly.unknown, body->lines));
 }
 
-bool lb_answers_tell_partly(struct lb_shipper *shipper, const struct lb_body *body, const struct lb_answer *answer)
+bool lb_answers_tell_partly(struct lb_shipper *shipper, const struct lb_body *body,
+                            const struct lb_answer *answer)
 {
     struct lb_partly partly = { 0 };
 

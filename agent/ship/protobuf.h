@@ -14,8 +14,7 @@
 #define LB_PROTOBUF_TAG_MAX    5u /* bytes of a field's number and form; 1 up to number 15, 2 up to 2047 */
 #define LB_PROTOBUF_LENGTH     4u /* bytes of a length that is filled in later … */
 #define LB_PROTOBUF_LENGTH_END (1u << 28) /* … and what it must stay below */
-#define LB_PROTOBUF_FRAME_MAX \
-    15u /* bytes that a field takes beside its text: tag and length at their longest */
+#define LB_PROTOBUF_FRAME_MAX  15u        /* bytes that a field takes beside its text, at most */
 
 /*
  * How long a number is as a varint.
