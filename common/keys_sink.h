@@ -129,4 +129,3 @@
       .sink_type = "file",
       .help = "Append to a file on an SD card, eMMC or a USB disk too. Each line then wears the card: what logboom is "
               "there to prevent." },
-/* clang-format on */

@@ -458,7 +458,8 @@ void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const stru
                     now_ns);
     if (slot->state == LB_SLOT_LINGERING) { /* given up: its records were moved, or told as shed */
         lb_slots_move(slot, LB_SLOT_FREE);
-        if (slot->is_moved && verdict == LB_VERDICT_DELIVERED)
+        if (slot->is_moved && is_taken &&
+            (verdict == LB_VERDICT_DELIVERED || lb_answers_tell_partly(shipper, &slot->body, answer)))
             lb_mover_taken(shipper->mover, slot);
         slot->is_moved = false;
         return;

@@ -5,6 +5,7 @@
  */
 #include "agent/ship/answers_partly.h"
 
+#include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/store/loss.h"
 #include "common/log.h"
@@ -76,6 +77,19 @@ void lb_answers_release_partly(struct lb_shipper *shipper, const struct lb_body 
         pos += record->len;
     }
     release(shipper, begin, body->to, was_lost);
+    if (partly.unknown > 0) /* whoever answers may say any number */
+        tell_unknown(shipper, lb_earlier(partly.unknown, body->lines));
+}
+
+bool lb_answers_tell_partly(struct lb_shipper *shipper, const struct lb_body *body,
+                            const struct lb_answer *answer)
+{
+    struct lb_partly partly = { 0 };
+
+    shipper->sink->partly(answer, &partly);
+    if (partly.count > 0 || partly.before_ns > 0 || partly.from_ns > 0)
+        return false;
     if (partly.unknown > 0)
-        tell_unknown(shipper, partly.unknown);
+        tell_unknown(shipper, lb_earlier(partly.unknown, body->lines));
+    return true;
 }

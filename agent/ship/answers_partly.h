@@ -15,4 +15,14 @@
 void lb_answers_release_partly(struct lb_shipper *shipper, const struct lb_body *body,
                                const struct lb_answer *answer);
 
+/*
+ * The same for a body whose records were moved to the backlog while it was on
+ * its way: tell what nobody can tell apart.
+ *   returns   true: the moved ones need not be sent again | false: it names some, which a walk over the ring
+ *             would have to find; nothing was told
+ *   calls     slow side
+ */
+bool lb_answers_tell_partly(struct lb_shipper *shipper, const struct lb_body *body,
+                            const struct lb_answer *answer);
+
 #endif

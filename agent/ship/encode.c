@@ -296,7 +296,7 @@ void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, 
     view->unique_ns = view->wall_ns / 1000 * 1000 + (record->n * LB_LANE_COUNT + record->lane) % 1000;
     view->members = encoder->members;
     view->members_len = encoder->members_len;
-    view->has_extra = record->flags & LB_RECORD_EXTRA;
+    view->has_extra = record->flags & LB_RECORD_EXTRA && view->text != view->own;
     if (view->has_extra)
         lb_extra_read(record, &view->extra);
 }

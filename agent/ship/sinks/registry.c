@@ -4,12 +4,15 @@
 
 #include "agent/ship/sinks/sink.h"
 
-#define SINKS(X)                                                                  \
-    X(datadog) /* logs intake over HTTPS, a JSON array */                         \
-    X(file)    /* one JSON object a line, for tests and the first five minutes */ \
-    X(http)                                                                       \
-    X(http_array) /* any address that takes JSON */                               \
-        X(syslog) /* RFC 5424 over TLS, TCP, unix */
+/* clang-format off */
+#define SINKS(X) \
+    X(datadog)    /* logs intake over HTTPS, a JSON array */ \
+    X(otlp)       /* OTLP/HTTP in protobuf: an OpenTelemetry Collector */ \
+    X(http)       /* any address that takes JSON, one object a line … */ \
+    X(http_array) /* … or an array of them */ \
+    X(syslog)     /* RFC 5424 over TLS, TCP, unix */ \
+    X(file)       /* one JSON object a line, for tests and the first five minutes */
+/* clang-format on */
 
 #define DECLARE(name) extern const struct lb_sink lb_sink_##name;
 #define ROW(name)     &lb_sink_##name,
