@@ -7,7 +7,8 @@
 #define SINKS(X)                                          \
     X(datadog) /* logs intake over HTTPS, a JSON array */ \
     X(file)    /* one JSON object a line, for tests and the first five minutes */ \
-    X(http) X(http_array) /* any address that takes JSON */
+    X(http) X(http_array) /* any address that takes JSON */ \
+    X(loki) /* push API, one stream for each service and level */
 
 #define DECLARE(name) extern const struct lb_sink lb_sink_##name;
 #define ROW(name)     &lb_sink_##name,
