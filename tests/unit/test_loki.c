@@ -256,8 +256,7 @@ static void what_was_understood_of_a_line_is_flat_metadata(void **state)
                       "s1\",{\"source\":\"python\",\"error_kind\":\"KeyErrors\",\"error_message\":\"'x'\","
                       "\"error_fingerprint\":\"0000000000000abc\",\"trace_id\":\"t1\",\"span_id\":\"s1\","
                       "\"syslog_hostname\":\"box\",\"syslog_appname\":\"app\",\"syslog_procid\":\"p1\","
-                      "\"syslog_msgid\":\"i\",\"syslog_structured_data\":\"i[a "
-                      "b=\\\"c\\\\\\\"\",\"syslog_facility\":\"3\"}");
+                      "\"syslog_msgid\":\"i\",\"syslog_structured_data\":\"[a b=\\\"c\\\\\\\"\\\"]\",\"syslog_facility\":\"3\"}");
 }
 
 static void every_byte_is_legal_json(void **state)
