@@ -5,6 +5,7 @@
  */
 #include "agent/ship/answers_partly.h"
 
+#include "agent/ship/pending.h"
 #include "agent/ship/release.h"
 #include "agent/store/loss.h"
 #include "common/log.h"
@@ -75,6 +76,6 @@ void lb_answers_release_partly(struct lb_shipper *shipper, const struct lb_body 
         pos += record->len;
     }
     release(shipper, begin, body->to, was_lost);
-    if (partly.unknown > 0)
-        tell_unknown(shipper, partly.unknown);
+    if (partly.unknown > 0) /* whoever answers may say any number */
+        tell_unknown(shipper, lb_earlier(partly.unknown, body->lines));
 }
