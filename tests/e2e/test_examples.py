@@ -83,3 +83,13 @@ def test_the_drop_in_is_one_that_systemd_takes(tmp_path):
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True,
                           env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["loki.ini"])
+def test_an_example_of_a_sink_is_one_that_the_agent_takes(tmp_path, name):
+    key, ini = tmp_path / "api_key", tmp_path / name
+    key.write_text("user:secret\n")
+    key.chmod(0o600)
+    ini.write_text((EXAMPLES / name).read_text().replace("/etc/logboom/api_key", str(key)))
+    done = subprocess.run([BUILD / "logboomd", "-t", "-c", ini], capture_output=True, text=True)
+    assert done.returncode == 0 and "warning" not in done.stderr, done

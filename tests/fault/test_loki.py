@@ -236,6 +236,26 @@ def test_what_is_too_far_behind_its_stream_is_rejected_and_told_and_nothing_else
     assert sum(int(re.search(r"total ignored: (\d+)", text)[1]) for text in texts) == 50, "it was never sent again whole"
 
 
+def test_a_line_that_was_restamped_and_arrived_is_not_told_as_refused_for_its_own_time(agent, loki, intake, clock):
+    """0 to 20 are older than max_age and get the time of sending; 20 to 40 are not, and are too old for this Loki."""
+    intake.dialect.max_age_s = HOUR_S
+    loki[NAME]["max_age"] = "3h"
+    a = agent(loki, env=clock.env)
+    feed(a, lines(0, 1, level="WARNING"))
+    settle(a, intake, 1)
+    intake.plan.set([{"do": "status", "code": 503, "times": -1}])
+    for first, hours in (0, 2.5), (20, 5), (40, 5):
+        feed(a, lines(first, first + 20))
+        wait_until(lambda: book(a)["pending"] == first + 20, what="they wait")  # noqa: B023
+        sleep_for(intake, clock, hours)
+    heal(intake)
+    settle(a, intake, 41, rejected=20)
+    found = prove_ring(intake.everything())
+    told = numbers([e for e in found.values() if e["status"] == "info"])
+    assert_exactly(told, [*range(20), *range(40, 60)])
+    assert_books_balance(a.status())
+
+
 # --- a long outage
 
 
