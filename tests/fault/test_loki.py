@@ -169,6 +169,24 @@ def test_ingestion_that_the_operator_blocked_pauses_it_and_nothing_is_lost(agent
     prove(a, intake, 150)
 
 
+@pytest.mark.parametrize("text", [
+    "stream '{}' includes structured metadata, but this feature is disallowed. Please see `limits_config.",
+    "entry for stream '{}' has 3 label names; limit 2"])
+def test_a_loki_that_is_set_to_take_none_of_our_lines_pauses_it_and_is_heard(agent, loki, intake, text):
+    a = agent(loki)
+    feed(a, lines(0, 50))
+    settle(a, intake, 50)
+    intake.policies.set([{"code": 400, "body": text + "\n"}])
+    feed(a, lines(50, 150))
+    state = wait_state(a, "paused")
+    assert text in state["last_error"] and text in errors(a)
+    assert book(a)["pending"] == 100 and book(a)["rejected"] == 0
+    heal(intake)
+    reload(a)
+    settle(a, intake, 150)
+    prove(a, intake, 150)
+
+
 @pytest.mark.parametrize("wrong, code", [({"tenant": "other"}, 401), ({"auth": "basic"}, 403)])
 def test_a_tenant_or_a_key_that_is_wrong_pauses_it(agent, loki, intake, wrong, code):
     right = {key: loki[NAME][key] for key in wrong}
@@ -211,7 +229,7 @@ def test_what_is_too_old_for_it_is_rejected_and_told_and_nothing_else(agent, lok
     settle(a, intake, 70, rejected=50)
     prove(a, intake, 120, rejected=range(20, 70))
     assert intake.dialect.answers and "too old" in intake.dialect.answers[0][0]
-    assert "took a body but for some records" in a.log
+    assert "took a body but for some records: HTTP status 400: entry for stream '{" in a.log
 
 
 def test_what_is_too_far_behind_its_stream_is_rejected_and_told_and_nothing_else(agent, loki, intake):

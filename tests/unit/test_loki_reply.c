@@ -102,8 +102,22 @@ static void a_400_that_tells_of_stamps_was_taken_but_for_those(void **state)
     }
     answer = answer_of(400, "error parsing labels");
     assert_int_equal(lb_sink_find("loki")->judge(&answer), LB_VERDICT_BISECT);
-    answer = answer_of(400, "no org id");
-    assert_int_equal(lb_sink_find("loki")->judge(&answer), LB_VERDICT_PAUSE);
+}
+
+static void a_400_that_every_record_would_get_pauses_and_rejects_none(void **state)
+{
+    static const char *const settings_of_loki[] = {
+        "no org id",
+        "stream '{}' includes structured metadata, but this feature is disallowed. Please see ...",
+        "entry for stream '{}' has 5 label names; limit 4",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof settings_of_loki / sizeof settings_of_loki[0]; i++) {
+        struct lb_answer answer = answer_of(400, settings_of_loki[i]);
+
+        assert_int_equal(lb_sink_find("loki")->judge(&answer), LB_VERDICT_PAUSE);
+    }
 }
 
 static void an_empty_push_that_is_refused_as_empty_found_loki_well_and_lines_did_not(void **state)
@@ -242,6 +256,7 @@ int main(void)
         cmocka_unit_test(the_path_is_added_and_the_tenant_is_a_header),
         cmocka_unit_test(the_table_of_answers),
         cmocka_unit_test(a_400_that_tells_of_stamps_was_taken_but_for_those),
+        cmocka_unit_test(a_400_that_every_record_would_get_pauses_and_rejects_none),
         cmocka_unit_test(an_empty_push_that_is_refused_as_empty_found_loki_well_and_lines_did_not),
         cmocka_unit_test(times_are_read_in_every_form_that_loki_prints),
         cmocka_unit_test(of_several_times_the_one_counts_that_refuses_most),

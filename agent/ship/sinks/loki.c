@@ -255,6 +255,17 @@ static bool is_about_some(const struct lb_answer *answer)
 }
 
 /*
+ * Does a 400 tell that Loki would take no record at all as things are? It has no tenant (others say 401), it
+ * was told to take no structured metadata, or fewer labels than we have. An empty push would pass it: each
+ * record would be found to be at fault, one after the other.
+ */
+static bool is_about_settings(const struct lb_answer *answer)
+{
+    return says(answer, "no org id") || says(answer, "structured metadata, but this feature is disallowed") ||
+           says(answer, " label names; limit ");
+}
+
+/*
  * The answer to a push that is done is 204, and 200 from what stands before Loki. Any other 2xx is no
  * promise: 260 is what a Loki says whose operator has blocked ingestion, and then it has thrown the lines
  * away.
@@ -265,7 +276,7 @@ static enum lb_verdict judge(const struct lb_answer *answer)
         return lb_aim_judge(answer);
     if (answer->status >= 200 && answer->status <= 299)
         return answer->status == 200 || answer->status == 204 ? LB_VERDICT_DELIVERED : LB_VERDICT_PAUSE;
-    if (answer->status == 400 && says(answer, "no org id")) /* of Loki without a tenant; others say 401 */
+    if (answer->status == 400 && is_about_settings(answer))
         return LB_VERDICT_PAUSE;
     if (answer->status == 400 && is_about_some(answer))
         return LB_VERDICT_PARTLY;
