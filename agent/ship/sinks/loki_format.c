@@ -66,10 +66,11 @@ static size_t make_name(char *to, const char *text, size_t len)
 /* Inside of a text a quote has a backslash before it, so one behind a comma or the brace begins a name. */
 static bool has_name(const struct object *object, const char *name, size_t len)
 {
-    char want[NAME_BYTES_MAX + 16];
-    size_t want_len = (size_t)snprintf(want, sizeof want, ",\"%.*s\":\"", (int)len, name);
-    size_t room = (size_t)(object->to - object->start);
+    char want[NAME_BYTES_MAX + 32], *end = LB_JSON_LITERAL(want, ",\"");
+    size_t room = (size_t)(object->to - object->start), want_len;
 
+    end = LB_JSON_LITERAL(lb_json_raw(end, name, len), "\":\"");
+    want_len = (size_t)(end - want);
     return memmem(object->start, room, want, want_len) ||
            (room >= want_len && memcmp(object->start + 1, want + 1, want_len - 1) == 0);
 }
