@@ -12,15 +12,23 @@
 
 struct walk {
     const struct lb_partly *partly;
-    uint64_t offset_ns;
+    const struct lb_stamps *stamps; /* of the body */
     uint32_t index; /* of the record in the body */
     unsigned next;  /* place in partly->index */
 };
 
+/* The time that the sink knows a record by: that of sending, where its own was not for the sink. */
+static uint64_t stamp_of(const struct lb_stamps *stamps, const struct lb_record *record)
+{
+    bool is_of_sending = lb_stamps_are_off(stamps, record->boot_ns) || (stamps->has_window && stamps->is_implausible);
+
+    return (is_of_sending ? stamps->now_ns : record->boot_ns) + stamps->offset_ns;
+}
+
 static bool is_refused(struct walk *walk, const struct lb_record *record)
 {
     const struct lb_partly *partly = walk->partly;
-    uint64_t wall_ns = record->boot_ns + walk->offset_ns;
+    uint64_t wall_ns = stamp_of(walk->stamps, record);
     bool is_named;
 
     while (walk->next < partly->count && partly->index[walk->next] < walk->index)
@@ -55,7 +63,7 @@ void lb_answers_release_partly(struct lb_shipper *shipper, const struct lb_body 
                                const struct lb_answer *answer)
 {
     struct lb_partly partly = { 0 };
-    struct walk walk = { .partly = &partly, .offset_ns = body->offset_ns };
+    struct walk walk = { .partly = &partly, .stamps = &body->stamps };
     uint64_t begin = body->from, pos = body->from;
     const struct lb_record *record;
     bool was_lost = false;

@@ -287,7 +287,7 @@ static void begin(struct lb_body *body, const struct lb_body_plan *plan)
     body->lines = body->raw_bytes = body->payload_len = 0;
     body->sums = 0;
     body->from = body->to = plan->from;
-    body->offset_ns = plan->stamps.offset_ns;
+    body->stamps = plan->stamps;
     memset(body->range, 0, sizeof body->range);
     memcpy(body->next_before, plan->next, sizeof body->next_before);
     memcpy(body->next_after, plan->next, sizeof body->next_after);

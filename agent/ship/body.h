@@ -39,8 +39,8 @@ struct lb_body {
     size_t room;
     enum lb_compression compression; /* of the payload */
     bool is_damaged; /* behind `to` lies what is no record: nothing there can be shipped before a restart */
-    uint64_t offset_ns; /* wall time less boot time, as its stamps have it */
-    bool is_expired;    /* no body: what lies at `to` is too old to be sent and is to be dropped */
+    struct lb_stamps stamps; /* by which its records were stamped */
+    bool is_expired;         /* no body: what lies at `to` is too old to be sent and is to be dropped */
 };
 
 /* What a body is to be made of. */

@@ -85,7 +85,7 @@ def test_the_drop_in_is_one_that_systemd_takes(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["otlp.ini"])
+@pytest.mark.parametrize("name", ["otlp.ini", "loki.ini"])
 def test_an_example_of_a_sink_is_one_that_the_agent_takes(tmp_path, name):
     key, ini = tmp_path / "api_key", tmp_path / name
     key.write_text("user:secret\n")

@@ -37,7 +37,8 @@ static void sinks_are_found_by_their_type(void **state)
     (void)state;
     assert_string_equal(lb_sink_find("datadog")->type, "datadog");
     assert_string_equal(lb_sink_find("file")->type, "file");
-    assert_null(lb_sink_find("loki"));
+    assert_string_equal(lb_sink_find("loki")->type, "loki");
+    assert_null(lb_sink_find("syslog"));
     assert_null(lb_sink_find(""));
     assert_null(lb_sink_find("Datadog"));
 }

@@ -7,6 +7,7 @@
 /* clang-format off */
 #define SINKS(X) \
     X(datadog)    /* logs intake over HTTPS, a JSON array */ \
+    X(loki)       /* push API, one stream for each service and level */ \
     X(otlp)       /* OTLP/HTTP in protobuf: an OpenTelemetry Collector */ \
     X(http)       /* any address that takes JSON, one object a line … */ \
     X(http_array) /* … or an array of them */ \
@@ -44,4 +45,10 @@ enum lb_verdict lb_sink_judge(const struct lb_sink *sink, const struct lb_sink_c
                               const struct lb_answer *answer)
 {
     return sink->judge_by ? sink->judge_by(config, answer) : sink->judge(answer);
+}
+
+enum lb_verdict lb_sink_judge_probe(const struct lb_sink *sink, const struct lb_sink_config *config,
+                                    const struct lb_answer *answer)
+{
+    return sink->judge_probe ? sink->judge_probe(answer) : lb_sink_judge(sink, config, answer);
 }

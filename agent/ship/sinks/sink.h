@@ -156,6 +156,10 @@ struct lb_sink {
     /* The settings count too, where this is there; judge() is not asked then. */
     enum lb_verdict (*judge_by)(const struct lb_sink_config *config, const struct lb_answer *answer);
 
+    /* What an answer to the probe means, where a sink answers an empty body otherwise than one that it takes.
+     * NULL: as any. */
+    enum lb_verdict (*judge_probe)(const struct lb_answer *answer);
+
     /* After LB_VERDICT_PARTLY: which are refused. NULL: this sink never says so. */
     void (*partly)(const struct lb_answer *answer, struct lb_partly *ret_partly);
 };
@@ -186,5 +190,12 @@ size_t lb_sink_probe_len(const struct lb_sink *sink);
  */
 enum lb_verdict lb_sink_judge(const struct lb_sink *sink, const struct lb_sink_config *config,
                               const struct lb_answer *answer);
+
+/*
+ * The same for an answer to the sink's empty body (probe): DELIVERED means that it would take lines.
+ *   calls     any thread
+ */
+enum lb_verdict lb_sink_judge_probe(const struct lb_sink *sink, const struct lb_sink_config *config,
+                                    const struct lb_answer *answer);
 
 #endif
