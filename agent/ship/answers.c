@@ -366,7 +366,7 @@ static void answer_takes(struct lb_shipper *shipper, enum lb_verdict verdict, co
 
 static void answer_question(struct lb_shipper *shipper, const struct lb_answer *answer, uint64_t now_ns)
 {
-    enum lb_verdict verdict = lb_sink_judge(shipper->sink, shipper->sink_config, answer);
+    enum lb_verdict verdict = lb_sink_judge_probe(shipper->sink, shipper->sink_config, answer);
     enum lb_question question = shipper->question;
 
     shipper->question = LB_ASK_NOTHING;

@@ -40,3 +40,9 @@ enum lb_verdict lb_sink_judge(const struct lb_sink *sink, const struct lb_sink_c
 {
     return sink->judge_by ? sink->judge_by(config, answer) : sink->judge(answer);
 }
+
+enum lb_verdict lb_sink_judge_probe(const struct lb_sink *sink, const struct lb_sink_config *config,
+                                    const struct lb_answer *answer)
+{
+    return sink->judge_probe ? sink->judge_probe(answer) : lb_sink_judge(sink, config, answer);
+}

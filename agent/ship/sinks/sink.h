@@ -128,7 +128,7 @@ struct lb_sink {
     struct lb_sink_limits limits;
     const struct lb_sink_format *format; /* NULL: objects of lb_encode_record() between these */
     const char *begin, *between, *end;   /* framing of a body */
-    const char *probe;                   /* an empty body that the sink accepts … */
+    const char *probe;                   /* an empty body that the sink accepts, or judge_probe() knows … */
     size_t probe_len;                    /* … where it is no text; 0: it is one */
 
     /*
@@ -153,6 +153,9 @@ struct lb_sink {
 
     /* The settings count too, where this is there; judge() is not asked then. */
     enum lb_verdict (*judge_by)(const struct lb_sink_config *config, const struct lb_answer *answer);
+
+    /* What an answer to the probe means, where the same answer to a body would mean something else. NULL: nowhere. */
+    enum lb_verdict (*judge_probe)(const struct lb_answer *answer);
 
     /* After LB_VERDICT_PARTLY: which are refused. NULL: this sink never says so. */
     void (*partly)(const struct lb_answer *answer, struct lb_partly *ret_partly);
@@ -184,5 +187,12 @@ size_t lb_sink_probe_len(const struct lb_sink *sink);
  */
 enum lb_verdict lb_sink_judge(const struct lb_sink *sink, const struct lb_sink_config *config,
                               const struct lb_answer *answer);
+
+/*
+ * The same of an answer to the probe: LB_VERDICT_DELIVERED, it takes bodies.
+ *   calls     any thread
+ */
+enum lb_verdict lb_sink_judge_probe(const struct lb_sink *sink, const struct lb_sink_config *config,
+                                    const struct lb_answer *answer);
 
 #endif
