@@ -4,10 +4,13 @@
 
 #include "agent/ship/sinks/sink.h"
 
-#define SINKS(X)                                          \
-    X(datadog) /* logs intake over HTTPS, a JSON array */ \
-    X(file)    /* one JSON object a line, for tests and the first five minutes */ \
-    X(http) X(http_array) /* any address that takes JSON */
+#define SINKS(X)                                                                        \
+    X(datadog)       /* logs intake over HTTPS, a JSON array */                         \
+    X(file)          /* one JSON object a line, for tests and the first five minutes */ \
+    X(http)          /* any address that takes JSON, one object a line … */           \
+    X(http_array)    /* … or an array */                                              \
+    X(elasticsearch) /* _bulk, each record with an id of its own */                     \
+    X(splunk)        /* HTTP Event Collector, and who speaks like it */
 
 #define DECLARE(name) extern const struct lb_sink lb_sink_##name;
 #define ROW(name)     &lb_sink_##name,
