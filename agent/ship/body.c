@@ -29,9 +29,7 @@ int lb_builder_init(struct lb_builder *builder, const struct lb_sink *sink, cons
     builder->raw = NULL;
     builder->raw_room = 0;
     builder->sink = sink;
-    builder->composer = (struct lb_composer) { .encoder = &builder->encoder,
-                                               .config = config,
-                                               .sink_config = sink_config };
+    builder->composer = (struct lb_composer) { .config = config, .sink_config = sink_config };
     builder->compression =
         sink->transport == LB_TRANSPORT_FILE ? LB_COMPRESSION_NONE : sink_config->compression;
     builder->max_bytes =
@@ -300,6 +298,7 @@ static char *begin_composing(struct lb_builder *builder, const struct lb_body_pl
 {
     struct lb_composer *composer = &builder->composer;
 
+    composer->encoder = &builder->encoder; /* each time: a reload copies the builder to where it lives */
     composer->is_replay = plan->is_replay;
     composer->records = 0;
     composer->group[0] = composer->group[1] = NULL;
