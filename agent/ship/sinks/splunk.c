@@ -42,30 +42,35 @@ _Static_assert(6 * (HOSTNAME_MAX + SERVICE_MAX + INDEX_MAX + SOURCE_TYPE_MAX) +
 
 /* ---- where to ---- */
 
-static int aim(const struct lb_sink_config *config, const char *key, struct lb_target *ret_target)
+static int add_token(const char *key, struct lb_target *target)
 {
     char value[LB_SINK_HEADER_LEN];
     int len = snprintf(value, sizeof value, "Splunk %s", key);
-    int rc = len < 0 || (size_t)len >= sizeof value ? -E2BIG : 0;
+    int rc = len < 0 || (size_t)len >= sizeof value ? -E2BIG : lb_aim_header(target, "Authorization", value);
 
-    if (rc == 0)
-        rc = lb_aim_url(config, "/services/collector/event", "", ret_target);
-    if (rc == 0)
-        rc = lb_aim_header(ret_target, "Content-Type", "application/json");
-    if (rc == 0)
-        rc = lb_aim_header(ret_target, "Authorization", value);
-    if (rc == 0)
-        rc = lb_aim_headers(config, ret_target);
     explicit_bzero(value, sizeof value);
     return rc;
 }
 
-/* By the name that those who speak like Splunk know as well; it asks for no token, which the probe has shown.
- */
+static int aim(const struct lb_sink_config *config, const char *key, struct lb_target *ret_target)
+{
+    int rc = lb_aim_url(config, "/services/collector/event", "", ret_target);
+
+    if (rc == 0)
+        rc = lb_aim_header(ret_target, "Content-Type", "application/json");
+    if (rc == 0)
+        rc = add_token(key, ret_target);
+    if (rc == 0)
+        rc = lb_aim_headers(config, ret_target);
+    return rc;
+}
+
+/* By the name that those who speak like Splunk know as well: /health/1.0 is Splunk's alone. */
 static int aim_check(const struct lb_sink_config *config, const char *key, struct lb_target *ret_target)
 {
-    (void)key;
-    return lb_aim_other(config, "/services/collector/health", ret_target);
+    int rc = lb_aim_other(config, "/services/collector/health", ret_target);
+
+    return rc < 0 ? rc : add_token(key, ret_target);
 }
 
 /* ---- bodies ---- */
