@@ -301,15 +301,21 @@ static struct bulk read_reply(const struct lb_answer *answer, struct lb_partly *
     struct lb_json_scan scan;
     struct lb_json_member member;
     const char *items = NULL, *stop;
+    bool has_errors = false;
 
     if (!answer->reply || !lb_json_scan_begin(&scan, answer->reply, answer->reply_len))
         return bulk;
     stop = answer->reply + answer->reply_len;
     while (lb_json_scan_next(&scan, &member)) {
-        if (is_text(member.key, member.key_len, "errors") && member.kind == LB_JSON_WORD)
+        if (!has_errors && is_text(member.key, member.key_len, "errors") && member.kind == LB_JSON_WORD) {
+            has_errors =
+                true; /* where it is told twice the first one counts, or a cut would change the answer */
             bulk.is_well = is_text(member.value, member.value_len, "false");
-        else if (is_text(member.key, member.key_len, "items") && member.kind == LB_JSON_ARRAY)
+            if (bulk.is_well)
+                return bulk;
+        } else if (!items && is_text(member.key, member.key_len, "items") && member.kind == LB_JSON_ARRAY) {
             items = member.value;
+        }
     }
     if (items)
         bulk.is_whole = read_items(&bulk, items, stop, partly) && !scan.is_broken;
