@@ -362,9 +362,10 @@ static void partly(const struct lb_answer *answer, struct lb_partly *ret_partly)
 
 /*
  * An empty body is answered by 400, as is one that _bulk does not understand: that would prove nothing. So
- * the question is to update a document that nobody has. It changes nothing, but it was unpacked, read and let
- * in; that it comes back as 404 (there is none), 400 (a data stream has no updates) or 403 (this key may only
- * create) is as it should be. GET / would ask for a privilege, monitor, that a key that only creates has not.
+ * the question is to update a document that nobody has. No document is changed, and at most the index is made
+ * that the first record would make; but the question was let in, unpacked and read. That it comes back as 404
+ * (there is none), 400 (a data stream has no updates) or 403 (this key may only create) is as it should be.
+ * GET / would ask for a privilege, cluster:monitor/main, that a key which only creates has not.
  */
 #define PROBE "{\"update\":{\"_id\":\"logboom-probe\"}}\n{\"doc\":{}}\n"
 
