@@ -5,11 +5,13 @@ As there, the events before one that is refused are stored, and the sender is to
 """
 
 import json
+import re
 
 from intake_body import Refused, parse_entries
 from intake_dialect import Dialect
 from intake_elastic import gather_ranges
 
+BLANKS = re.compile(r"[ \t\r\n]*")
 MEMBERS = {"time", "host", "source", "sourcetype", "index", "event", "fields"}
 
 
@@ -58,7 +60,7 @@ class Splunk(Dialect):
             while at < len(text):
                 _, after = decoder.raw_decode(text, at)
                 texts.append(text[at:after])
-                at = after + len(text[after:]) - len(text[after:].lstrip()) if text[after:after + 1].isspace() else after
+                at = after + len(BLANKS.match(text, after)[0])
         except ValueError as error:
             raise refusal(400, 6, f"Invalid data format: {error}") from None
         # Each is judged as the message of an entry is, by the same rules.
