@@ -25,6 +25,8 @@ TROUBLES = {
     "a page instead": {"do": "status", "code": 200, "body": "<html>please log in</html>"},
     "nothing instead": {"do": "status", "code": 200, "body": ""},
 }
+# A ring that overflows into the backlog, however slow the machine is.
+SMALL = {"ring": {"size": "256K"}, "backlog": {"size": "4M", "segment": "64K"}, "capture": {"overload": "wait"}}
 
 
 @pytest.fixture
@@ -191,3 +193,30 @@ def test_after_a_kill_what_had_arrived_is_not_stored_again(agent, quick, intake)
     entries = intake.everything()
     assert_exactly(numbers(entries), range(150))
     assert len(prove_ring(entries)) == len(entries)
+
+
+def test_what_went_through_the_backlog_has_the_ids_that_it_had_before(agent, quick, intake):
+    """Stored without an answer, moved to the backlog meanwhile, and sent again from there: 409, and none is twice."""
+    a = agent({**quick, **SMALL})
+    intake.plan.set([{"do": "lose", "times": -1}])
+    feed(a, lines(0, 10_000, "x" * 100))
+    wait_until(lambda: a.status()["backlog"]["segments"] > 0 and book(a)["in"] == 10_000)
+    stored = len(numbers(intake.entries()))
+    assert stored > 0
+    heal(intake)
+    settle(a, intake, 10_000)
+    prove(a, intake, 10_000)
+    prove_once(intake)
+
+
+def test_what_is_refused_of_the_backlog_is_rejected_alone(agent, quick, intake):
+    poison = {n for n in range(10_000) if n % 997 == 0}
+    a = agent({**quick, **SMALL})
+    intake.plan.set([{"do": "status", "code": 503, "times": -1}])
+    feed(a, lines(0, 10_000, "x" * 100))
+    wait_until(lambda: a.status()["backlog"]["segments"] > 0 and book(a)["in"] == 10_000)
+    intake.dialect.refuses = lambda entry: not is_own(entry) and numbers([entry])[0] in poison
+    heal(intake)
+    settle(a, intake, 10_000 - len(poison), rejected=len(poison))
+    prove(a, intake, 10_000, rejected=poison)
+    prove_once(intake)
