@@ -157,6 +157,12 @@ struct lb_sink {
     /* What an answer to the probe means, where the same answer to a body would mean something else. NULL: nowhere. */
     enum lb_verdict (*judge_probe)(const struct lb_answer *answer);
 
+    /*
+     * What an answer says of itself that its status does not, for people; to: size bytes, "" where that is nothing.
+     * Only words that we know, or that can hold nothing of ours: it is logged. NULL: statuses say it all.
+     */
+    void (*explain)(const struct lb_answer *answer, char *to, size_t size);
+
     /* After LB_VERDICT_PARTLY: which are refused. NULL: this sink never says so. */
     void (*partly)(const struct lb_answer *answer, struct lb_partly *ret_partly);
 };
