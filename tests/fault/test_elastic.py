@@ -129,6 +129,7 @@ def test_what_the_index_cannot_take_is_rejected_alone_and_without_another_reques
     prove_once(intake)
     sent = [key for request in intake.requests() for key in request.ids or ()]
     assert len(sent) == len(set(sent)), "each was sent once"
+    assert "HTTP status 200: 400 mapper_parsing_exception" in a.log
     assert sink_of(a)["state"] == "ok"
 
 
@@ -172,7 +173,7 @@ def test_what_is_told_by_record_but_is_no_records_fault_pauses_and_loses_nothing
     a = agent(quick)
     feed(a, lines(0, 100))
     wait_state(a, "paused")
-    assert book(a)["rejected"] == 0
+    assert book(a)["rejected"] == 0 and "is paused: HTTP status 200: %d %s;" % fault in errors(a)
     intake.dialect.fault_of = lambda entry: None
     settle(a, intake, 100)
     prove(a, intake, 100)

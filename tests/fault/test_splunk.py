@@ -136,6 +136,7 @@ def test_a_wrong_index_pauses_and_loses_nothing(agent, quick, intake):
     feed(a, lines(0, 100))
     wait_state(a, "paused")
     assert book(a)["pending"] == 100 and book(a)["rejected"] == 0
+    assert "is paused: HTTP status 400: code 7, incorrect index;" in errors(a)
     reload(a, index="fleet")
     settle(a, intake, 100)
     prove(a, intake, 100)

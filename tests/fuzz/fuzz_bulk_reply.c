@@ -43,6 +43,17 @@ static enum lb_verdict check_bulk(const struct lb_answer *answer)
     return verdict;
 }
 
+static void check_words(const struct lb_sink *sink, const struct lb_answer *answer)
+{
+    char text[64];
+
+    memset(text, 0xff, sizeof text);
+    sink->explain(answer, text, sizeof text);
+    must(memchr(text, '\0', sizeof text) != NULL);
+    for (const char *at = text; *at; at++)
+        must(*at >= ' ' && *at <= '~');
+}
+
 static enum lb_verdict check(const uint8_t *bytes, size_t len, long status)
 {
     char *copy = malloc(len ? len : 1); /* its own block: a read past it is seen */
@@ -55,6 +66,8 @@ static enum lb_verdict check(const uint8_t *bytes, size_t len, long status)
     verdict = check_bulk(&answer);
     must(splunk->judge(&answer) < LB_VERDICT_COUNT && splunk->judge(&answer) != LB_VERDICT_PARTLY);
     must(splunk->judge_probe(&answer) < LB_VERDICT_COUNT);
+    check_words(splunk, &answer);
+    check_words(lb_sink_find("elasticsearch"), &answer);
     free(copy);
     return verdict;
 }

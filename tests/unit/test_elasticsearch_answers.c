@@ -241,6 +241,30 @@ static void the_question_is_answered_well_by_there_is_no_such_document(void **st
     assert_int_not_equal(verdict_of(ERRORS(UPDATE(404, "document_missing_exception"))), LB_VERDICT_DELIVERED);
 }
 
+static const char *explained(long status, const char *reply)
+{
+    static char text[128];
+    struct lb_answer answer = { .status = status, .reply = reply, .reply_len = strlen(reply) };
+
+    elastic()->explain(&answer, text, sizeof text);
+    return text;
+}
+
+static void the_log_gets_the_error_that_the_verdict_is_for(void **state)
+{
+    (void)state;
+    assert_string_equal(explained(200, ERRORS(ITEM(201) "," BAD)), "400 mapper_parsing_exception");
+    assert_string_equal(explained(200, ERRORS(BAD "," FAILED(403, "security_exception"))),
+                        "403 security_exception");
+    assert_string_equal(explained(200, ERRORS(BAD "," FAILED(429, "es_rejected_execution_exception"))),
+                        "429 es_rejected_execution_exception");
+    assert_string_equal(explained(200, ERRORS(ITEM(503))), "503 for a record");
+    assert_string_equal(explained(200, ERRORS(FAILED(400, "\\u001b[31m"))), "");
+    assert_string_equal(explained(200, "<html>"), "no answer of _bulk");
+    assert_string_equal(explained(200, "{\"errors\":false}"), "");
+    assert_string_equal(explained(503, ERRORS(BAD)), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +278,7 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_of_bulk_is_tried_again),
         cmocka_unit_test(the_table_of_statuses),
         cmocka_unit_test(the_question_is_answered_well_by_there_is_no_such_document),
+        cmocka_unit_test(the_log_gets_the_error_that_the_verdict_is_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

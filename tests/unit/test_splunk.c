@@ -315,6 +315,31 @@ static void the_question_is_answered_well_by_that_is_no_event(void **state)
     assert_int_equal(judged(splunk()->judge, 400, no_event, sizeof no_event - 1), LB_VERDICT_BISECT);
 }
 
+static void the_log_gets_what_a_code_means(void **state)
+{
+    static const struct {
+        const char *reply, *text;
+    } table[] = {
+        { "{\"text\":\"anything\",\"code\":7}", "code 7, incorrect index" },
+        { "{\"code\":16}", "code 16, query string authorization is not enabled" },
+        { "{\"code\":17}", "code 17" },
+        { "{\"code\":0}", "" },
+        { "{\"code\":\"\x1b\"}", "" },
+        { "", "" },
+    };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct lb_answer answer = { .status = 400,
+                                    .reply = table[i].reply,
+                                    .reply_len = strlen(table[i].reply) };
+
+        splunk()->explain(&answer, text, sizeof text);
+        assert_string_equal(text, table[i].text);
+    }
+}
+
 int main(void)
 {
 #define CLAIM(name) cmocka_unit_test_setup_teardown(name, test_make_dir, test_remove_dir)
@@ -334,6 +359,7 @@ int main(void)
         cmocka_unit_test(without_a_code_the_status_counts),
         cmocka_unit_test(a_code_that_was_cut_is_none),
         cmocka_unit_test(the_question_is_answered_well_by_that_is_no_event),
+        cmocka_unit_test(the_log_gets_what_a_code_means),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

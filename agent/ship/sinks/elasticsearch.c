@@ -138,9 +138,10 @@ static const struct lb_sink_format format = { begin, add, end };
 enum fate {
     FATE_BROKEN = 0, /* the answer cannot be read */
     FATE_TAKEN,
-    FATE_AGAIN,  /* later */
-    FATE_FAULT,  /* of the settings, or of the server's: it says nothing of the record */
-    FATE_REFUSED /* for good */
+    FATE_AGAIN,   /* later */
+    FATE_FAULT,   /* of the settings, or of the server's: it says nothing of the record */
+    FATE_REFUSED, /* for good */
+    FATE_COUNT
 };
 
 struct item {
@@ -242,7 +243,8 @@ struct bulk {
     bool is_well;  /* "errors":false: nothing to look for */
     bool is_whole; /* each record's fate was read */
     unsigned items, again, faults, refused;
-    struct item first; /* items > 0 */
+    struct item first;               /* items > 0 */
+    struct item example[FATE_COUNT]; /* the first of each, where there is one */
 };
 
 static const char *behind_blanks(const char *at, const char *stop)
@@ -260,6 +262,8 @@ static bool count_item(struct bulk *bulk, const struct item *item, struct lb_par
         return false;
     if (bulk->items == 0)
         bulk->first = *item;
+    if (bulk->example[fate].status == 0)
+        bulk->example[fate] = *item;
     bulk->again += fate == FATE_AGAIN;
     bulk->faults += fate == FATE_FAULT;
     if (fate == FATE_REFUSED && bulk->refused++ < LB_PARTLY_MAX && partly)
@@ -354,6 +358,22 @@ static enum lb_verdict judge(const struct lb_answer *answer)
     return answer->error == 0 && answer->status == 200 ? judge_bulk(answer) : judge_status(answer);
 }
 
+/* By the record that the verdict is for: "400 mapper_parsing_exception". Names of errors are of these
+ * letters. */
+static void explain(const struct lb_answer *answer, char *to, size_t size)
+{
+    struct bulk bulk = answer->status == 200 ? read_reply(answer, NULL) : (struct bulk) { 0 };
+    const struct item *item = &bulk.example[bulk.again > 0    ? FATE_AGAIN
+                                            : bulk.faults > 0 ? FATE_FAULT
+                                                              : FATE_REFUSED];
+
+    to[0] = '\0';
+    if (item->status && item->type[strspn(item->type, "abcdefghijklmnopqrstuvwxyz_")] == '\0')
+        snprintf(to, size, "%ld %s", item->status, item->type[0] ? item->type : "for a record");
+    else if (answer->status == 200 && !bulk.is_well && !bulk.is_whole)
+        snprintf(to, size, "no answer of _bulk");
+}
+
 static void partly(const struct lb_answer *answer, struct lb_partly *ret_partly)
 {
     *ret_partly = (struct lb_partly) { 0 };
@@ -398,5 +418,6 @@ const struct lb_sink lb_sink_elasticsearch = {
     .aim = aim,
     .judge = judge,
     .judge_probe = judge_probe,
+    .explain = explain,
     .partly = partly,
 };

@@ -150,6 +150,30 @@ static int code_of(const struct lb_answer *answer)
     return CODE_NONE;
 }
 
+static const struct code {
+    const char *text;
+    enum lb_verdict verdict;
+} codes[] = {
+    [0] = { "success", LB_VERDICT_DELIVERED },
+    [1] = { "token disabled", LB_VERDICT_PAUSE },
+    [2] = { "token required", LB_VERDICT_PAUSE },
+    [3] = { "invalid authorization", LB_VERDICT_PAUSE },
+    [4] = { "invalid token", LB_VERDICT_PAUSE },
+    [5] = { "no data", LB_VERDICT_BISECT },
+    [6] = { "invalid data format", LB_VERDICT_BISECT },
+    [7] = { "incorrect index", LB_VERDICT_PAUSE }, /* the same for all */
+    [8] = { "internal server error", LB_VERDICT_RETRY },
+    [9] = { "server is busy", LB_VERDICT_RETRY },
+    [10] = { "data channel is missing", LB_VERDICT_PAUSE },
+    [11] = { "invalid data channel", LB_VERDICT_PAUSE },
+    [12] = { "event field is required", LB_VERDICT_BISECT },
+    [13] = { "event field cannot be blank", LB_VERDICT_BISECT },
+    [14] = { "acknowledgement is disabled", LB_VERDICT_PAUSE },
+    [15] = { "error in handling indexed fields", LB_VERDICT_BISECT },
+    [16] = { "query string authorization is not enabled", LB_VERDICT_PAUSE },
+};
+#define CODES (int)(sizeof codes / sizeof codes[0])
+
 /*
  * By code, where the status leaves it open. 6 and its like name the first event that is bad, and those before
  * it are stored already, those behind it not: LB_VERDICT_PARTLY cannot say that, so the body is halved until
@@ -157,31 +181,19 @@ static int code_of(const struct lb_answer *answer)
  */
 static enum lb_verdict judge_code(int code, const struct lb_answer *answer)
 {
-    switch (code) {
-    case 0:
-        return LB_VERDICT_DELIVERED;
-    case 5:  /* no data */
-    case 6:  /* invalid data format */
-    case 12: /* an event without "event" */
-    case 13: /* a blank one */
-    case 15: /* its fields */
-        return LB_VERDICT_BISECT;
-    case 1:  /* token disabled */
-    case 2:  /* token required */
-    case 3:  /* invalid authorization */
-    case 4:  /* invalid token */
-    case 7:  /* incorrect index: the same for all */
-    case 10: /* channel missing */
-    case 11: /* invalid channel */
-    case 14: /* no acknowledgement */
-    case 16: /* token in the address */
-        return LB_VERDICT_PAUSE;
-    case 8: /* internal error */
-    case 9: /* busy */
-        return LB_VERDICT_RETRY;
-    default:
-        return answer->status > 200 && answer->status <= 299 ? LB_VERDICT_PAUSE : lb_aim_judge(answer);
-    }
+    if (code >= 0 && code < CODES)
+        return codes[code].verdict;
+    return answer->status > 200 && answer->status <= 299 ? LB_VERDICT_PAUSE : lb_aim_judge(answer);
+}
+
+static void explain(const struct lb_answer *answer, char *to, size_t size)
+{
+    int code = code_of(answer);
+
+    to[0] = '\0';
+    if (code > 0)
+        snprintf(to, size, "code %d%s%s", code, code < CODES ? ", " : "",
+                 code < CODES ? codes[code].text : "");
 }
 
 static bool is_settled_by_status(long status)
@@ -221,4 +233,5 @@ const struct lb_sink lb_sink_splunk = {
     .aim_check = aim_check,
     .judge = judge,
     .judge_probe = judge_probe,
+    .explain = explain,
 };
