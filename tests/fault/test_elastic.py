@@ -221,3 +221,18 @@ def test_what_is_refused_of_the_backlog_is_rejected_alone(agent, quick, intake):
     settle(a, intake, 10_000 - len(poison), rejected=len(poison))
     prove(a, intake, 10_000, rejected=poison)
     prove_once(intake)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_body_that_is_refused_as_a_whole_is_halved_and_the_last_half_waits_for_an_answer(agent, quick, intake,
+                                                                                           compression):
+    """What stands before the server refuses it. Whether it takes anything at all is asked by a body of no record."""
+    quick[NAME]["compression"] = compression
+    intake.policies.set([{"code": 400, "marker": "#n=0000000 "}])
+    a = agent(quick)
+    wait_until(lambda: book(a)["own"] > 0 and len(intake.everything()) > 0)
+    feed(a, lines(0, 1))
+    settle(a, intake, 0, rejected=1)
+    prove(a, intake, 1, rejected={0})
+    assert any(r.stored and not r.entries for r in intake.requests()), "it was asked"
+    assert sink_of(a)["state"] == "ok"

@@ -140,3 +140,17 @@ def test_a_wrong_index_pauses_and_loses_nothing(agent, quick, intake):
     reload(a, index="fleet")
     settle(a, intake, 100)
     prove(a, intake, 100)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_one_that_is_refused_alone_is_rejected_when_something_else_was_understood(agent, quick, intake, compression):
+    """Whether it takes anything at all is asked by an object that is no event."""
+    quick[NAME]["compression"] = compression
+    intake.dialect.refuses = lambda entry: not is_own(entry)
+    a = agent(quick)
+    wait_until(lambda: len(intake.everything()) > 0, what="the start is told")
+    feed(a, lines(0, 1))
+    settle(a, intake, 0, rejected=1)
+    prove(a, intake, 1, rejected={0})
+    assert any("Event field is required" in r.error for r in intake.requests()), "it was asked"
+    assert sink_of(a)["state"] == "ok"
