@@ -180,7 +180,7 @@ static void what_is_no_answer_of_bulk_is_tried_again(void **state)
         "{\"nested\":{\"errors\":false}}",
         "[{\"errors\":false}]",
         "{\"errors\":true,\"items\":[" ITEM(201) "}",
-        ERRORS(ITEM(201)) + 1,
+        "\"errors\":true,\"items\":[" ITEM(201) "]}",
     };
     struct lb_answer answer = { .status = 200 };
 
