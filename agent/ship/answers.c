@@ -434,9 +434,23 @@ static void learn_date(struct lb_shipper *shipper, unsigned index, const struct 
         let_go_of_clock(shipper);
 }
 
-void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const struct lb_answer *answer,
+/* The answer, and in its text also what the sink's own words come to. */
+static struct lb_answer explained(const struct lb_sink *sink, const struct lb_answer *answer)
+{
+    struct lb_answer told = *answer;
+    char why[128] = "";
+
+    if (sink->explain && answer->error == 0)
+        sink->explain(answer, why, sizeof why);
+    if (why[0])
+        snprintf(told.text, sizeof told.text, "%.120s: %s", answer->text, why);
+    return told;
+}
+
+void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const struct lb_answer *bare_answer,
                           uint64_t now_ns)
 {
+    const struct lb_answer told = explained(shipper->sink, bare_answer), *answer = &told;
     struct lb_slot *slot;
     enum lb_verdict verdict;
     bool is_taken;

@@ -6,13 +6,15 @@
 
 /* clang-format off */
 #define SINKS(X) \
-    X(datadog)    /* logs intake over HTTPS, a JSON array */ \
-    X(loki)       /* push API, one stream for each service and level */ \
-    X(otlp)       /* OTLP/HTTP in protobuf: an OpenTelemetry Collector */ \
-    X(http)       /* any address that takes JSON, one object a line … */ \
-    X(http_array) /* … or an array of them */ \
-    X(syslog)     /* RFC 5424 over TLS, TCP, unix */ \
-    X(file)       /* one JSON object a line, for tests and the first five minutes */
+    X(datadog)       /* logs intake over HTTPS, a JSON array */ \
+    X(loki)          /* push API, one stream for each service and level */ \
+    X(otlp)          /* OTLP/HTTP in protobuf: an OpenTelemetry Collector */ \
+    X(elasticsearch) /* _bulk, each record with an id of its own */ \
+    X(splunk)        /* HTTP Event Collector, and who speaks like it */ \
+    X(http)          /* any address that takes JSON, one object a line … */ \
+    X(http_array)    /* … or an array of them */ \
+    X(syslog)        /* RFC 5424 over TLS, TCP, unix */ \
+    X(file)          /* one JSON object a line, for tests and the first five minutes */
 /* clang-format on */
 
 #define DECLARE(name) extern const struct lb_sink lb_sink_##name;

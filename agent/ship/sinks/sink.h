@@ -130,7 +130,7 @@ struct lb_sink {
     struct lb_sink_limits limits;
     const struct lb_sink_format *format; /* NULL: objects of lb_encode_record() between these */
     const char *begin, *between, *end;   /* framing of a body */
-    const char *probe;                   /* an empty body that the sink accepts … */
+    const char *probe;                   /* an empty body that the sink accepts, or judge_probe() knows … */
     size_t probe_len;                    /* … where it is no text; 0: it is one */
 
     /*
@@ -156,9 +156,16 @@ struct lb_sink {
     /* The settings count too, where this is there; judge() is not asked then. */
     enum lb_verdict (*judge_by)(const struct lb_sink_config *config, const struct lb_answer *answer);
 
-    /* What an answer to the probe means, where a sink answers an empty body otherwise than one that it takes.
-     * NULL: as any. */
+    /* What an answer to the probe means, where the same answer to a body would mean something else. NULL:
+     * nowhere. */
     enum lb_verdict (*judge_probe)(const struct lb_answer *answer);
+
+    /*
+     * What an answer says of itself that its status does not, for people; to: size bytes, "" where that is
+     * nothing. Only words that we know, or that can hold nothing of ours: it is logged. NULL: statuses say it
+     * all.
+     */
+    void (*explain)(const struct lb_answer *answer, char *to, size_t size);
 
     /* After LB_VERDICT_PARTLY: which are refused. NULL: this sink never says so. */
     void (*partly)(const struct lb_answer *answer, struct lb_partly *ret_partly);
