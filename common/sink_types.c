@@ -6,16 +6,20 @@
 
 #define DAY_MS (24 * 3600 * 1000ull)
 
+#define BATCH LB_SEQUENCE_BATCH
+
+/* clang-format off */
 static const struct lb_sink_type types[] = {
-    { "datadog", true, false, LB_SINK_KEY_ALWAYS, { 1, 1, 1 }, LB_COMPRESSION_ZSTD, LB_SEQUENCE_BATCH, 0 },
-    { "loki", true, true, LB_SINK_KEY_BY_AUTH, { 1, 1, 0 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 6 * DAY_MS },
-    { "otlp", true, true, LB_SINK_KEY_BY_AUTH, { 1, 1, 1 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 0 },
-    { "elasticsearch", true, true, LB_SINK_KEY_BY_AUTH, { 1, 1, 0 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 0 },
-    { "splunk", true, true, LB_SINK_KEY_ALWAYS, { 1, 1, 0 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 0 },
-    { "http", true, true, LB_SINK_KEY_BY_AUTH, { 1, 1, 1 }, LB_COMPRESSION_GZIP, LB_SEQUENCE_BATCH, 0 },
-    { "syslog", true, false, LB_SINK_KEY_NEVER, { 1, 0, 0 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
-    { "file", false, false, LB_SINK_KEY_NEVER, { 1, 0, 1 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
+    { "datadog",       true,  false, LB_SINK_KEY_ALWAYS,  { 1, 1, 1 }, LB_COMPRESSION_ZSTD, BATCH, 0 },
+    { "loki",          true,  true,  LB_SINK_KEY_BY_AUTH, { 1, 1, 0 }, LB_COMPRESSION_GZIP, BATCH, 6 * DAY_MS },
+    { "otlp",          true,  true,  LB_SINK_KEY_BY_AUTH, { 1, 1, 1 }, LB_COMPRESSION_GZIP, BATCH, 0 },
+    { "elasticsearch", true,  true,  LB_SINK_KEY_BY_AUTH, { 1, 1, 0 }, LB_COMPRESSION_GZIP, BATCH, 0 },
+    { "splunk",        true,  true,  LB_SINK_KEY_ALWAYS,  { 1, 1, 0 }, LB_COMPRESSION_GZIP, BATCH, 0 },
+    { "http",          true,  true,  LB_SINK_KEY_BY_AUTH, { 1, 1, 1 }, LB_COMPRESSION_GZIP, BATCH, 0 },
+    { "syslog",        true,  false, LB_SINK_KEY_NEVER,   { 1, 0, 0 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
+    { "file",          false, false, LB_SINK_KEY_NEVER,   { 1, 0, 1 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
 };
+/* clang-format on */
 
 const struct lb_sink_type *lb_sink_type(const char *name)
 {

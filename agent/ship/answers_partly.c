@@ -13,14 +13,15 @@
 struct walk {
     const struct lb_partly *partly;
     const struct lb_stamps *stamps; /* of the body */
-    uint32_t index; /* of the record in the body */
-    unsigned next;  /* place in partly->index */
+    uint32_t index;                 /* of the record in the body */
+    unsigned next;                  /* place in partly->index */
 };
 
 /* The time that the sink knows a record by: that of sending, where its own was not for the sink. */
 static uint64_t stamp_of(const struct lb_stamps *stamps, const struct lb_record *record)
 {
-    bool is_of_sending = lb_stamps_are_off(stamps, record->boot_ns) || (stamps->has_window && stamps->is_implausible);
+    bool is_of_sending =
+        lb_stamps_are_off(stamps, record->boot_ns) || (stamps->has_window && stamps->is_implausible);
 
     return (is_of_sending ? stamps->now_ns : record->boot_ns) + stamps->offset_ns;
 }

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "agent/ship/sinks/aim.h"
+#include "agent/ship/aim.h"
 
 /*
  * The intake takes 5,000,000 bytes a body, 1,000 entries and 1,000,000 bytes an entry (facts 1.3). Bodies

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/ship/aim.h"
 #include "agent/ship/encode.h"
-#include "agent/ship/sinks/aim.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/json_scan.h"

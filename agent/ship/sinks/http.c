@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/ship/sinks/aim.h"
+#include "agent/ship/aim.h"
 
 /* As small as the smallest of those in the facts that take any (New Relic: 1,000,000 bytes). */
 #define BODY_BYTES_MAX   900000

@@ -18,7 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/ship/sinks/aim.h"
+#include "agent/ship/aim.h"
 #include "agent/ship/sinks/loki_parts.h"
 
 /*

@@ -9,9 +9,9 @@
  */
 #include <string.h>
 
+#include "agent/ship/aim.h"
 #include "agent/ship/encode_otlp.h"
 #include "agent/ship/protobuf.h"
-#include "agent/ship/sinks/aim.h"
 #include "common/json_scan.h"
 
 /* Receivers take 20 MiB (Collector) and more; a body is built in RAM, and one record may be as large as

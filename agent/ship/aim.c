@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pieces of targets. In: settings, a secret. Out: address and headers. Always true: a secret is only in a
  * header. */
-#include "agent/ship/sinks/aim.h"
+#include "agent/ship/aim.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef LB_SHIP_SINKS_AIM_H
-#define LB_SHIP_SINKS_AIM_H
+#ifndef LB_SHIP_AIM_H
+#define LB_SHIP_AIM_H
 
 #include "agent/ship/sinks/sink.h"
 
