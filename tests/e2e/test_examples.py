@@ -77,7 +77,7 @@ def test_each_example_of_a_sink_loads(tmp_path, name, text):
 
 
 def test_there_is_an_example_of_each_sink():
-    assert {"elasticsearch", "splunk", "vector", "axiom", "betterstack", "newrelic"} <= {n for n, _ in configurations()}
+    assert {"loki", "otlp", "elasticsearch", "splunk", "vector", "axiom", "betterstack", "newrelic", "site"} <= {n for n, _ in configurations()}
 
 
 def test_dockers_settings_name_our_socket():
@@ -112,11 +112,3 @@ def test_the_drop_in_is_one_that_systemd_takes(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["otlp.ini", "loki.ini"])
-def test_an_example_of_a_sink_is_one_that_the_agent_takes(tmp_path, name):
-    key, ini = tmp_path / "api_key", tmp_path / name
-    key.write_text("user:secret\n")
-    key.chmod(0o600)
-    ini.write_text((EXAMPLES / name).read_text().replace("/etc/logboom/api_key", str(key)))
-    done = subprocess.run([BUILD / "logboomd", "-t", "-c", ini], capture_output=True, text=True)
-    assert done.returncode == 0 and "warning" not in done.stderr, done
