@@ -260,6 +260,13 @@ char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *recor
     return to;
 }
 
+#define UNIQUE_NS 10000u
+
+uint64_t lb_encode_unique_ns(uint64_t wall_ns, const struct lb_record *record)
+{
+    return wall_ns / UNIQUE_NS * UNIQUE_NS + (record->n * LB_LANE_COUNT + record->lane) % UNIQUE_NS;
+}
+
 void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, struct lb_view *ret_view)
 {
     const struct lb_config *config = encoder->config;
@@ -293,7 +300,7 @@ void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, 
     view->severity = record->severity;
     view->has_stamp = !is_unstamped(encoder);
     view->wall_ns = boot_ns + stamps->offset_ns;
-    view->unique_ns = view->wall_ns / 1000 * 1000 + (record->n * LB_LANE_COUNT + record->lane) % 1000;
+    view->unique_ns = lb_encode_unique_ns(view->wall_ns, record);
     view->members = encoder->members;
     view->members_len = encoder->members_len;
     view->has_extra = record->flags & LB_RECORD_EXTRA && view->text != view->own;

@@ -124,8 +124,7 @@ struct lb_view {
     unsigned severity;
     bool has_stamp;
     uint64_t wall_ns;    /* has_stamp: the time to give it, nanoseconds since 1970 */
-    uint64_t unique_ns;  /* the same to the microsecond, and then by its number: no two of a thousand
-                            neighbours have  the same, and one that is sent again has it again */
+    uint64_t unique_ns;  /* the same, made unique: lb_encode_unique_ns() */
     const char *members; /* of its logboom object, JSON without braces; members_len 0: it has none */
     size_t members_len;
     bool has_extra;
@@ -139,6 +138,14 @@ struct lb_view {
  *   calls     the encoder's thread
  */
 void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, struct lb_view *ret_view);
+
+/*
+ * A time made unique for sinks that tell records apart by it: to 10
+ * microseconds, and then by lane and number. No two of 5000 neighbours in a
+ * lane have the same, and one that is sent again has it again.
+ *   calls     any thread
+ */
+uint64_t lb_encode_unique_ns(uint64_t wall_ns, const struct lb_record *record);
 
 /*
  * The next of some tags.

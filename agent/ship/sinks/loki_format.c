@@ -309,8 +309,7 @@ static uint64_t stamp_of(const struct lb_composer *composer, const struct lb_rec
 
     if (view->has_stamp)
         return view->unique_ns;
-    return (stamps->now_ns + stamps->offset_ns) / 1000 * 1000 +
-           (record->n * LB_LANE_COUNT + record->lane) % 1000;
+    return lb_encode_unique_ns(stamps->now_ns + stamps->offset_ns, record);
 }
 
 static char *begin(struct lb_composer *composer, char *to)
