@@ -260,11 +260,9 @@ char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *recor
     return to;
 }
 
-#define UNIQUE_NS 10000u
-
 uint64_t lb_encode_unique_ns(uint64_t wall_ns, const struct lb_record *record)
 {
-    return wall_ns / UNIQUE_NS * UNIQUE_NS + (record->n * LB_LANE_COUNT + record->lane) % UNIQUE_NS;
+    return wall_ns / LB_UNIQUE_NS * LB_UNIQUE_NS + (record->n * LB_LANE_COUNT + record->lane) % LB_UNIQUE_NS;
 }
 
 void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, struct lb_view *ret_view)

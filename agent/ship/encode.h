@@ -145,6 +145,7 @@ void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, 
  * lane have the same, and one that is sent again has it again.
  *   calls     any thread
  */
+#define LB_UNIQUE_NS 10000u
 uint64_t lb_encode_unique_ns(uint64_t wall_ns, const struct lb_record *record);
 
 /*

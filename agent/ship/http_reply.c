@@ -12,9 +12,8 @@
 
 #include "common/clock.h"
 
-#define WORDS_MAX 160    /* of a reply that are told to people */
-#define BODY_MAX  65536u /* of a reply's body; more is not read, the status is what counts */
-#define HEAD_MAX  65536u /* of a reply's head; more is a fault */
+#define BODY_MAX 65536u /* of a reply's body; more is not read, the status is what counts */
+#define HEAD_MAX 65536u /* of a reply's head; more is a fault */
 /* Of openssl/x509_vfy.h, which is not needed else: X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED. */
 #define SECURE_NOT_YET_VALID 9
 #define SECURE_HAS_EXPIRED   10
@@ -189,22 +188,6 @@ static enum lb_answer_step broken_step(CURLcode code, const struct lb_answer_ste
     }
 }
 
-/*
- * The status, and what a refusal begins with, up to what is no plain text: without that nobody could tell
- * what is to be changed. Not where the key is what it is about: who refuses one may repeat it.
- */
-static void tell(const struct lb_http_reply *reply, struct lb_answer *answer)
-{
-    bool is_of_body = answer->status == 400 || answer->status == 422;
-    size_t len = 0;
-
-    while (is_of_body && len < reply->text_len && len < WORDS_MAX && reply->text[len] >= ' ' &&
-           reply->text[len] <= '~')
-        len++;
-    snprintf(answer->text, sizeof answer->text, "HTTP status %ld%s%.*s", answer->status, len > 0 ? ": " : "",
-             (int)len, len > 0 ? reply->text : "");
-}
-
 void lb_http_reply_judge(const struct lb_http_reply *reply, CURL *easy, CURLcode code, const char *error,
                          struct lb_answer *ret_answer)
 {
@@ -231,5 +214,5 @@ void lb_http_reply_judge(const struct lb_http_reply *reply, CURL *easy, CURLcode
     ret_answer->reply = reply->text;
     ret_answer->reply_len = reply->text_len;
     ret_answer->retry_after_ms = lb_http_reply_retry_after_ms(reply);
-    tell(reply, ret_answer);
+    snprintf(ret_answer->text, sizeof ret_answer->text, "HTTP status %ld", ret_answer->status);
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "agent/ship/aim.h"
+#include "agent/ship/encode.h"
 #include "agent/ship/sinks/loki_parts.h"
 
 /*
@@ -29,8 +30,7 @@
 #define BODY_LINES_MAX 1000
 #define FUTURE_MS      (10 * 60 * 1000ull)
 
-#define NS_PER_S  1000000000ull
-#define NS_PER_US 1000ull
+#define NS_PER_S 1000000000ull
 
 static int aim(const struct lb_sink_config *config, const char *key, struct lb_target *ret_target)
 {
@@ -176,8 +176,8 @@ static uint64_t oldest_too_new(const char *at, const char *end)
     while ((at = behind(at, end, "timestamp too new: ")))
         if (read_time(at, end, &ns, &is_exact))
             first_ns = first_ns == 0 || ns < first_ns ? ns : first_ns;
-    return first_ns / NS_PER_US *
-           NS_PER_US; /* a record's own time is finer than its stamp by less than that */
+    return first_ns / LB_UNIQUE_NS *
+           LB_UNIQUE_NS; /* a record's own time is finer than its stamp by less than that */
 }
 
 /* N of "total ignored: N out of M", of all that are told. */
@@ -211,7 +211,7 @@ static uint64_t behind_all_named(const char *at, const char *end)
         newest_ns = ns > newest_ns ? ns : newest_ns;
         named++;
     }
-    return tellings == 1 && named == total ? (newest_ns / NS_PER_US + 1) * NS_PER_US : 0;
+    return tellings == 1 && named == total ? (newest_ns / LB_UNIQUE_NS + 1) * LB_UNIQUE_NS : 0;
 }
 
 static void partly(const struct lb_answer *answer, struct lb_partly *ret_partly)
@@ -296,6 +296,24 @@ static enum lb_verdict judge_probe(const struct lb_answer *answer)
     return judge(answer);
 }
 
+#define WORDS_MAX 100 /* of a refusal that are told */
+
+/*
+ * What a refusal begins with, up to what is no plain text: without that nobody could tell what is to be
+ * changed. Not where the key is what it is about: who refuses one may repeat it.
+ */
+static void explain(const struct lb_answer *answer, char *to, size_t size)
+{
+    size_t len = 0;
+
+    while ((answer->status == 400 || answer->status == 422) && len < answer->reply_len && len < WORDS_MAX &&
+           len + 1 < size && answer->reply[len] >= ' ' && answer->reply[len] <= '~') {
+        to[len] = answer->reply[len];
+        len++;
+    }
+    to[len] = '\0';
+}
+
 extern const struct lb_sink lb_sink_loki;
 
 const struct lb_sink lb_sink_loki = {
@@ -308,5 +326,6 @@ const struct lb_sink lb_sink_loki = {
     .aim = aim,
     .judge = judge,
     .judge_probe = judge_probe,
+    .explain = explain,
     .partly = partly,
 };
