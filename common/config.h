@@ -38,6 +38,8 @@
 enum lb_overload { LB_OVERLOAD_SHED = 0, LB_OVERLOAD_WAIT };
 enum lb_compression { LB_COMPRESSION_NONE = 0, LB_COMPRESSION_GZIP, LB_COMPRESSION_ZSTD };
 enum lb_expired { LB_EXPIRED_RESTAMP = 0, LB_EXPIRED_DROP };
+enum lb_auth { LB_AUTH_NONE = 0, LB_AUTH_BEARER, LB_AUTH_BASIC, LB_AUTH_APIKEY, LB_AUTH_HEADER };
+enum lb_format { LB_FORMAT_NDJSON = 0, LB_FORMAT_ARRAY };
 enum lb_sequence { LB_SEQUENCE_OFF = 0, LB_SEQUENCE_BATCH, LB_SEQUENCE_ALL };
 
 enum lb_join { LB_JOIN_OFF = 0, LB_JOIN_INDENT, LB_JOIN_PYTHON };
@@ -122,11 +124,13 @@ struct lb_input_config {
 
 struct lb_sink_config {
     char name[LB_NAME_MAX + 1];
-    char *type; /* "datadog" or "file"; agent/ship/sinks/registry.c decides what exists */
+    char *type; /* of common/sink_types.h */
     char *url;  /* "" when not set */
     char *site;
     char *api_key_file; /* "" when not set */
-    enum lb_compression compression;
+    enum lb_auth auth;
+    char *auth_header, *headers;
+    enum lb_compression compression; /* resolved by type, unless set */
     int level;
     enum lb_sequence sequence; /* resolved: batch for network sinks, all for file, unless set */
     uint64_t body_bytes;
@@ -140,9 +144,18 @@ struct lb_sink_config {
     uint64_t clock_wait_ms; /* 0: off */
     uint64_t max_age_ms;    /* LB_OFF: no limit */
     enum lb_expired expired;
-    char *proxy;  /* "" when not set: the environment's; "off": none */
-    char *tls_ca; /* "" when not set: the system's */
-    char *path;   /* file sink; "" when not set */
+    char *proxy;              /* "" when not set: the environment's; "off": none */
+    char *tls_ca;             /* "" when not set: the system's */
+    char *tls_cert, *tls_key; /* "" when not set */
+    char *path;               /* file sink; "" when not set */
+    uint64_t rotate_bytes;    /* LB_OFF: never */
+    uint64_t keep;
+    bool allow_flash;
+    char *labels; /* loki: expanded, "k:v,k:v" or "" */
+    char *tenant, *index, *source_type, *ok;
+    char *address; /* syslog; "" when not set */
+    uint64_t facility;
+    enum lb_format format;
 };
 
 struct lb_config {

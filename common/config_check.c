@@ -15,6 +15,7 @@
 #include "common/expand.h"
 #include "common/listen.h"
 #include "common/proto.h"
+#include "common/sink_types.h"
 #include "common/units.h"
 
 /*
@@ -25,6 +26,7 @@
 /* One record in flight, one that waits, one that is being written. */
 #define RING_LINES_MIN  3
 #define RECORD_HEAD_MAX 6144 /* with what was understood of its text */
+#define UNIX_PATH_MAX   107
 #define GZIP_LEVEL_MAX  9
 #define SECRET_MAX      512
 
@@ -193,8 +195,8 @@ static void warn_of_idle_keys(struct lb_loader *loader)
     const struct lb_key *keys = lb_keys(&count);
 
     for (size_t i = 0; i < count; i++)
-        if (keys[i].section == LB_SECTION_SINK && keys[i].sink_type && seen->set[i].line > 0 &&
-            strcmp(keys[i].sink_type, sink->type) != 0)
+        if (keys[i].section == LB_SECTION_SINK && seen->set[i].line > 0 &&
+            !lb_key_is_for(&keys[i], sink->type))
             lb_config_warn(loader->faults, &seen->set[i], "%s has no effect in a sink of type %s",
                            keys[i].name, sink->type);
 }
@@ -210,10 +212,10 @@ static void check_key_file(struct lb_loader *loader)
 
     explicit_bzero(secret, sizeof secret);
     if (rc == -ENOENT)
-        lb_config_fault(
-            loader->faults, &at,
-            "no API key: neither %s, nor api_key in $CREDENTIALS_DIRECTORY, nor $DD_API_KEY is there",
-            sink->api_key_file[0] ? sink->api_key_file : "an api_key_file");
+        lb_config_fault(loader->faults, &at,
+                        "no API key: neither %s, nor api_key in $CREDENTIALS_DIRECTORY%s is there",
+                        sink->api_key_file[0] ? sink->api_key_file : "an api_key_file",
+                        strcmp(sink->type, "datadog") == 0 ? ", nor $DD_API_KEY" : "");
     else if (rc != 0)
         lb_config_fault(loader->faults, &at, "no API key: %s: %s", where,
                         rc == -EINVAL  ? "empty, or more than one line"
@@ -221,32 +223,70 @@ static void check_key_file(struct lb_loader *loader)
                                        : strerror(-rc));
 }
 
-static void check_sink(struct lb_loader *loader)
+static void check_packing(struct lb_loader *loader, const struct lb_sink_type *type)
 {
     const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
     const struct lb_sink_config *sink = &loader->config->sinks[0];
-    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_SINK, "type");
-    bool is_file = strcmp(sink->type, "file") == 0;
+    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_SINK, "compression");
 
-    if (sink->type[0] == '\0') {
-        lb_config_fault(loader->faults, &at, "[sink %s] needs a type: datadog or file", sink->name);
-        return;
-    }
-    warn_of_idle_keys(loader);
-    if (is_file && sink->path[0] == '\0')
-        lb_config_fault(loader->faults, &at, "[sink %s] is of type file and needs a path", sink->name);
-    if (sink->retry_max_ms < sink->retry_min_ms) {
-        at = lb_config_origin(loader, seen, LB_SECTION_SINK, "retry_max");
-        lb_config_fault(loader->faults, &at, "retry_max is below retry_min");
-    }
+    if (!type->may_pack[sink->compression])
+        lb_config_fault(loader->faults, &at, "compression: a sink of type %s does not read that", type->name);
     if (sink->compression == LB_COMPRESSION_GZIP && sink->level > GZIP_LEVEL_MAX) {
         at = lb_config_origin(loader, seen, LB_SECTION_SINK, "level");
         lb_config_fault(loader->faults, &at, "level is out of range: gzip has 1 to %d", GZIP_LEVEL_MAX);
     }
+}
+
+static void check_address(struct lb_loader *loader)
+{
+    const struct lb_sink_config *sink = &loader->config->sinks[0];
+    const char *text = sink->address, *colon = strrchr(text, ':');
+    struct lb_origin at =
+        lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "address");
+    bool is_unix = strncmp(text, "unix:/", 6) == 0,
+         is_net = strncmp(text, "tls://", 6) == 0 || strncmp(text, "tcp://", 6) == 0;
+    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
+
+    if (text[0] == '\0')
+        lb_config_fault(loader->faults, &at, "[sink %s] is of type syslog and needs an address", sink->name);
+    else if (is_unix ? strlen(text) - 5 > UNIX_PATH_MAX
+                     : !is_net || colon < text + 7 || port < 1 || port > 65535)
+        lb_config_fault(loader->faults, &at, "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH");
+}
+
+static void check_sink(struct lb_loader *loader)
+{
+    const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
+    const struct lb_sink_config *sink = &loader->config->sinks[0];
+    const struct lb_sink_type *type = lb_sink_type(sink->type);
+    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_SINK, "type");
+
+    if (!type) {
+        lb_config_fault(
+            loader->faults, &at,
+            "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http, syslog or file",
+            sink->name);
+        return;
+    }
+    warn_of_idle_keys(loader);
+    if (!type->is_network && sink->path[0] == '\0')
+        lb_config_fault(loader->faults, &at, "[sink %s] is of type file and needs a path", sink->name);
+    if (type->needs_url && sink->url[0] == '\0')
+        lb_config_fault(loader->faults, &at, "[sink %s] is of type %s and needs a url", sink->name,
+                        type->name);
+    if (strcmp(type->name, "syslog") == 0)
+        check_address(loader);
+    if ((sink->tls_cert[0] == '\0') != (sink->tls_key[0] == '\0'))
+        lb_config_fault(loader->faults, &at, "[sink %s]: tls_cert and tls_key go together", sink->name);
+    if (sink->retry_max_ms < sink->retry_min_ms) {
+        at = lb_config_origin(loader, seen, LB_SECTION_SINK, "retry_max");
+        lb_config_fault(loader->faults, &at, "retry_max is below retry_min");
+    }
+    check_packing(loader, type);
     at = lb_config_origin(loader, seen, LB_SECTION_SINK, "site");
     if (sink->url[0] != '\0' && lb_config_is_set(seen, LB_SECTION_SINK, "site"))
         lb_config_warn(loader->faults, &at, "site has no effect: url is set");
-    if (!is_file && loader->mode == LB_CONFIG_RUN)
+    if (lb_sink_needs_key(sink) && loader->mode == LB_CONFIG_RUN)
         check_key_file(loader);
 }
 
@@ -285,6 +325,21 @@ static void check_wear(struct lb_loader *loader)
                         "devices takes names as in /sys/block, parted by blanks, like mmcblk0 sda");
 }
 
+/* What follows from the type, or from another key, where nobody has set it. */
+static void resolve_sink(const struct lb_section_seen *seen, struct lb_sink_config *sink)
+{
+    const struct lb_sink_type *type = lb_sink_type(sink->type);
+
+    if (type && !lb_config_is_set(seen, LB_SECTION_SINK, "sequence"))
+        sink->sequence = type->sequence;
+    if (type && !lb_config_is_set(seen, LB_SECTION_SINK, "compression"))
+        sink->compression = type->compression;
+    if (type && type->max_age_ms > 0 && !lb_config_is_set(seen, LB_SECTION_SINK, "max_age"))
+        sink->max_age_ms = type->max_age_ms;
+    if (sink->urgent_wait_ms == LB_OFF)
+        sink->urgent_wait_ms = sink->wait_ms;
+}
+
 int lb_config_complete(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
@@ -297,11 +352,8 @@ int lb_config_complete(struct lb_loader *loader)
         rc = expand_all(loader);
     if (rc != 0)
         return rc;
-    if (sink && !lb_config_is_set(&loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "sequence") &&
-        strcmp(sink->type, "file") == 0)
-        sink->sequence = LB_SEQUENCE_ALL;
-    if (sink && sink->urgent_wait_ms == LB_OFF)
-        sink->urgent_wait_ms = sink->wait_ms;
+    if (sink)
+        resolve_sink(&loader->fixed[LB_SECTION_SINK], sink);
 
     /* A refused value or an unreadable line leaves defaults behind, and they prove nothing. */
     if (loader->is_broken)

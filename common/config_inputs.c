@@ -41,8 +41,8 @@ static void check_idle_keys(const struct subject *subject)
     const struct lb_key *keys = lb_keys(&count);
 
     for (size_t i = 0; i < count; i++)
-        if (keys[i].section == LB_SECTION_INPUT && keys[i].sink_type &&
-            strcmp(keys[i].sink_type, subject->input->type) != 0 && says_something(subject, &keys[i], i))
+        if (keys[i].section == LB_SECTION_INPUT && !lb_key_is_for(&keys[i], subject->input->type) &&
+            says_something(subject, &keys[i], i))
             lb_config_fault(subject->loader->faults, &subject->seen->set[i],
                             "%s does not go with type = %s: it belongs to an input of type %s", keys[i].name,
                             subject->input->type, keys[i].sink_type);

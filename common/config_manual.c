@@ -107,6 +107,19 @@ static void print_form(FILE *out, const struct lb_key *key)
     }
 }
 
+/* "a|b|c" as "a, b or c", one line of the page's source. */
+static void print_types(FILE *out, const char *types)
+{
+    fputs("Looked at where\n.Cm type\nis\n.Cm", out);
+    for (size_t len; *types; types += len + (types[len] == '|')) {
+        len = strcspn(types, "|");
+        fprintf(out, " %.*s", (int)len, types);
+        if (types[len])
+            fputs(strchr(types + len + 1, '|') ? " ," : " No or Cm", out);
+    }
+    fputs(" .\n", out);
+}
+
 /* ".Cm off :" and what it brings about. */
 static void print_meaning(FILE *out, const char *word, const char *meaning)
 {
@@ -136,7 +149,7 @@ static void print_key(FILE *out, const struct lb_key *key)
         fputs(".\n", out);
     }
     if (key->sink_type)
-        fprintf(out, "Looked at where\n.Cm type\nis\n.Cm %s .\n", key->sink_type);
+        print_types(out, key->sink_type);
     if (key->is_per_service)
         fputs("May differ by service.\n", out);
     if (key->reload == LB_RELOAD_RESTART)

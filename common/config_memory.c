@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/config.h"
+#include "common/sink_types.h"
 
 #define KIB 1024ull
 
@@ -89,7 +90,8 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
                                   struct lb_memory_part parts[LB_MEMORY_PARTS])
 {
     const struct lb_sink_config *sink = &config->sinks[0];
-    bool is_network = strcmp(sink->type, "file") != 0;
+    const struct lb_sink_type *type = lb_sink_type(sink->type);
+    bool is_network = type && type->is_network;
     uint64_t line_bytes = longest_text(&config->capture), encode_bytes, body_bytes, sum = 0;
 
     for (size_t i = 0; i < config->service_count; i++)

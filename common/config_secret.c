@@ -65,7 +65,7 @@ static int take_credential(char *buf, size_t size)
 
 int lb_config_read_secret(const struct lb_sink_config *sink, char *buf, size_t size, const char **ret_where)
 {
-    const char *value = getenv("DD_API_KEY");
+    const char *value = strcmp(sink->type, "datadog") == 0 ? getenv("DD_API_KEY") : NULL;
     int rc = -ENOENT, file_rc = -ENOENT;
 
     if (sink->api_key_file[0] != '\0') {

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 typedef int8_t bytes16 __attribute__((vector_size(16)));
 
 /* How many of 16 bytes come before the first that needs a closer look: below 0x20, above 0x7f, quote or
@@ -56,31 +58,6 @@ static char *escape_ascii(char *to, unsigned char c)
     return to;
 }
 
-/* Length of the well-formed sequence at text (RFC 3629 section 4), 0: there is none. */
-static size_t utf8_length(const unsigned char *text, size_t len)
-{
-    unsigned char lead = text[0], low = 0x80, high = 0xbf;
-    size_t need;
-
-    if (lead < 0xc2 || lead > 0xf4)
-        return 0;
-    need = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (lead == 0xe0)
-        low = 0xa0; /* no overlong forms */
-    else if (lead == 0xed)
-        high = 0x9f; /* no surrogates */
-    else if (lead == 0xf0)
-        low = 0x90;
-    else if (lead == 0xf4)
-        high = 0x8f; /* nothing above U+10FFFF */
-    if (len < need || text[1] < low || text[1] > high)
-        return 0;
-    for (size_t i = 2; i < need; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return need;
-}
-
 /* One character that is not plain; advances *text. */
 static char *escape_one(char *to, const char **text, const char *end)
 {
@@ -91,7 +68,7 @@ static char *escape_one(char *to, const char **text, const char *end)
         ++*text;
         return escape_ascii(to, c);
     }
-    len = utf8_length((const unsigned char *)*text, (size_t)(end - *text));
+    len = lb_utf8_length(*text, (size_t)(end - *text));
     if (len == 0) {
         ++*text;
         return LB_JSON_LITERAL(to, "\xef\xbf\xbd");

@@ -107,3 +107,15 @@ void lb_key_explain_unknown_section(const char *kind, char *why, size_t size)
         snprintf(why, size, "unknown section [%.*s%s]", NAME_BOUND, kind,
                  strlen(kind) > NAME_BOUND ? "..." : "");
 }
+
+bool lb_key_is_for(const struct lb_key *key, const char *type)
+{
+    size_t len = strlen(type);
+
+    for (const char *at = key->sink_type; at; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (strncmp(at, type, len) == 0 && (at[len] == '|' || at[len] == '\0'))
+            return true;
+    }
+    return !key->sink_type;
+}

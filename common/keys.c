@@ -361,76 +361,7 @@ static const struct lb_key keys[] = {
       .reload = LB_RELOAD_RESTART,
       .help = "Tags of its records, beside those of [agent] and of the service." },
 
-    { KEY(SINK, "sink", "type"), LB_KEY_WORD, FIELD(lb_sink_config, type), .dflt = "", .sample = "datadog",
-      .choices = "datadog|file", .is_required = true,
-      .help = "Where records go: datadog ships them to Datadog's log intake, file appends them to a file." },
-    { KEY(SINK, "sink", "url"), LB_KEY_URL, FIELD(lb_sink_config, url), .dflt = "", .sink_type = "datadog",
-      .help = "The intake's full address, for a proxy or a test. Without it site decides." },
-    { KEY(SINK, "sink", "site"), LB_KEY_HOST, FIELD(lb_sink_config, site), .dflt = "datadoghq.com",
-      .max = 253, .sink_type = "datadog",
-      .help = "Datadog's site: datadoghq.com, datadoghq.eu, us3.datadoghq.com ..." },
-    { KEY(SINK, "sink", "api_key_file"), LB_KEY_PATH, FIELD(lb_sink_config, api_key_file), .dflt = "",
-      .sample = "/etc/logboom/api_key", .sink_type = "datadog",
-      .help = "File that holds the API key and nothing else, mode 0600. Where it is not there: api_key of "
-              "$CREDENTIALS_DIRECTORY (LoadCredential= of systemd), then $DD_API_KEY." },
-    { KEY(SINK, "sink", "compression"), LB_KEY_CHOICE, FIELD(lb_sink_config, compression), .dflt = "zstd",
-      .choices = "none|gzip|zstd", .sink_type = "datadog", .help = "How bodies are packed on the wire." },
-    { KEY(SINK, "sink", "level"), LB_KEY_NUMBER, FIELD(lb_sink_config, level), .dflt = "1", .min = 1,
-      .max = 19, .unit = "as zstd counts; gzip takes at most 9", .sink_type = "datadog",
-      .help = "How hard to compress. Every step costs CPU and memory; logboomd -t tells how much memory." },
-    { KEY(SINK, "sink", "sequence"), LB_KEY_CHOICE, FIELD(lb_sink_config, sequence), .dflt = "batch",
-      .choices = "off|batch|all",
-      .help =
-          "Numbers by which the receiver can prove that it has all: batch puts them on the first record of a "
-          "body, all on every record (the default of a file sink), off on none." },
-    { KEY(SINK, "sink", "body_bytes"), LB_KEY_SIZE, FIELD(lb_sink_config, body_bytes), .dflt = "256K",
-      .min = 16 * KIB, .max = 4 * MIB, .off_never = "a body is built in RAM",
-      .help = "A body is closed at this size, before compression." },
-    { KEY(SINK, "sink", "body_lines"), LB_KEY_NUMBER, FIELD(lb_sink_config, body_lines), .dflt = "1000",
-      .min = 1, .max = 1000, .unit = "records", .off_means = "1000, the most that an intake takes",
-      .off_value = 1000, .help = "A body is closed at this many records." },
-    { KEY(SINK, "sink", "wait"), LB_KEY_DURATION, FIELD(lb_sink_config, wait_ms), .dflt = "15s",
-      .max = HOUR_MS, .off_never = "a quiet service's lines would never leave; 1h is the most",
-      .help = "A body is closed when its first record has waited this long. Longer packs better." },
-    { KEY(SINK, "sink", "urgent_wait"), LB_KEY_DURATION, FIELD(lb_sink_config, urgent_wait_ms), .dflt = "2s",
-      .max = HOUR_MS, .off_means = "an urgent record waits like any other", .off_value = LB_OFF,
-      .help = "The same for a body that holds an urgent record." },
-    { KEY(SINK, "sink", "concurrency"), LB_KEY_NUMBER, FIELD(lb_sink_config, concurrency), .dflt = "2",
-      .min = 1, .max = 8, .unit = "bodies", .reload = LB_RELOAD_RESTART,
-      .off_never = "each body takes memory, and that has a ceiling",
-      .help = "Bodies in flight at a time. Two never hold the same service, so its lines arrive in order." },
-    { KEY(SINK, "sink", "timeout"), LB_KEY_DURATION, FIELD(lb_sink_config, timeout_ms), .dflt = "30s",
-      .min = 100, .max = HOUR_MS, .off_never = "a request that never ends would keep its body for ever",
-      .sink_type = "datadog", .help = "A request without an answer is given up and tried again." },
-    { KEY(SINK, "sink", "retry_min"), LB_KEY_DURATION, FIELD(lb_sink_config, retry_min_ms), .dflt = "1s",
-      .min = 10, .max = HOUR_MS, .off_never = "a sink in trouble needs a pause",
-      .help =
-          "The first pause after a failure, four times as long after an answer such as 503. It doubles with "
-          "each further one, and a random part of it is taken." },
-    { KEY(SINK, "sink", "retry_max"), LB_KEY_DURATION, FIELD(lb_sink_config, retry_max_ms), .dflt = "5m",
-      .min = 10, .max = 24 * HOUR_MS, .off_never = "the pause would grow until nothing is tried any more",
-      .help = "The longest pause. Not below retry_min." },
-    { KEY(SINK, "sink", "clock_wait"), LB_KEY_DURATION, FIELD(lb_sink_config, clock_wait_ms), .dflt = "60s",
-      .max = HOUR_MS, .off_means = "nothing waits for the clock", .off_value = 0,
-      .help = "How long after the machine's start routine records wait at most for the clock to be "
-              "synchronised. Urgent ones leave at once, and say that their time is not known for sure." },
-    { KEY(SINK, "sink", "max_age"), LB_KEY_DURATION, FIELD(lb_sink_config, max_age_ms), .dflt = "18h",
-      .min = SECOND_MS, .max = 366 * 24 * HOUR_MS, .off_means = "no record is too old", .off_value = LB_OFF,
-      .sink_type = "datadog", .help = "The sink takes no record that is older; see expired." },
-    { KEY(SINK, "sink", "expired"), LB_KEY_CHOICE, FIELD(lb_sink_config, expired), .dflt = "restamp",
-      .choices = "restamp|drop", .sink_type = "datadog",
-      .help =
-          "What becomes of a record that is older than max_age: it gets the time of sending, and its own as "
-          "logboom.original_ms; or it is dropped, and told in a receipt." },
-    { KEY(SINK, "sink", "proxy"), LB_KEY_URL, FIELD(lb_sink_config, proxy), .dflt = "",
-      .sink_type = "datadog", .off_means = "none, whatever the environment says",
-      .help =
-          "The HTTP proxy to go through, as http://host:port. Without it: what https_proxy and its like in "
-          "the environment say." },
-    { KEY(SINK, "sink", "tls_ca"), LB_KEY_PATH, FIELD(lb_sink_config, tls_ca), .dflt = "",
-      .sink_type = "datadog", .help = "File of CA certificates to trust. Without it: those of the system." },
-    { KEY(SINK, "sink", "path"), LB_KEY_PATH, FIELD(lb_sink_config, path), .dflt = "", .sink_type = "file",
-      .help = "The file that a sink of type file appends to, one JSON object a line. It needs one." },
+#include "common/keys_sink.h"
 };
 
 static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {

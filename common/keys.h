@@ -79,7 +79,7 @@ struct lb_key {
     uint64_t off_value;
     const char *off_never;  /* why `off` is refused, where a reader may expect it */
     const char *auto_means; /* how `auto` finds a value, or NULL: it is refused; it reads as LB_AUTO */
-    const char *sink_type;  /* the only type of [sink], or of [input], that looks at it; NULL: all */
+    const char *sink_type;  /* the types of [sink], or of [input], that look at it, "a|b"; NULL: all */
     const char *help;
 };
 
@@ -97,6 +97,12 @@ struct lb_key_section_info {
  *   calls      any thread
  */
 const struct lb_key *lb_keys(size_t *ret_count);
+
+/*
+ * Does a sink, or an input, of this type look at a key of its section?
+ *   calls    any thread
+ */
+bool lb_key_is_for(const struct lb_key *key, const char *type);
 
 /*
  * What a section is called and for.

@@ -12,10 +12,10 @@ group() {
     case $1 in
     build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev libpcre2-dev \
         libsqlite3-dev ;;
-    check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-pytest-xdist python3-zstandard openssl valgrind \
+    check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-pytest-xdist python3-zstandard protobuf-compiler python3-protobuf openssl valgrind \
         e2fsprogs util-linux qemu-system-common fuse3 curl iproute2 nginx strace \
         tmux chromium musl-tools systemd prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog \
-        python3-jsonschema ;;
+        python3-jsonschema rsyslog rsyslog-openssl ;;
     long) command -v npm >/dev/null || echo npm ;; # which may have come from elsewhere
     wear) echo rsyslog systemd ;;
     demo) echo python3 python3-zstandard ;;

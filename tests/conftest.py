@@ -272,11 +272,11 @@ def authority():
 
 @pytest.fixture
 def front(intake, authority):
-    """Factory: front(protocols=..., http2=...) -> a running nginx before `intake`."""
+    """Factory: front(protocols=..., http2=..., intake=...) -> a running nginx before an intake."""
     if not front_program():
         pytest.skip("no nginx (make deps)")
     with contextlib.ExitStack() as running:
-        yield lambda **kwargs: running.enter_context(Front(intake, authority.issue(), **kwargs))
+        yield lambda intake=intake, **kwargs: running.enter_context(Front(intake, authority.issue(), **kwargs))
 
 
 @pytest.fixture

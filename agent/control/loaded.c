@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/sink_types.h"
 
 static void log_faults(const struct lb_config_faults *faults)
 {
@@ -41,7 +42,7 @@ struct lb_loaded *lb_loaded_read(const char *file)
         rc = lb_rules_compile(loaded->config, &faults, &loaded->rules);
     log_faults(&faults);
     lb_config_faults_free(&faults);
-    if (rc == 0 && lb_sink_find(loaded->config->sinks[0].type)->needs_key) {
+    if (rc == 0 && lb_sink_needs_key(&loaded->config->sinks[0])) {
         rc = lb_config_read_secret(&loaded->config->sinks[0], loaded->secret, sizeof loaded->secret, &where);
         loaded->has_secret = rc == 0;
     }

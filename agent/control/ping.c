@@ -105,7 +105,7 @@ static void on_body_answer(void *ctx, const struct lb_answer *answer, uint64_t t
     char text[320];
 
     add_steps(ping, answer);
-    if (shipper->sink->judge(answer) != LB_VERDICT_DELIVERED) {
+    if (lb_sink_judge_probe(shipper->sink, shipper->sink_config, answer) != LB_VERDICT_DELIVERED) {
         snprintf(text, sizeof text, "%s%s", broken_step(answer->broken), answer->text);
         finish(ping, key_fault(answer) ? key_fault(answer) : text);
         return;

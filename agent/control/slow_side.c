@@ -55,7 +55,7 @@ static int open_http(struct lb_slow_side *slow, const struct lb_loaded *loaded,
                      const struct lb_target *target, struct lb_transport *ret_transport)
 {
     const struct lb_sink_config *config = &loaded->config->sinks[0];
-    const struct lb_sink *sink = lb_sink_find(config->type);
+    const struct lb_sink *sink = lb_sink_of(config);
     struct lb_target *check = calloc(1, sizeof *check);
     bool has_check = check && sink->aim_check &&
                      sink->aim_check(config, loaded->has_secret ? loaded->secret : "", check) == 0;
@@ -72,12 +72,16 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
                           struct lb_transport *ret_transport)
 {
     const struct lb_sink_config *config = &loaded->config->sinks[0];
-    const struct lb_sink *sink = lb_sink_find(config->type);
+    const struct lb_sink *sink = lb_sink_of(config);
     struct lb_target *target = calloc(1, sizeof *target);
     int rc = target && sink ? sink->aim(config, loaded->has_secret ? loaded->secret : "", target) : -ENOMEM;
 
+    if (rc == 0)
+        target->reads_reply = sink->reads_reply;
     if (rc == 0 && sink->transport == LB_TRANSPORT_FILE)
-        rc = lb_filedrop_open(slow->card, target, on_answer, slow, ret_transport);
+        rc = lb_filedrop_open(slow->card, config, target, on_answer, slow, ret_transport);
+    else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM)
+        rc = lb_stream_open(&slow->loop, config, target, slow->seed, on_answer, slow, ret_transport);
     else if (rc == 0)
         rc = open_http(slow, loaded, target, ret_transport);
     if (target)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/ship/answers_learn.h"
+#include "agent/ship/answers_partly.h"
 #include "agent/ship/meter.h"
 #include "agent/ship/mover.h"
 #include "agent/ship/pending.h"
@@ -157,7 +158,9 @@ void lb_answers_note_well(struct lb_shipper *shipper, uint64_t at_ns)
         lb_log(LB_LEVEL_NOTICE, "sink %s: delivering again", shipper->sink_config->name);
 }
 
-static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t now_ns)
+/* verdict  LB_VERDICT_DELIVERED, or _PARTLY: then the answer tells what it refused for good. */
+static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, enum lb_verdict verdict,
+                      const struct lb_answer *answer, uint64_t now_ns)
 {
     bool was_away = shipper->failed_since_delivery;
 
@@ -177,7 +180,10 @@ static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
     lb_link_put(&shipper->link->last_answer_ns, now_ns);
     lb_link_put(&shipper->link->last_delivery_ns, now_ns);
     lb_link_put(&shipper->link->sink_away, 0);
-    lb_release_delivered(shipper, &slot->body);
+    if (verdict == LB_VERDICT_PARTLY)
+        lb_answers_release_partly(shipper, &slot->body, answer);
+    else
+        lb_release_delivered(shipper, &slot->body);
     lb_slots_move(slot, LB_SLOT_FREE);
     if (was_away)
         lb_log(LB_LEVEL_NOTICE, "sink %s: delivering again", shipper->sink_config->name);
@@ -269,8 +275,6 @@ int lb_answers_recode(struct lb_shipper *shipper)
     const struct lb_learnt *learnt = &shipper->learnt;
     enum lb_compression want = shipper->sink_config->compression;
 
-    if (shipper->sink->transport == LB_TRANSPORT_FILE)
-        want = LB_COMPRESSION_NONE;
     /* While something is refused and zstd has not been taken yet: as plain as possible. */
     if (want == LB_COMPRESSION_ZSTD && (learnt->zstd_refused || learnt->is_gzip_on_trial ||
                                         (lb_answers_suspect(shipper) && !learnt->zstd_works)))
@@ -284,14 +288,15 @@ int lb_answers_recode(struct lb_shipper *shipper)
 static long pack_question(struct lb_shipper *shipper, enum lb_question question)
 {
     const char *empty = shipper->sink->probe;
+    size_t len = lb_sink_probe_len(shipper->sink);
 
     shipper->question_compression =
         question == LB_ASK_TAKES ? shipper->builder.compression : LB_COMPRESSION_NONE;
     if (shipper->question_compression != LB_COMPRESSION_NONE)
-        return lb_compress(shipper->builder.compressor, empty, strlen(empty), shipper->question_body,
+        return lb_compress(shipper->builder.compressor, empty, len, shipper->question_body,
                            sizeof shipper->question_body);
-    memcpy(shipper->question_body, empty, strlen(empty));
-    return (long)strlen(empty);
+    memcpy(shipper->question_body, empty, len);
+    return (long)len;
 }
 
 static bool ask(struct lb_shipper *shipper, enum lb_question question, uint64_t now_ns)
@@ -359,7 +364,7 @@ static void answer_takes(struct lb_shipper *shipper, enum lb_verdict verdict, co
 
 static void answer_question(struct lb_shipper *shipper, const struct lb_answer *answer, uint64_t now_ns)
 {
-    enum lb_verdict verdict = shipper->sink->judge(answer);
+    enum lb_verdict verdict = lb_sink_judge_probe(shipper->sink, shipper->sink_config, answer);
     enum lb_question question = shipper->question;
 
     shipper->question = LB_ASK_NOTHING;
@@ -410,6 +415,7 @@ static void refused(struct lb_shipper *shipper, enum lb_verdict verdict, const s
         pause(shipper, answer, slot->sent_ns, now_ns);
         return;
     case LB_VERDICT_DELIVERED:
+    case LB_VERDICT_PARTLY:
     case LB_VERDICT_RETRY:
     case LB_VERDICT_COUNT:
         break;
@@ -428,11 +434,26 @@ static void learn_date(struct lb_shipper *shipper, unsigned index, const struct 
         let_go_of_clock(shipper);
 }
 
-void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const struct lb_answer *answer,
+/* The answer, and in its text also what the sink's own words come to. */
+static struct lb_answer explained(const struct lb_sink *sink, const struct lb_answer *answer)
+{
+    struct lb_answer told = *answer;
+    char why[128] = "";
+
+    if (sink->explain && answer->error == 0)
+        sink->explain(answer, why, sizeof why);
+    if (why[0])
+        snprintf(told.text, sizeof told.text, "%.120s: %s", answer->text, why);
+    return told;
+}
+
+void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const struct lb_answer *bare_answer,
                           uint64_t now_ns)
 {
+    const struct lb_answer told = explained(shipper->sink, bare_answer), *answer = &told;
     struct lb_slot *slot;
     enum lb_verdict verdict;
+    bool is_taken;
 
     learn_date(shipper, index, answer, now_ns);
     if (index == LB_PROBE_SLOT) {
@@ -445,18 +466,20 @@ void lb_shipper_answer_at(struct lb_shipper *shipper, unsigned index, const stru
     }
     slot = &shipper->slot[index];
     shipper->stats.wire_bytes += answer->wire_bytes;
-    verdict = shipper->sink->judge(answer);
-    lb_meter_charge(shipper, &slot->body, verdict == LB_VERDICT_DELIVERED && slot->state == LB_SLOT_SENDING,
-                    answer->link_bytes, now_ns);
+    verdict = lb_sink_judge(shipper->sink, shipper->sink_config, answer);
+    is_taken = verdict == LB_VERDICT_DELIVERED || verdict == LB_VERDICT_PARTLY;
+    lb_meter_charge(shipper, &slot->body, is_taken && slot->state == LB_SLOT_SENDING, answer->link_bytes,
+                    now_ns);
     if (slot->state == LB_SLOT_LINGERING) { /* given up: its records were moved, or told as shed */
         lb_slots_move(slot, LB_SLOT_FREE);
-        if (slot->is_moved && verdict == LB_VERDICT_DELIVERED)
+        if (slot->is_moved && is_taken &&
+            (verdict == LB_VERDICT_DELIVERED || lb_answers_tell_partly(shipper, &slot->body, answer)))
             lb_mover_taken(shipper->mover, slot);
         slot->is_moved = false;
         return;
     }
-    if (verdict == LB_VERDICT_DELIVERED) {
-        delivered(shipper, slot, now_ns);
+    if (is_taken) {
+        delivered(shipper, slot, verdict, answer, now_ns);
         return;
     }
     lb_slots_give_back(shipper, slot);

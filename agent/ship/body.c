@@ -29,8 +29,8 @@ int lb_builder_init(struct lb_builder *builder, const struct lb_sink *sink, cons
     builder->raw = NULL;
     builder->raw_room = 0;
     builder->sink = sink;
-    builder->compression =
-        sink->transport == LB_TRANSPORT_FILE ? LB_COMPRESSION_NONE : sink_config->compression;
+    builder->composer = (struct lb_composer) { .config = config, .sink_config = sink_config };
+    builder->compression = sink_config->compression;
     builder->max_bytes =
         sink_config->body_bytes < sink->limits.body_bytes ? sink_config->body_bytes : sink->limits.body_bytes;
     builder->max_lines =
@@ -70,7 +70,8 @@ size_t lb_builder_payload_bound(const struct lb_builder *builder)
  * reach. */
 static int make_room(struct lb_builder *builder, const struct lb_ring *ring)
 {
-    size_t need = PREFIX_ROOM + builder->max_bytes + lb_encode_bound_of(lb_ring_record_max(ring), true) + 16;
+    size_t need = PREFIX_ROOM + builder->max_bytes + lb_encode_bound_of(lb_ring_record_max(ring), true) +
+                  2 * LB_FORMAT_FRAME;
 
     if (builder->raw_room >= need)
         return 0;
@@ -158,6 +159,33 @@ struct text {
     size_t members_len;
 };
 
+static void take_in(struct lb_body *body, const struct lb_record *record)
+{
+    if (body->lines == 0) {
+        body->from = body->to;
+        memcpy(body->next_before, body->next_after, sizeof body->next_before);
+    }
+    body->lines++;
+    note_number(body, record);
+}
+
+/* The same by a sink's own format. */
+static bool compose_record(struct lb_builder *builder, const struct lb_body_plan *plan,
+                           const struct lb_record *record, struct lb_body *body, struct text *text)
+{
+    struct lb_composer before = builder->composer;
+    char *end = builder->sink->format->add(&builder->composer, record, text->to);
+
+    if (body->lines > 0 && (size_t)(end - text->start) + LB_FORMAT_FRAME > plan->max_bytes) {
+        builder->composer = before;
+        return false;
+    }
+    builder->composer.records++;
+    text->to = end;
+    take_in(body, record);
+    return true;
+}
+
 /* Encode one record behind what is there. false: it does not fit any more. */
 static bool add_record(struct lb_builder *builder, const struct lb_body_plan *plan,
                        const struct lb_record *record, struct lb_body *body, struct text *text)
@@ -170,14 +198,11 @@ static bool add_record(struct lb_builder *builder, const struct lb_body_plan *pl
     if (!is_first && (size_t)(end - text->start) + text->members_len + FRAME_MAX > plan->max_bytes)
         return false;
     if (is_first) {
-        body->from = body->to;
-        memcpy(body->next_before, body->next_after, sizeof body->next_before);
         text->members_len = builder->encoder.members_len;
         memcpy(text->first_members, builder->encoder.members, text->members_len);
     }
     text->to = end;
-    body->lines++;
-    note_number(body, record);
+    take_in(body, record);
     return true;
 }
 
@@ -201,7 +226,9 @@ static void fill(struct lb_builder *builder, struct lb_ring *ring, const struct 
                 body->is_expired = body->lines == 0;
                 break;
             }
-            if (leaves_gap(body, record) || !add_record(builder, plan, record, body, text))
+            if (leaves_gap(body, record))
+                break;
+            if (!(builder->sink->format ? compose_record : add_record)(builder, plan, record, body, text))
                 break;
             add_up(body, state, record);
         }
@@ -260,9 +287,31 @@ static void begin(struct lb_body *body, const struct lb_body_plan *plan)
     body->lines = body->raw_bytes = body->payload_len = 0;
     body->sums = 0;
     body->from = body->to = plan->from;
+    body->stamps = plan->stamps;
     memset(body->range, 0, sizeof body->range);
     memcpy(body->next_before, plan->next, sizeof body->next_before);
     memcpy(body->next_after, plan->next, sizeof body->next_after);
+}
+
+static char *begin_composing(struct lb_builder *builder, const struct lb_body_plan *plan, char *to)
+{
+    struct lb_composer *composer = &builder->composer;
+
+    composer->encoder = &builder->encoder; /* a builder may be moved, as a reload does */
+    composer->is_replay = plan->is_replay;
+    composer->records = 0;
+    composer->group[0] = composer->group[1] = NULL;
+    composer->group_key = 0;
+    return builder->sink->format->begin(composer, to);
+}
+
+static char *end_composing(struct lb_builder *builder, const struct lb_body *body, char *to)
+{
+    struct lb_body_ranges ranges = { .ring_id = builder->encoder.ring_id };
+
+    memcpy(ranges.range, body->range, sizeof ranges.range);
+    return builder->sink->format->end(&builder->composer,
+                                      builder->encoder.sequence == LB_SEQUENCE_BATCH ? &ranges : NULL, to);
 }
 
 int lb_builder_make(struct lb_builder *builder, struct lb_ring *ring, const struct lb_state *state,
@@ -277,9 +326,14 @@ int lb_builder_make(struct lb_builder *builder, struct lb_ring *ring, const stru
         return rc;
     builder->encoder.stamps = plan->stamps;
     text.start = text.to = builder->raw + PREFIX_ROOM;
+    if (builder->sink->format)
+        text.to = begin_composing(builder, plan, text.to);
     fill(builder, ring, state, plan, body, &text);
     if (body->lines == 0)
         return 0;
+    if (builder->sink->format)
+        return squeeze(builder, text.start, (size_t)(end_composing(builder, body, text.to) - text.start),
+                       body);
     text.to = lb_json_raw(text.to, builder->sink->end, strlen(builder->sink->end));
     raw = write_prefix(builder, body, text.first_members, text.members_len);
     return squeeze(builder, raw, (size_t)(text.to - raw), body);

@@ -39,7 +39,8 @@ struct lb_body {
     size_t room;
     enum lb_compression compression; /* of the payload */
     bool is_damaged; /* behind `to` lies what is no record: nothing there can be shipped before a restart */
-    bool is_expired; /* no body: what lies at `to` is too old to be sent and is to be dropped */
+    struct lb_stamps stamps; /* by which its records were stamped */
+    bool is_expired;         /* no body: what lies at `to` is too old to be sent and is to be dropped */
 };
 
 /* What a body is to be made of. */
@@ -49,10 +50,12 @@ struct lb_body_plan {
     size_t max_bytes, max_lines;  /* no more than the builder's; one record is taken in any case */
     struct lb_stamps stamps;
     bool drops_expired;
+    bool is_replay; /* it comes from the backlog */
 };
 
 struct lb_builder {
     const struct lb_sink *sink;
+    struct lb_composer composer; /* of a sink that has a format of its own */
     struct lb_encoder encoder;
     struct lb_compressor *compressor;
     enum lb_compression compression;

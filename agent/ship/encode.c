@@ -259,3 +259,84 @@ char *lb_encode_record(struct lb_encoder *encoder, const struct lb_record *recor
     *to++ = '}';
     return to;
 }
+
+uint64_t lb_encode_unique_ns(uint64_t wall_ns, const struct lb_record *record)
+{
+    return wall_ns / LB_UNIQUE_NS * LB_UNIQUE_NS + (record->n * LB_LANE_COUNT + record->lane) % LB_UNIQUE_NS;
+}
+
+void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, struct lb_view *ret_view)
+{
+    const struct lb_config *config = encoder->config;
+    const struct lb_service_config *settings =
+        lb_config_service(config, lb_record_service(record), record->service_len);
+    size_t tags_len = record->tags_len < LB_ENCODE_TAGS_MAX ? record->tags_len : LB_ENCODE_TAGS_MAX;
+    const struct lb_stamps *stamps = &encoder->stamps;
+    uint64_t boot_ns = lb_stamps_are_off(stamps, record->boot_ns) ? stamps->now_ns : record->boot_ns;
+    uint32_t text_len;
+    struct lb_view *view = ret_view;
+
+    make_members(encoder, record);
+    view->text = lb_record_text(record, &text_len);
+    view->text_len = text_len;
+    if (record->kind != LB_KIND_LINE) {
+        size_t own_len = lb_own_text(record, view->own, sizeof view->own);
+
+        view->text = own_len > 0 ? view->own : view->text;
+        view->text_len = own_len > 0 ? own_len : view->text_len;
+    }
+    view->service = lb_record_service(record);
+    view->service_len = record->service_len;
+    view->hostname = config->hostname;
+    view->source = settings->source;
+    view->tags[0].text = config->tags;
+    view->tags[0].len = strnlen(config->tags, LB_PROTO_TAGS_MAX);
+    view->tags[1].text = settings->tags;
+    view->tags[1].len = strnlen(settings->tags, LB_PROTO_TAGS_MAX);
+    view->tags[2].text = lb_record_tags(record);
+    view->tags[2].len = tags_len;
+    view->severity = record->severity;
+    view->has_stamp = !is_unstamped(encoder);
+    view->wall_ns = boot_ns + stamps->offset_ns;
+    view->unique_ns = lb_encode_unique_ns(view->wall_ns, record);
+    view->members = encoder->members;
+    view->members_len = encoder->members_len;
+    view->has_extra = record->flags & LB_RECORD_EXTRA && view->text != view->own;
+    if (view->has_extra)
+        lb_extra_read(record, &view->extra);
+}
+
+bool lb_encode_next_tag(const char **text, size_t *len, const char **ret_key, size_t *ret_key_len,
+                        const char **ret_value, size_t *ret_value_len)
+{
+    const char *comma, *colon;
+    size_t tag_len;
+
+    while (*len > 0 && **text == ',') {
+        ++*text;
+        --*len;
+    }
+    if (*len == 0)
+        return false;
+    comma = memchr(*text, ',', *len);
+    tag_len = comma ? (size_t)(comma - *text) : *len;
+    colon = memchr(*text, ':', tag_len);
+    *ret_key = *text;
+    *ret_key_len = colon ? (size_t)(colon - *text) : tag_len;
+    *ret_value = colon ? colon + 1 : *text + tag_len;
+    *ret_value_len = colon ? tag_len - *ret_key_len - 1 : 0;
+    *text += tag_len;
+    *len -= tag_len;
+    return true;
+}
+
+char *lb_encode_ranges(const struct lb_body_ranges *ranges, char *to)
+{
+    to += sprintf(to, "{\"id\":\"%016llx\"", (unsigned long long)ranges->ring_id);
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        if (ranges->range[lane][0])
+            to += sprintf(to, ",\"%s\":[%llu,%llu]", lanes[lane], (unsigned long long)ranges->range[lane][0],
+                          (unsigned long long)ranges->range[lane][1]);
+    *to++ = '}';
+    return to;
+}

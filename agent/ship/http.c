@@ -22,12 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ship/curl_loop.h"
 #include "agent/ship/http_reply.h"
 #include "agent/ship/transport.h"
 #include "common/clock.h"
 #include "common/log.h"
 
-#define CONNECT_TIMEOUT_MS   10000L
 #define CONNECTION_AGE_MIN_S 2700 /* and up to CONNECTION_AGE_MORE longer: 45 to 75 minutes (facts 11) */
 #define CONNECTION_AGE_MORE  1800
 
@@ -41,148 +41,58 @@ struct transfer {
     char error[CURL_ERROR_SIZE];
 };
 
-struct socket_watch {
-    struct lb_watch watch;
-    struct http *http;
-    struct socket_watch *next;
-};
-
 struct http {
-    struct lb_loop *loop;
-    CURLM *multi;
-    struct lb_timer timer;
+    struct lb_curl_loop curl;
     lb_transport_done done;
     void *ctx;
     struct lb_target target, check_target;
     bool is_secure;
     long timeout_ms, connection_age_s;
-    char *tls_ca, *proxy;
+    char *tls_ca, *tls_cert, *tls_key, *proxy;
     struct transfer transfer[LB_TRANSPORT_SLOTS];
-    struct socket_watch *sockets;
 };
 
 /* ---- answers ---- */
 
 static void report(struct transfer *transfer, CURLcode code)
 {
+    struct lb_http_reply kept;
     struct lb_answer answer;
 
     lb_http_reply_judge(&transfer->reply, transfer->easy, code, transfer->error, &answer);
     transfer->is_active = false;
-    curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+    curl_multi_remove_handle(transfer->http->curl.multi, transfer->easy);
+    kept = transfer->reply; /* who is called may send by this slot again */
+    transfer->reply.text = NULL;
     transfer->http->done(transfer->http->ctx, transfer->slot, &answer);
+    lb_http_reply_end(&kept);
 }
 
-static void collect(struct http *http)
+static void on_done(void *ctx, CURL *easy, CURLcode code)
 {
-    CURLMsg *message;
-    int left;
+    struct transfer *transfer = NULL;
 
-    while ((message = curl_multi_info_read(http->multi, &left))) {
-        struct transfer *transfer = NULL;
-        CURLcode code = message->data.result; /* the message is gone once its handle is removed */
-
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        if (transfer && transfer->is_active)
-            report(transfer, code);
-    }
+    (void)ctx;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+    if (transfer && transfer->is_active)
+        report(transfer, code);
 }
 
-/* ---- the loop's part ---- */
-
-/*
- * Let libcurl do what is due. An error is one of ours, a watch that could not be made: libcurl then neither
- * goes on nor ends a transfer (curl issue 8114), so each is ended here, and tried again like any other
- * failure.
- */
-static void act(struct http *http, curl_socket_t fd, int bits)
+/* Each is tried again like any other failure. */
+static void on_broken(void *ctx)
 {
-    int running;
-    CURLMcode code = curl_multi_socket_action(http->multi, fd, bits, &running);
+    struct http *http = ctx;
 
-    collect(http);
-    if (code == CURLM_OK)
-        return;
-    lb_log(LB_LEVEL_ERROR, "libcurl cannot go on: %s", curl_multi_strerror(code));
     for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++)
         if (http->transfer[i].is_active)
             report(&http->transfer[i], CURLE_ABORTED_BY_CALLBACK);
-}
-
-static void on_socket(void *arg, uint32_t events)
-{
-    struct socket_watch *sock = arg;
-
-    act(sock->http, sock->watch.fd,
-        (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-            (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0));
-}
-
-static void on_timer(void *arg, uint64_t now_ns)
-{
-    (void)now_ns;
-    act(arg, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static void forget_socket(struct http *http, struct socket_watch *sock)
-{
-    for (struct socket_watch **at = &http->sockets; *at; at = &(*at)->next) {
-        if (*at != sock)
-            continue;
-        *at = sock->next;
-        break;
-    }
-    lb_loop_remove(http->loop, &sock->watch);
-    free(sock);
-}
-
-static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-    struct http *http = arg;
-    struct socket_watch *sock = socket_arg;
-    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (sock)
-            forget_socket(http, sock);
-        return 0;
-    }
-    if (sock)
-        return lb_loop_change(http->loop, &sock->watch, events) < 0 ? -1 : 0;
-    sock = calloc(1, sizeof *sock);
-    if (!sock)
-        return -1;
-    sock->watch = (struct lb_watch) { fd, on_socket, sock };
-    sock->http = http;
-    if (lb_loop_add(http->loop, &sock->watch, events) < 0) {
-        free(sock);
-        return -1;
-    }
-    sock->next = http->sockets;
-    http->sockets = sock;
-    curl_multi_assign(http->multi, fd, sock);
-    return 0;
-}
-
-static int timer_changed(CURLM *multi, long timeout_ms, void *arg)
-{
-    struct http *http = arg;
-
-    (void)multi;
-    /* 0 means at once, but not from within this call: the loop fires it after this turn's events. */
-    http->timer.due_ns = timeout_ms < 0 ? LB_NEVER : lb_clock_boot_ns() + (uint64_t)timeout_ms * LB_NS_PER_MS;
-    return 0;
 }
 
 /* ---- requests ---- */
 
 static size_t swallow(char *bytes, size_t size, size_t count, void *arg)
 {
-    (void)bytes;
-    return lb_http_reply_body(arg, size * count) ? size * count : 0;
+    return lb_http_reply_body(arg, bytes, size * count) ? size * count : 0;
 }
 
 static size_t hear_header(char *line, size_t size, size_t count, void *arg)
@@ -194,25 +104,16 @@ static size_t hear_header(char *line, size_t size, size_t count, void *arg)
 static bool set_options(struct http *http, struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
-    bool is_set = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+    bool is_set = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+                  lb_curl_options(easy, http->tls_ca, http->tls_cert, http->tls_key, transfer->error);
 
     if (http->proxy)
         is_set = is_set && curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy) == CURLE_OK;
-    if (http->tls_ca)
-        is_set = is_set && curl_easy_setopt(easy, CURLOPT_CAINFO, http->tls_ca) == CURLE_OK;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "logboom/" LB_VERSION);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, http->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, http->connection_age_s);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, hear_header);
@@ -282,7 +183,9 @@ static int prepare(struct http *http, unsigned slot, const struct lb_target *tar
     transfer->headers = make_headers(target, encoding);
     if (!transfer->headers || curl_easy_setopt(transfer->easy, CURLOPT_URL, target->url) != CURLE_OK)
         return -ENOMEM;
-    transfer->reply = (struct lb_http_reply) { .is_secure = http->is_secure };
+    lb_http_reply_end(&transfer->reply);
+    transfer->reply =
+        (struct lb_http_reply) { .is_secure = http->is_secure, .is_wanted = http->target.reads_reply };
     transfer->error[0] = '\0';
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
     return 0;
@@ -290,7 +193,7 @@ static int prepare(struct http *http, unsigned slot, const struct lb_target *tar
 
 static int launch(struct http *http, struct transfer *transfer)
 {
-    if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
+    if (curl_multi_add_handle(http->curl.multi, transfer->easy) != CURLM_OK)
         return -EIO;
     transfer->is_active = true;
     return 0;
@@ -327,7 +230,7 @@ static bool cancel(void *self, unsigned slot)
     struct transfer *transfer = &http->transfer[slot];
 
     if (transfer->is_active)
-        curl_multi_remove_handle(http->multi, transfer->easy);
+        curl_multi_remove_handle(http->curl.multi, transfer->easy);
     transfer->is_active = false;
     return true;
 }
@@ -337,6 +240,8 @@ static void free_http(struct http *http)
     explicit_bzero(&http->target, sizeof http->target);
     explicit_bzero(&http->check_target, sizeof http->check_target);
     free(http->tls_ca);
+    free(http->tls_cert);
+    free(http->tls_key);
     free(http->proxy);
     free(http);
 }
@@ -347,13 +252,11 @@ static void close_http(void *self)
 
     for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
         cancel(http, i);
+        lb_http_reply_end(&http->transfer[i].reply);
         curl_easy_cleanup(http->transfer[i].easy);
         wipe_headers(http->transfer[i].headers);
     }
-    curl_multi_cleanup(http->multi);
-    while (http->sockets)
-        forget_socket(http, http->sockets);
-    lb_loop_remove_timer(http->loop, &http->timer);
+    lb_curl_loop_close(&http->curl);
     free_http(http);
 }
 
@@ -362,15 +265,6 @@ static bool copy_text(const char *from, char **to)
     if (from[0])
         *to = strdup(from);
     return !from[0] || *to;
-}
-
-static void set_up_multi(struct http *http, const struct lb_sink_config *config)
-{
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, socket_changed);
-    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, timer_changed);
-    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)config->concurrency + 1);
 }
 
 int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
@@ -383,19 +277,19 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
 
     if (!http)
         return -ENOMEM;
-    if (!copy_text(config->tls_ca, &http->tls_ca) || !copy_text(config->proxy, &http->proxy)) {
+    if (!copy_text(config->tls_ca, &http->tls_ca) || !copy_text(config->tls_cert, &http->tls_cert) ||
+        !copy_text(config->tls_key, &http->tls_key) || !copy_text(config->proxy, &http->proxy)) {
         free_http(http);
         return -ENOMEM;
     }
     if (has_no_proxy && http->proxy)
         http->proxy[0] = '\0';
-    http->multi = curl_multi_init();
-    if (!http->multi) {
-        lb_log(LB_LEVEL_ERROR, "libcurl cannot start");
+    http->curl = (struct lb_curl_loop) { .loop = loop, .done = on_done, .broken = on_broken, .ctx = http };
+    if (lb_curl_loop_open(&http->curl) < 0) {
         free_http(http);
         return -EIO;
     }
-    http->loop = loop;
+    curl_multi_setopt(http->curl.multi, CURLMOPT_MAXCONNECTS, (long)config->concurrency + 1);
     http->target = *target;
     if (check)
         http->check_target = *check;
@@ -404,9 +298,6 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
     http->ctx = ctx;
     http->timeout_ms = (long)config->timeout_ms;
     http->connection_age_s = CONNECTION_AGE_MIN_S + (long)(seed % (CONNECTION_AGE_MORE + 1));
-    http->timer = (struct lb_timer) { LB_NEVER, on_timer, http, NULL };
-    lb_loop_add_timer(loop, &http->timer);
-    set_up_multi(http, config);
     *ret_transport =
         (struct lb_transport) { http,           send_body, cancel, close_http, check ? ask_about_key : NULL,
                                 http->is_secure };

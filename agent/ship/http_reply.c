@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Replies. In: header lines and lengths as they arrive, what libcurl measured. Out: an answer. Always true:
- * no more than a fixed part of a reply is kept, and none of it is shown. */
+ * no more than a fixed part of a reply is kept; what it says is for who judges it, and not shown. */
 #include "agent/ship/http_reply.h"
 
 #include <errno.h>
@@ -51,10 +51,32 @@ bool lb_http_reply_header(struct lb_http_reply *reply, const char *line, size_t 
     return true;
 }
 
-bool lb_http_reply_body(struct lb_http_reply *reply, size_t len)
+static void keep_text(struct lb_http_reply *reply, const char *bytes, size_t len)
+{
+    char *longer = realloc(reply->text, reply->text_len + len);
+
+    if (!longer)
+        return;
+    memcpy(longer + reply->text_len, bytes, len);
+    reply->text = longer;
+    reply->text_len += len;
+}
+
+bool lb_http_reply_body(struct lb_http_reply *reply, const char *bytes, size_t len)
 {
     reply->body_bytes += len;
-    return reply->body_bytes <= BODY_MAX;
+    if (reply->body_bytes > BODY_MAX)
+        return false;
+    if (reply->is_wanted && len > 0)
+        keep_text(reply, bytes, len);
+    return true;
+}
+
+void lb_http_reply_end(struct lb_http_reply *reply)
+{
+    free(reply->text);
+    reply->text = NULL;
+    reply->text_len = 0;
 }
 
 /*
@@ -189,6 +211,8 @@ void lb_http_reply_judge(const struct lb_http_reply *reply, CURL *easy, CURLcode
         return;
     }
     ret_answer->date_s = date > 0 ? (uint64_t)date : 0;
+    ret_answer->reply = reply->text;
+    ret_answer->reply_len = reply->text_len;
     ret_answer->retry_after_ms = lb_http_reply_retry_after_ms(reply);
     snprintf(ret_answer->text, sizeof ret_answer->text, "HTTP status %ld", ret_answer->status);
 }

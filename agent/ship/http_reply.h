@@ -18,6 +18,10 @@
 struct lb_http_reply {
     size_t head_bytes, body_bytes;
     char date[LB_HTTP_VALUE_MAX], retry_after[LB_HTTP_VALUE_MAX];
+    char *text; /* what the body says so far, text_len bytes; NULL: nothing, or nobody wants to know. Freed by
+                   lb_http_reply_end() */
+    size_t text_len;
+    bool is_wanted; /* keep what it says */
     bool is_secure; /* it comes over TLS, from a server whose certificate was verified */
 };
 
@@ -30,9 +34,15 @@ struct lb_http_reply {
 bool lb_http_reply_header(struct lb_http_reply *reply, const char *line, size_t len);
 
 /*
- * So many bytes of the body came. As lb_http_reply_header().
+ * Bytes of the body came. As lb_http_reply_header(); what cannot be kept for want of memory is not.
  */
-bool lb_http_reply_body(struct lb_http_reply *reply, size_t len);
+bool lb_http_reply_body(struct lb_http_reply *reply, const char *bytes, size_t len);
+
+/*
+ * Forget what was kept.
+ *   calls     slow side
+ */
+void lb_http_reply_end(struct lb_http_reply *reply);
 
 /*
  * What Retry-After asks for.
@@ -44,6 +54,7 @@ uint64_t lb_http_reply_retry_after_ms(const struct lb_http_reply *reply);
 /*
  * The transfer has ended: make its answer.
  *   code, error  as libcurl gave them; error may be ""
+ *   ret_answer   points to what the reply says, until lb_http_reply_end()
  *   calls     slow side
  */
 void lb_http_reply_judge(const struct lb_http_reply *reply, CURL *easy, CURLcode code, const char *error,

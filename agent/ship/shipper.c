@@ -32,7 +32,7 @@ int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed, uint64_t now_ns)
     const struct lb_sink_config *settings = &shipper->config->sinks[0];
 
     shipper->sink_config = settings;
-    shipper->sink = lb_sink_find(settings->type);
+    shipper->sink = lb_sink_of(settings);
     if (!shipper->sink)
         return -ENOENT;
     shipper->slots = (unsigned)lb_earlier(settings->concurrency, LB_SHIPPER_SLOTS);
@@ -112,6 +112,7 @@ static struct lb_body_plan make_plan(const struct lb_shipper *shipper, uint64_t 
         .max_lines = lb_pending_max_lines(shipper),
         .stamps = make_stamps(shipper, now_ns),
         .drops_expired = shipper->sink_config->expired == LB_EXPIRED_DROP,
+        .is_replay = shipper->unpacked != NULL,
     };
 
     if (shipper->retry.is_open) { /* it only asks whether the sink is back */
@@ -380,7 +381,7 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
         rc = transport->check ? transport->check(transport->self, LB_PROBE_SLOT) : -ENOENT;
     else
         rc = transport->send(transport->self, LB_PROBE_SLOT, shipper->sink->probe,
-                             strlen(shipper->sink->probe), "");
+                             lb_sink_probe_len(shipper->sink), "");
     if (rc == 0) {
         shipper->probe_done = done;
         shipper->probe_ctx = ctx;
@@ -392,14 +393,14 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
 /* Does the old sink's behaviour say nothing of the new one? */
 static bool is_another(const struct lb_sink_config *a, const struct lb_sink_config *b)
 {
-    return strcmp(a->type, b->type) != 0 || strcmp(a->url, b->url) != 0 || strcmp(a->site, b->site) != 0 ||
-           strcmp(a->path, b->path) != 0;
+    return strcmp(a->type, b->type) != 0 || a->format != b->format || strcmp(a->url, b->url) != 0 ||
+           strcmp(a->site, b->site) != 0 || strcmp(a->path, b->path) != 0;
 }
 
 int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config)
 {
     const struct lb_sink_config *settings = &config->sinks[0];
-    const struct lb_sink *sink = lb_sink_find(settings->type);
+    const struct lb_sink *sink = lb_sink_of(settings);
     struct lb_builder *fresh;
     struct lb_slot *built;
     int rc;

@@ -54,7 +54,7 @@ struct lb_transport {
  * HTTP by libcurl's multi interface in a loop: TLS verified, http and https
  * only, no redirects (a key must not follow one), HTTP/1.1, connections kept.
  * Traps that shaped it: facts/sinks.md section 9.
- *   config    timeout, tls_ca, proxy are taken over; the targets are copied
+ *   config    timeout, tls_ca, tls_cert, tls_key, proxy are taken over; the targets are copied
  *   check     what asks about the key, NULL: nothing does
  *   seed      for the connections' age
  *   done      called on the loop's thread
@@ -66,12 +66,27 @@ int lb_http_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
                  struct lb_transport *ret_transport);
 
 /*
- * A local file, written by the card side: opened for append with mode 0600, a
+ * A local file, written by the card side (dropfile.h): opened for append with mode 0600, a
  * body is written whole or taken back.
+ *   config    rotate, keep, allow_flash are taken over
  *   returns   0 | -ENOMEM
  *   calls     slow side
  */
-int lb_filedrop_open(struct lb_card *card, const struct lb_target *target, lb_transport_done done, void *ctx,
+int lb_filedrop_open(struct lb_card *card, const struct lb_sink_config *config,
+                     const struct lb_target *target, lb_transport_done done, void *ctx,
                      struct lb_transport *ret_transport);
+
+/*
+ * A stream of bytes for protocols without an answer: TCP, TLS or a unix
+ * socket, one body after the other. A body is delivered when the other end's
+ * kernel has acknowledged all of it (TCP), or its process has read it (unix);
+ * what that end then loses nobody knows.
+ *   config    timeout, tls_ca, tls_cert, tls_key are taken over; the target is copied
+ *   target    url http://host:port for TCP, https:// for TLS; unix_path where it is one
+ *   returns   0 | -ENOMEM | -EIO libcurl cannot start (it was logged)
+ *   calls     slow side
+ */
+int lb_stream_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
+                   uint64_t seed, lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
 
 #endif

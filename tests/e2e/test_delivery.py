@@ -16,7 +16,7 @@ import pytest
 
 from conftest import ROOMY, wait_until
 from lines import (PYTHON, assert_books_balance, assert_exactly, book, by_number, in_order, line, lines, numbers,
-                   prove_ring, seeded, unit_of_this_process)
+                   prove_ranges, prove_ring, seeded, unit_of_this_process)
 
 SERVICE = """
 import logging, sys
@@ -35,24 +35,6 @@ STATUS_BY_WORD = {"printed": "info", "INFO": "info", "ERROR": "error", "DEBUG": 
 def sink(sink):
     """Room for all that is said here."""
     return {**sink, **ROOMY}
-
-
-def prove_ranges(requests):
-    """Each body of sequence = batch tells a range per lane and holds as many records; together they are gapless."""
-    seen = {}
-    for request in requests:
-        mark = request.entries[0]["logboom"]
-        ranges = {lane: mark[lane] for lane in ("urgent", "routine") if lane in mark}
-        assert sum(last - first + 1 for first, last in ranges.values()) == len(request.entries)
-        assert all("id" not in entry.get("logboom", {}) for entry in request.entries[1:])
-        for lane, (first, last) in ranges.items():
-            told = seen.setdefault((mark["id"], lane), set())
-            new = set(range(first, last + 1))
-            assert not told & new, f"{lane}: told twice: {sorted(told & new)[:5]}"
-            told |= new
-    for key, told in seen.items():
-        assert told == set(range(1, max(told) + 1)), key
-    return seen
 
 
 def send(agent, data, *args, service="app"):

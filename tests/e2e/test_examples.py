@@ -53,6 +53,33 @@ def test_the_static_client_is_of_one_piece():
                                                               text=True, check=True).stdout)
 
 
+def configurations():
+    """(name, text) of each sink in the examples: a file has one, and more that are commented out."""
+    for path in sorted(EXAMPLES.glob("*.ini")):
+        for block in re.split(r"^(?=#?\[sink )", path.read_text(), flags=re.M)[1:]:
+            text = re.sub(r"^#(?=\[sink |\w+ = )", "", block, flags=re.M)
+            yield re.match(r"\[sink (\w+)\]", text)[1], text
+
+
+@pytest.mark.parametrize("name, text", configurations(), ids=[name for name, _ in configurations()])
+def test_each_example_of_a_sink_loads(tmp_path, name, text):
+    key = tmp_path / "key"
+    key.write_text("user:secret\n")
+    key.chmod(0o600)
+    ca = tmp_path / "ca"
+    ca.write_text("")
+    text = re.sub(r"^(api_key_file) = .*", rf"\1 = {key}", re.sub(r"^(tls_ca) = .*", rf"\1 = {ca}", text, flags=re.M),
+                  flags=re.M)
+    path = tmp_path / "logboom.ini"
+    path.write_text(text)
+    done = subprocess.run([BUILD / "logboomd", "-t", "-c", path], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), text
+
+
+def test_there_is_an_example_of_each_sink():
+    assert {"loki", "otlp", "elasticsearch", "splunk", "vector", "axiom", "betterstack", "newrelic", "site"} <= {n for n, _ in configurations()}
+
+
 def test_dockers_settings_name_our_socket():
     settings = json.loads((EXAMPLES / "docker-daemon.json").read_text())
     assert settings["log-driver"] == "syslog"
@@ -83,3 +110,5 @@ def test_the_drop_in_is_one_that_systemd_takes(tmp_path):
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True,
                           env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
     assert done.returncode == 0, done.stderr
+
+

@@ -174,6 +174,8 @@ static void play(uint8_t how)
     struct lb_sink_config settings = { .timeout_ms = TIMEOUT_MS,
                                        .concurrency = 2,
                                        .tls_ca = (char *)(uintptr_t) "",
+                                       .tls_cert = (char *)(uintptr_t) "",
+                                       .tls_key = (char *)(uintptr_t) "",
                                        .proxy = (char *)(uintptr_t) "off" };
     int free_fd = dup(door.fd), fd;
 

@@ -28,6 +28,7 @@ http {{
         ssl_certificate {chain};
         ssl_certificate_key {key};
         ssl_protocols {protocols};
+        {clients}
         location / {{
             proxy_pass http://127.0.0.1:{backend};
             proxy_http_version 1.1;
@@ -46,9 +47,12 @@ def program():
 class Front:
     """One nginx in the foreground; with Front(intake, certificate) as front: ... front.url ..."""
 
-    def __init__(self, intake, certificate, protocols="TLSv1.2 TLSv1.3", http2=True, body_max="16m"):
+    def __init__(self, intake, certificate, protocols="TLSv1.2 TLSv1.3", http2=True, body_max="16m", clients_ca=None):
+        """clients_ca: who must vouch for whoever comes"""
+        self._path = intake.dialect.path
         self._keys = {"backend": intake.port, "chain": certificate.chain, "key": certificate.key,
-                      "protocols": protocols, "http2": " http2" if http2 else "", "body_max": body_max}
+                      "protocols": protocols, "http2": " http2" if http2 else "", "body_max": body_max,
+                      "clients": f"ssl_client_certificate {clients_ca}; ssl_verify_client on;" if clients_ca else ""}
         self.ca = certificate.ca
         self.port = None
         self._dir = Path(tempfile.mkdtemp(prefix="front-"))
@@ -56,7 +60,7 @@ class Front:
 
     @property
     def url(self):
-        return f"https://127.0.0.1:{self.port}/api/v2/logs"
+        return f"https://127.0.0.1:{self.port}{self._path}"
 
     def requests(self):
         """(HTTP version, TLS version, status, path) of each request that nginx is done with."""

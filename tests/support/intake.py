@@ -31,6 +31,7 @@ import socket  # noqa: E402
 import struct  # noqa: E402
 import threading  # noqa: E402
 
+from intake_dialect import Dialect  # noqa: E402
 from intake_http import Handler  # noqa: E402
 from intake_plan import Plan, Policies  # noqa: E402
 from intake_tls import Authority  # noqa: E402
@@ -50,8 +51,9 @@ class Intake:
     """The server. Every method may be called from any thread."""
 
     def __init__(self, port=0, plan=(), policies=(), api_key=None, tls=False, count_only=False, dump=None,
-                 names=("IP:127.0.0.1", "DNS:localhost"), host="127.0.0.1"):
+                 names=("IP:127.0.0.1", "DNS:localhost"), host="127.0.0.1", dialect=None):
         """
+        dialect  what it speaks (intake_dialect.py); None: Datadog's
         api_key  the one key that is right; None: any that is not empty
         tls      serve HTTPS with a certificate of our own, or with this one (Certificate); .ca is who vouches for it
         names    whom a certificate of our own is for
@@ -61,6 +63,7 @@ class Intake:
         self.plan = Plan(*plan)
         self.policies = Policies(*policies)
         self.api_key = api_key
+        self.dialect = dialect or Dialect()
         self.count_only = count_only
         self.port = port
         self.ca = None
@@ -112,7 +115,7 @@ class Intake:
     @property
     def url(self):
         scheme = "https" if self._want_tls else "http"
-        return f"{scheme}://127.0.0.1:{self.port}/api/v2/logs"
+        return f"{scheme}://127.0.0.1:{self.port}{self.dialect.path}"
 
     def use_certificate(self, certificate):
         """Show this one from the next connection on."""

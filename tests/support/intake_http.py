@@ -8,7 +8,7 @@ import struct
 import time
 from http.server import BaseHTTPRequestHandler
 
-from intake_body import BODY_BYTES_MAX, Refused, Request, decode_body, parse_entries
+from intake_body import BODY_BYTES_MAX, Refused, Request, decode_body
 from intake_plan import answer_headers, http_date
 
 WIRE_BYTES_MAX = 16_000_000   # bound of our own on what is read from the wire
@@ -32,8 +32,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/_stats":
             self._answer(200, json.dumps(self.server.stats()))
-        elif self.path == "/api/v1/validate":
-            status = self.server.judge_key(self.headers.get("DD-API-KEY"))
+        elif self.server.dialect.check_key(self.path):
+            status = self.server.judge_key(self._key())
             self._answer(status, '{"valid":true}' if status == 200 else '{"errors":["Forbidden"]}')
         else:
             self._answer(404, '{"errors":["Not Found"]}')
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- logs
 
     def do_POST(self):
-        if self.path.partition("?")[0] != "/api/v2/logs":
+        if self.path.partition("?")[0] != self.server.dialect.path:
             self.close_connection = True
             return self._answer(404, '{"errors":["Not Found"]}')
         head = len(self.raw_requestline) + 2 + sum(len(k) + len(v) + 4 for k, v in self.headers.items())
@@ -120,8 +120,8 @@ class Handler(BaseHTTPRequestHandler):
                 with contextlib.suppress(Refused):
                     self._look_into(request, wire)
                 return step.get("code", 0), step.get("body", '{"errors":["planned"]}'), step
-            self._accept(request, wire)
-            return step.get("code", 202), "{}", step
+            status, text = self._accept(request, wire)
+            return step.get("code", status), text, step
         except Refused as refused:
             request.error = str(refused)
             self.close_connection |= refused.status == 411
@@ -142,15 +142,24 @@ class Handler(BaseHTTPRequestHandler):
         return wire
 
     def _accept(self, request, wire):
-        """Check and store, or raise Refused."""
-        status = self.server.judge_key(self.headers.get("DD-API-KEY"))
+        """Check and store, or raise Refused. What to answer."""
+        dialect = self.server.dialect
+        status = self.server.judge_key(self._key()) if dialect.needs_key else 200
         if status != 200:
             raise Refused(status, "API key")
-        if self.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
+        if self.headers.get("Content-Type", "").partition(";")[0].strip() not in dialect.content_types:
             raise Refused(415, f"content-type {self.headers.get('Content-Type')!r}")
+        if request.encoding not in dialect.encodings:
+            raise Refused(400, f"content-encoding {request.encoding!r}")
         raw = self._look_into(request, wire)
         self.server.policies.judge(request, raw)
+        answer = dialect.take(request)
+        request.entry_count = len(request.entries) or request.entry_count
         self.server.store(request, raw)
+        return answer
+
+    def _key(self):
+        return self.server.dialect.key_of({k.lower(): v for k, v in self.headers.items()})
 
     def _look_into(self, request, wire):
         """Fill in what the body holds, or raise Refused. Returns it decoded."""
@@ -159,11 +168,10 @@ class Handler(BaseHTTPRequestHandler):
         if len(raw) > BODY_BYTES_MAX:
             raise Refused(413, f"more than {BODY_BYTES_MAX} bytes")
         if self.server.count_only:
-            # Unescaped quotes cannot stand inside a string, and only our entries begin with one of these keys.
-            request.entry_count = raw.count(b'{"message":') + raw.count(b'{"logboom":')
+            request.entry_count = self.server.dialect.count(raw)
         else:
             request.raw = raw
-            request.entries = parse_entries(raw)
+            request.entries = self.server.dialect.parse(request, raw)
             request.entry_count = len(request.entries)
         return raw
 
@@ -179,10 +187,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
 
     def _answer(self, status, text, extra=None, pause_s=None):
-        body = b"" if status in NO_BODY else text.encode()
+        body = b"" if status in NO_BODY else text if isinstance(text, bytes) else text.encode()
         self._head(status, extra or {})
         if status not in NO_BODY:
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", self.server.dialect.content_type_of_answer())
             self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")

@@ -115,6 +115,24 @@ def prove_order(found):
         assert not wrong, f"stream {key}: out of order at {wrong[:5]}"
 
 
+def prove_ranges(requests):
+    """Each body of sequence = batch tells a range per lane and holds as many records; together they are gapless."""
+    seen = {}
+    for request in requests:
+        mark = request.entries[0]["logboom"]
+        ranges = {lane: mark[lane] for lane in ("urgent", "routine") if lane in mark}
+        assert sum(last - first + 1 for first, last in ranges.values()) == len(request.entries)
+        assert all("id" not in entry.get("logboom", {}) for entry in request.entries[1:])
+        for lane, (first, last) in ranges.items():
+            told = seen.setdefault((mark["id"], lane), set())
+            new = set(range(first, last + 1))
+            assert not told & new, f"{lane}: told twice: {sorted(told & new)[:5]}"
+            told |= new
+    for key, told in seen.items():
+        assert told == set(range(1, max(told) + 1)), key
+    return seen
+
+
 def assert_exactly(got, expected, seed=None):
     """Both hold the same numbers, each once."""
     count, want = Counter(got), set(expected)

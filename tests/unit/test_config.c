@@ -59,7 +59,7 @@ static void every_key_has_the_default_that_the_table_says(void **state)
     assert_int_equal(c->sink_count, 1);
     assert_string_equal(c->sinks[0].name, "out");
     assert_string_equal(c->sinks[0].site, "datadoghq.com");
-    assert_int_equal(c->sinks[0].compression, LB_COMPRESSION_ZSTD);
+    assert_int_equal(c->sinks[0].compression, LB_COMPRESSION_NONE); /* it is a file */
     assert_int_equal(c->sinks[0].level, 1);
     assert_int_equal(c->sinks[0].body_bytes, 256 << 10);
     assert_int_equal(c->sinks[0].body_lines, 1000);
@@ -146,7 +146,8 @@ static void a_bad_value_is_named_with_file_and_line_but_never_shown(void **state
                  "level must be emergency, alert, critical, error, warning, notice, info or debug");
     test_refused("[agent]\nruntime_dir = run", "runtime_dir must be an absolute path");
     test_refused("[agent]\nruntime_dir =", "runtime_dir must not be empty");
-    test_refused("[sink d]\ntype = sEcReT", "type must be datadog or file");
+    test_refused("[sink d]\ntype = sEcReT",
+                 "type must be datadog, loki, otlp, elasticsearch, splunk, http, syslog or file");
     test_refused("[sink d]\napi_key_file = sEcReT\ntype = datadog", "api_key_file must be an absolute path");
     test_refused("[sink d]\napi_key = sEcReT\ntype = datadog", "unknown key \"api_key\" in [sink]");
     test_refused("[sink d]\nsite = data dog\ntype = datadog", "site holds a blank or a control character");
@@ -242,7 +243,8 @@ static void there_is_exactly_one_sink_and_it_is_whole(void **state)
     assert_string_equal(test_faults_of("[log]\n"),
                         "DIR/main.ini: no [sink NAME] section: the lines would have nowhere to go\n");
     assert_string_equal(test_faults_of("\n[sink a]\nwait = 1s\n"),
-                        "DIR/main.ini:2: [sink a] needs a type: datadog or file\n");
+                        "DIR/main.ini:2: [sink a] needs a type: datadog, loki, otlp, elasticsearch, splunk, "
+                        "http, syslog or file\n");
     assert_string_equal(test_faults_of("[sink a]\ntype = file\n"),
                         "DIR/main.ini:2: [sink a] is of type file and needs a path\n");
     assert_string_equal(test_faults_of(TEST_SINK "retry_min = 1m\nretry_max = 1s\n"),
@@ -254,6 +256,41 @@ static void there_is_exactly_one_sink_and_it_is_whole(void **state)
     assert_string_equal(test_warnings_of("[sink a]\ntype = datadog\npath = /x\nurl = http://h\nsite = h\n"),
                         "DIR/main.ini:3: warning: path has no effect in a sink of type datadog\n"
                         "DIR/main.ini:5: warning: site has no effect: url is set\n");
+}
+
+static const struct lb_sink_config *sink_of(const char *lines)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, "[sink a]\n%s", lines);
+    return &test_config_of(text)->sinks[0];
+}
+
+static void a_type_brings_its_own_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(sink_of("type = datadog\n")->compression, LB_COMPRESSION_ZSTD);
+    assert_int_equal(sink_of("type = loki\nurl = http://h\n")->compression, LB_COMPRESSION_GZIP);
+    assert_int_equal(sink_of("type = loki\nurl = http://h\n")->max_age_ms, 6 * 86400 * 1000ull);
+    assert_int_equal(sink_of("type = loki\nurl = http://h\nmax_age = 1h\n")->max_age_ms, 3600 * 1000ull);
+    assert_int_equal(sink_of("type = otlp\nurl = http://h\ncompression = zstd\n")->compression,
+                     LB_COMPRESSION_ZSTD);
+    assert_int_equal(sink_of("type = http\nurl = http://h\n")->sequence, LB_SEQUENCE_BATCH);
+    assert_int_equal(sink_of("type = file\npath = /x\n")->sequence, LB_SEQUENCE_ALL);
+}
+
+static void what_a_type_needs_or_cannot_is_told(void **state)
+{
+    (void)state;
+    assert_string_equal(test_faults_of("[sink a]\ntype = loki\n"),
+                        "DIR/main.ini:2: [sink a] is of type loki and needs a url\n");
+    assert_string_equal(test_faults_of("[sink a]\ntype = splunk\nurl = http://h\ncompression = zstd\n"),
+                        "DIR/main.ini:4: compression: a sink of type splunk does not read that\n");
+    assert_string_equal(test_faults_of("[sink a]\ntype = otlp\nurl = http://h\ntls_cert = /x\n"),
+                        "DIR/main.ini:2: [sink a]: tls_cert and tls_key go together\n");
+    assert_string_equal(test_warnings_of("[sink a]\ntype = http\nurl = http://h\ntenant = x\nlabels = a:b\n"),
+                        "DIR/main.ini:5: warning: labels has no effect in a sink of type http\n"
+                        "DIR/main.ini:4: warning: tenant has no effect in a sink of type http\n");
 }
 
 static void staging_and_ring_hold_several_of_the_longest_lines(void **state)
@@ -330,6 +367,8 @@ int main(void)
         TEST(a_section_may_be_repeated),
         TEST(files_of_conf_d_override_in_byte_order),
         TEST(there_is_exactly_one_sink_and_it_is_whole),
+        TEST(a_type_brings_its_own_defaults),
+        TEST(what_a_type_needs_or_cannot_is_told),
         TEST(staging_and_ring_hold_several_of_the_longest_lines),
         TEST(a_service_has_what_capture_says_where_it_says_nothing),
         TEST(a_file_that_is_none_is_a_fault),

@@ -157,7 +157,7 @@ static void the_keys_that_wait_for_the_next_start_are_named(void **state)
 static void the_secret_is_sought_in_three_places(void **state)
 {
     char file[256], secret[40];
-    struct lb_sink_config sink = { .api_key_file = file };
+    struct lb_sink_config sink = { .type = (char *)(uintptr_t) "datadog", .api_key_file = file };
     const char *where = NULL;
 
     (void)state;

@@ -127,6 +127,8 @@ static int begin(void **state)
     settings = (struct lb_sink_config) { .timeout_ms = 30000,
                                          .concurrency = 2,
                                          .tls_ca = (char *)(uintptr_t) "",
+                                         .tls_cert = (char *)(uintptr_t) "",
+                                         .tls_key = (char *)(uintptr_t) "",
                                          .proxy = (char *)(uintptr_t) "" };
     door = (struct lb_watch) { socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on_door, NULL };
     if (lb_loop_init(&loop) < 0 || bind(door.fd, (struct sockaddr *)&address, sizeof address) < 0 ||

@@ -226,13 +226,28 @@ static void a_head_without_an_end_is_broken_off(void **state)
 
 static void a_body_without_an_end_is_broken_off(void **state)
 {
+    static char bytes[65536];
+
     (void)state;
     memset(&reply, 0, sizeof reply);
-    assert_true(lb_http_reply_body(&reply, 0));
-    assert_true(lb_http_reply_body(&reply, 65536));
-    assert_true(lb_http_reply_body(&reply, 0));
-    assert_false(lb_http_reply_body(&reply, 1));
-    assert_false(lb_http_reply_body(&reply, 0));
+    assert_true(lb_http_reply_body(&reply, bytes, 0));
+    assert_true(lb_http_reply_body(&reply, bytes, 65536));
+    assert_true(lb_http_reply_body(&reply, bytes, 0));
+    assert_false(lb_http_reply_body(&reply, bytes, 1));
+    assert_false(lb_http_reply_body(&reply, bytes, 0));
+    assert_null(reply.text);
+}
+
+static void what_it_says_is_kept_where_somebody_wants_to_know(void **state)
+{
+    (void)state;
+    reply = (struct lb_http_reply) { .is_wanted = true };
+    assert_true(lb_http_reply_body(&reply, "{\"errors\":", 10));
+    assert_true(lb_http_reply_body(&reply, "false}", 6));
+    assert_int_equal(reply.text_len, 16);
+    assert_memory_equal(reply.text, "{\"errors\":false}", 16);
+    lb_http_reply_end(&reply);
+    assert_null(reply.text);
 }
 
 int main(void)
@@ -251,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_nul_ends_a_value_and_nothing_else),
         cmocka_unit_test(a_head_without_an_end_is_broken_off),
         cmocka_unit_test(a_body_without_an_end_is_broken_off),
+        cmocka_unit_test(what_it_says_is_kept_where_somebody_wants_to_know),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ static void sinks_are_found_by_their_type(void **state)
     (void)state;
     assert_string_equal(lb_sink_find("datadog")->type, "datadog");
     assert_string_equal(lb_sink_find("file")->type, "file");
-    assert_null(lb_sink_find("loki"));
+    assert_string_equal(lb_sink_find("loki")->type, "loki");
+    assert_null(lb_sink_find("syslog"));
     assert_null(lb_sink_find(""));
     assert_null(lb_sink_find("Datadog"));
 }
@@ -227,6 +228,7 @@ static void a_body_is_appended_whole_after_what_a_killed_agent_left(void **state
         { "{\"mess", "NEW\n" },
         { "of somebody else", "of somebody else\nNEW\n" },
     };
+    const struct lb_sink_config settings = { .rotate_bytes = LB_OFF };
     struct lb_transport transport;
     char path[] = "/dev/shm/logboom-sink-XXXXXX";
     int fd = mkstemp(path);
@@ -242,7 +244,7 @@ static void a_body_is_appended_whole_after_what_a_killed_agent_left(void **state
 
         fputs(before[i][0], file);
         fclose(file);
-        assert_int_equal(lb_filedrop_open(&card, &target, on_done, NULL, &transport), 0);
+        assert_int_equal(lb_filedrop_open(&card, &settings, &target, on_done, NULL, &transport), 0);
         drop(&transport, "NEW\n");
         assert_int_equal(last_error, 0);
         assert_string_equal(content(path), before[i][1]);
@@ -251,7 +253,7 @@ static void a_body_is_appended_whole_after_what_a_killed_agent_left(void **state
         transport.close(transport.self);
     }
     snprintf(target.url, sizeof target.url, "%s/no", path);
-    assert_int_equal(lb_filedrop_open(&card, &target, on_done, NULL, &transport), 0);
+    assert_int_equal(lb_filedrop_open(&card, &settings, &target, on_done, NULL, &transport), 0);
     drop(&transport, "NEW\n");
     assert_int_equal(last_error, ENOTDIR);
     transport.close(transport.self);

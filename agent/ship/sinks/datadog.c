@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "agent/ship/sinks/sink.h"
+#include "agent/ship/aim.h"
 
 /*
  * The intake takes 5,000,000 bytes a body, 1,000 entries and 1,000,000 bytes an entry (facts 1.3). Bodies
@@ -18,16 +18,6 @@
 #define RECORD_BYTES_MAX 900000
 #define FUTURE_MS        (2 * 3600 * 1000ull) /* and 18 h into the past: facts 1.3 */
 
-static int add_header(struct lb_target *target, const char *name, const char *value)
-{
-    int len = snprintf(target->header[target->headers], LB_SINK_HEADER_LEN, "%s: %s", name, value);
-
-    if (len < 0 || len >= LB_SINK_HEADER_LEN)
-        return -E2BIG;
-    target->headers++;
-    return 0;
-}
-
 static int aim(const struct lb_sink_config *config, const char *key, struct lb_target *ret_target)
 {
     int len = config->url[0] ? snprintf(ret_target->url, sizeof ret_target->url, "%s", config->url)
@@ -35,11 +25,11 @@ static int aim(const struct lb_sink_config *config, const char *key, struct lb_t
                                         "https://http-intake.logs.%s/api/v2/logs", config->site);
 
     ret_target->headers = 0;
-    if (len < 0 || (size_t)len >= sizeof ret_target->url || add_header(ret_target, "DD-API-KEY", key) < 0)
+    if (len < 0 || (size_t)len >= sizeof ret_target->url || lb_aim_header(ret_target, "DD-API-KEY", key) < 0)
         return -E2BIG;
-    add_header(ret_target, "Content-Type", "application/json");
-    add_header(ret_target, "DD-EVP-ORIGIN", "logboom");
-    add_header(ret_target, "DD-EVP-ORIGIN-VERSION", LB_VERSION);
+    lb_aim_header(ret_target, "Content-Type", "application/json");
+    lb_aim_header(ret_target, "DD-EVP-ORIGIN", "logboom");
+    lb_aim_header(ret_target, "DD-EVP-ORIGIN-VERSION", LB_VERSION);
     return 0;
 }
 
@@ -53,7 +43,7 @@ static int aim_check(const struct lb_sink_config *config, const char *key, struc
     len = snprintf(ret_target->url, sizeof ret_target->url, "https://api.%s/api/v1/validate", config->site);
     ret_target->headers = 0;
     return len < 0 || (size_t)len >= sizeof ret_target->url ? -E2BIG
-                                                            : add_header(ret_target, "DD-API-KEY", key);
+                                                            : lb_aim_header(ret_target, "DD-API-KEY", key);
 }
 
 /*
@@ -64,30 +54,9 @@ static int aim_check(const struct lb_sink_config *config, const char *key, struc
  */
 static enum lb_verdict judge(const struct lb_answer *answer)
 {
-    if (answer->is_clock_fault)
-        return LB_VERDICT_CLOCK;
-    if (answer->error)
-        return LB_VERDICT_RETRY;
-    if (answer->status >= 200 && answer->status <= 205)
-        return LB_VERDICT_DELIVERED;
-    if (answer->status >= 500)
-        return LB_VERDICT_RETRY;
-    switch (answer->status) {
-    case 408:
-    case 425:
-    case 429:
-        return LB_VERDICT_RETRY;
-    case 413:
-        return LB_VERDICT_SPLIT;
-    case 400:
-    case 406:
-    case 422:
-        return LB_VERDICT_BISECT;
-    case 415:
-        return LB_VERDICT_RECODE;
-    default: /* 401, 403: the key; redirects, 404, 405 and the rest: the address */
+    if (!answer->error && answer->status > 205 && answer->status <= 299)
         return LB_VERDICT_PAUSE;
-    }
+    return lb_aim_judge(answer);
 }
 
 extern const struct lb_sink lb_sink_datadog;
@@ -95,7 +64,6 @@ extern const struct lb_sink lb_sink_datadog;
 const struct lb_sink lb_sink_datadog = {
     .type = "datadog",
     .transport = LB_TRANSPORT_HTTP,
-    .needs_key = true,
     .limits = { BODY_BYTES_MAX, BODY_LINES_MAX, RECORD_BYTES_MAX, true, FUTURE_MS },
     .begin = "[",
     .between = ",",

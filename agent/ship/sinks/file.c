@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One JSON object a line, appended to a file of mode 0600. In: settings and answers. Out: a target, and what
- * an answer means. The card side does the writing.
+ * One JSON object a line, appended to a file of mode 0600, or packed bodies of them. In: settings and
+ * answers. Out: a target, and what an answer means. The card side does the writing (dropfile.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,9 @@ static int aim(const struct lb_sink_config *config, const char *key, struct lb_t
 
 static enum lb_verdict judge(const struct lb_answer *answer)
 {
-    return answer->error == 0 ? LB_VERDICT_DELIVERED : LB_VERDICT_RETRY;
+    return answer->error == 0         ? LB_VERDICT_DELIVERED
+           : answer->error == ENOTSUP ? LB_VERDICT_PAUSE /* it would lie on flash */
+                                      : LB_VERDICT_RETRY;
 }
 
 extern const struct lb_sink lb_sink_file;
