@@ -60,9 +60,10 @@ char *lb_protobuf_bytes(char *to, unsigned field, const void *bytes, size_t len)
 char *lb_protobuf_text(char *to, unsigned field, const char *text, size_t len);
 
 /*
- * Begin a message whose length is not known yet: a varint of LB_PROTOBUF_LENGTH bytes is left for it, padded
- * as the format allows. to        room for LB_PROTOBUF_TAG_MAX + LB_PROTOBUF_LENGTH ret_mark  where the
- * length belongs
+ * Begin a message whose length is not known yet: a varint of LB_PROTOBUF_LENGTH
+ * bytes is left for it, padded as the format allows.
+ *   to        room for LB_PROTOBUF_TAG_MAX + LB_PROTOBUF_LENGTH
+ *   ret_mark  where the length belongs
  */
 char *lb_protobuf_open(char *to, unsigned field, char **ret_mark);
 
@@ -101,9 +102,12 @@ struct lb_protobuf_field {
 
 /*
  * Read the next field.
- *   returns   false: there is none, or what is there is no field (is_broken): a varint that is cut or has
- * more than 64 bits, number 0, a form that is none of these (groups are of the past). Bytes that reach beyond
- * the end are given as far as they are there, and nothing comes after them.
+ *   returns   false: there is none, or what is there is no field (is_broken): a
+ *             varint that is cut or has more than 64 bits, number 0, a form that
+ *             is none of these (groups are of the past)
+ *
+ * Bytes that reach beyond the end are given as far as they are there, and
+ * nothing comes after them.
  */
 bool lb_protobuf_next(struct lb_protobuf_reader *reader, struct lb_protobuf_field *ret_field);
 
