@@ -126,9 +126,10 @@ enum lb_python_mood lb_python_line_mood(const char *text, size_t len);
 size_t lb_python_prefix_find(const char *text, size_t len);
 
 /*
- * Does the line begin as `prefix` does, which stood in front of an earlier one? Runs of digits are alike.
- * Blanks at the end of the prefix may be missing at the end of the line. returns  length of the line's own
- * prefix | LB_PYTHON_NOWHERE
+ * Does the line begin as `prefix` does, which stood in front of an earlier
+ * one? Runs of digits are alike. Blanks at the end of the prefix may be
+ * missing at the end of the line.
+ *   returns  length of the line's own prefix | LB_PYTHON_NOWHERE
  */
 size_t lb_python_prefix_match(const char *prefix, size_t prefix_len, const char *text, size_t len);
 

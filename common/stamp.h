@@ -6,10 +6,13 @@
 #include <stdint.h>
 
 /*
- * Length of the time stamp at the front of a text, fraction, zone, AM and PM included: ISO 8601 and asctime,
- * their cousins with slashes or dots, day first, month by name (syslog, ctime, access logs), without century
- * or year or seconds, a time of day alone, seconds or milliseconds since 1970. What follows is no letter or
- * digit. Shapes are looked at, not ranges. text     len bytes, any content returns  bytes | 0 there is none
+ * Length of the time stamp at the front of a text, fraction, zone, AM and PM
+ * included: ISO 8601 and asctime, their cousins with slashes or dots, day
+ * first, month by name (syslog, ctime, access logs), without century or year
+ * or seconds, a time of day alone, seconds or milliseconds since 1970. What
+ * follows is no letter or digit. Shapes are looked at, not ranges.
+ *   text     len bytes, any content
+ *   returns  bytes | 0 there is none
  *   calls    any thread; a pure function; a few instructions where there is none
  */
 size_t lb_stamp_length(const char *text, size_t len);

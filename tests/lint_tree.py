@@ -124,6 +124,17 @@ def check_contracts(path, lines):
         depth += line.count("{") - line.count("}")
 
 
+# A word of a contract, and the blanks that part it from what is said of it.
+ITEM = re.compile(r"\S (?:returns|calls|errors|seed|now_ns|to|ret_\w+|size|text|path|config|len|root|level|seconds)  +\S")
+
+
+def check_items(path, lines):
+    """Of a contract each item has a line of its own: clang-format runs them together where one is too long."""
+    for number, line in enumerate(lines, 1):
+        if line.startswith(" * ") and ITEM.search(re.sub(r"^ \*   \w[\w, ]*?  +", "", line)):
+            fault(path, number, "two items of a contract in one line")
+
+
 def check_sizes(path, lines):
     if len(lines) > FILE_LINES_MAX:
         fault(path, len(lines), f"{len(lines)} lines; a file stops at {FILE_LINES_MAX}")
@@ -149,6 +160,7 @@ def main():
             check_includes(root, path, lines)
             if file.suffix == ".h" and top != "tests":
                 check_contracts(path, lines)
+                check_items(path, lines)
     print("\n".join(faults), end="\n" if faults else "")
     sys.exit(1 if faults else 0)
 

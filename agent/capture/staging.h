@@ -185,9 +185,10 @@ void lb_staging_slot_free(struct lb_staging *staging, uint32_t slot);
  * Move bytes from a pipe behind the stream's staged bytes. Never blocks, also
  * where the pipe's description does not have O_NONBLOCK.
  *   max_bytes     at most this much, in whole chunks
- *   ret_is_empty  true: the pipe had no more when we looked, and has not ended: the next byte or the end is
- * an event to come; false: look again returns       bytes moved (0 with *ret_is_empty false: end of the pipe)
- *                 | -ENOBUFS no free chunk | -EBUSY publish first | other negative errno of splice
+ *   ret_is_empty  true: the pipe had no more when we looked, and has not ended: the next byte or
+ *                 the end is an event to come; false: look again
+ *   returns       bytes moved (0 with *ret_is_empty false: end of the pipe) | -ENOBUFS no free
+ *                 chunk | -EBUSY publish first | other negative errno of splice
  *   calls         fast side only
  */
 int64_t lb_staging_splice(struct lb_staging *staging, uint32_t slot, int pipe_fd, size_t max_bytes,

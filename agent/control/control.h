@@ -55,8 +55,10 @@ struct lb_control {
 
 /*
  * Bind control.sock (mode 0660) and start to listen.
- *   control   loop shipper link status ring_fds ring_fd_count config_path are set by the caller, the rest is
- * zero returns   0 | negative errno of socket, bind, listen calls     slow side, or before its thread starts
+ *   control  loop shipper link status ring_fds ring_fd_count config_path are set by the caller, the
+ *            rest is zero
+ *   returns  0 | negative errno of socket, bind, listen
+ *   calls    slow side, or before its thread starts
  */
 int lb_control_start(struct lb_control *control, int dir_fd);
 

@@ -22,8 +22,9 @@ struct lb_http_request {
  * Read a head that may not have come whole yet.
  *   text         len bytes, any content
  *   ret_request  written when it is whole
- *   returns      bytes of the head, its empty line included | 0 more must come | -EBADMSG it is none,
- * whatever comes calls        any thread; a pure function. The cost is linear
+ *   returns      bytes of the head, its empty line included | 0 more must come | -EBADMSG it is
+ *                none, whatever comes
+ *   calls        any thread; a pure function. The cost is linear
  */
 int lb_http_request_read(const char *text, size_t len, struct lb_http_request *ret_request);
 

@@ -62,9 +62,11 @@ struct lb_metrics_server {
 void lb_metrics_open(struct lb_metrics_server *server);
 
 /*
- * Serve at an address from now on, and at no other; "off": nowhere. What cannot be is said in the log, once
- * for each call, and the agent lives. The same address again changes nothing, unless it could not be had
- * before. listen   as lb_listen_parse() takes it calls    slow side, or before its thread starts
+ * Serve at an address from now on, and at no other; "off": nowhere. What
+ * cannot be is said in the log, once for each call, and the agent lives. The
+ * same address again changes nothing, unless it could not be had before.
+ *   listen  as lb_listen_parse() takes it
+ *   calls   slow side, or before its thread starts
  */
 void lb_metrics_listen(struct lb_metrics_server *server, const char *listen);
 

@@ -12,13 +12,15 @@ struct lb_metrics_socket {
 };
 
 /*
- * Listen. A socket file whose owner is gone is replaced; one that somebody listens to, and a file that is no
- * socket, stay. A unix socket gets mode 0660.
+ * Listen. A socket file whose owner is gone is replaced; one that somebody
+ * listens to, and a file that is no socket, stay. A unix socket gets mode
+ * 0660.
  *   listen      as lb_listen_parse() takes it, not "off"
  *   ret_socket  written always
- *   returns     a descriptor, non-blocking, the caller's | -EADDRINUSE somebody listens there | -EEXIST a
- * file is there that is no socket | -EINVAL | other negative errno of socket, bind, listen calls       slow
- * side; blocks for no peer
+ *   returns     a descriptor, non-blocking, the caller's | -EADDRINUSE somebody listens there |
+ *               -EEXIST a file is there that is no socket | -EINVAL | other negative errno of
+ *               socket, bind, listen
+ *   calls       slow side; blocks for no peer
  */
 int lb_metrics_socket_open(const char *listen, struct lb_metrics_socket *ret_socket);
 

@@ -65,8 +65,10 @@ struct lb_status_source {
 };
 
 /*
- * What several forms of the snapshot tell: the sink's state as a word, one of LB_STATUS_SINK_STATES; bodies
- * that are on their way; bytes of the held pool that are taken. calls     slow side
+ * What several forms of the snapshot tell: the sink's state as a word, one of
+ * LB_STATUS_SINK_STATES; bodies that are on their way; bytes of the held pool
+ * that are taken.
+ *   calls  slow side
  */
 #define LB_STATUS_SINK_STATES                   \
     {                                           \

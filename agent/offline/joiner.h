@@ -66,9 +66,11 @@ void lb_joiner_finish(struct lb_joiner *joiner);
 
 /*
  * Read all of a file that way, as it comes, for one joiner or several.
- *   who       names the mode in messages on stderr
- *   on_part   called with each part of a line before it is taken; false: it has told why to stop. NULL:
- * nobody returns   0 | 1 it was told calls     may block on the file
+ *   who      names the mode in messages on stderr
+ *   on_part  called with each part of a line before it is taken; false: it has told why to stop.
+ *            NULL: nobody
+ *   returns  0 | 1 it was told
+ *   calls    may block on the file
  */
 int lb_joiner_read(struct lb_joiner *const *joiners, unsigned count, int fd, const char *who,
                    bool (*on_part)(void *arg, size_t len, bool is_end), void *arg);

@@ -20,8 +20,9 @@ struct lb_plan_result {
 };
 
 /*
- * Print it: for a person, at most 100 columns wide, or as one JSON object, whose members are told in the
- * manual page. calls     offline modes
+ * Print it: for a person, at most 100 columns wide, or as one JSON object,
+ * whose members are told in the manual page.
+ *   calls  offline modes
  */
 void lb_plan_print_text(const struct lb_plan_result *result, FILE *out);
 void lb_plan_print_json(const struct lb_plan_result *result, FILE *out);

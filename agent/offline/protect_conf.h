@@ -30,12 +30,13 @@ void lb_protect_conf_parse(const char *text, size_t len, const char *file, lb_pr
 
 /*
  * Read a file and its drop-ins, in the order in which systemd does.
- *   where    directories below, parted by colons: "systemd" for /etc/systemd, /usr/lib/systemd and so on;
- *            LB_PROTECT_UNITS for units
+ *   where    directories below, parted by colons: "systemd" for /etc/systemd, /usr/lib/systemd and
+ *            so on; LB_PROTECT_UNITS for units
  *   name     "journald.conf"
- *   without  a name of a drop-in that is left out, NULL: none. So what would be true without our own is
- * known. returns  how many files could not be read (too large, no permission), 0 most often calls    an
- * offline mode
+ *   without  a name of a drop-in that is left out, NULL: none. So what would be true without our
+ *            own is known.
+ *   returns  how many files could not be read (too large, no permission), 0 most often
+ *   calls    an offline mode
  */
 #define LB_PROTECT_SYSTEMD "systemd"
 #define LB_PROTECT_UNITS   "systemd/system"

@@ -35,8 +35,9 @@ struct lb_protect_look {
 
 /*
  * Find all there is, worst first, and plan what would be done.
- *   look     tree, manifest, kernel, is_live, is_unknown_flash, now_s and plan are set; the plan is begun
- * anew calls    an offline mode
+ *   look   tree, manifest, kernel, is_live, is_unknown_flash, now_s and plan are set; the plan is
+ *          begun anew
+ *   calls  an offline mode
  */
 void lb_protect_find(struct lb_protect_look *look);
 

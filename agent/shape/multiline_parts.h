@@ -30,8 +30,10 @@ bool lb_multiline_is_error(const char *text, const struct lb_python_line *line);
 bool lb_multiline_is_field(const char *text, size_t len);
 
 /*
- * Is it a call in a goroutine's stack, "net/http.(*conn).serve(0xc00007eaa0)"? File and line are below it,
- * indented. text     len bytes, at least one
+ * Is it a call in a goroutine's stack,
+ * "net/http.(*conn).serve(0xc00007eaa0)"? File and line are below it,
+ * indented.
+ *   text  len bytes, at least one
  */
 bool lb_multiline_is_go_call(const char *text, size_t len);
 

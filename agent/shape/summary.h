@@ -33,9 +33,10 @@ struct lb_suppressed {
 
 /*
  * Count it.
- *   template_of  fills buf with the pattern's template (asked only for the first record of a row), arg goes
- * to it as it is; returns its length calls        fast side, offline modes, in the turn that holds or drops
- * it; needs room for LB_SUPPRESSED_WORDS + 8 words
+ *   template_of  fills buf with the pattern's template (asked only for the first record of a row),
+ *                arg goes to it as it is; returns its length
+ *   calls        fast side, offline modes, in the turn that holds or drops it; needs room for
+ *                LB_SUPPRESSED_WORDS + 8 words
  */
 void lb_summary_count(struct lb_commit *commit, const struct lb_suppressed *record,
                       size_t (*template_of)(void *arg, char *buf, size_t size), void *arg);

@@ -32,12 +32,15 @@
  * deliveries succeed. What an answer means is in answers.c:
  *
  *   delivered   released
+ *   partly      released; what it names is rejected
  *   try again   back to the ring; the breaker opens (retry.h): a pause, then one small body, then more
  *   too large   back to the ring; the limits of later bodies are learnt from it
- *   refused     back to the ring; half of it is sent, and so on, until one record is refused alone. That one
- * is rejected, if the sink takes something else: a sink that refuses all is a fault of the settings encoding
- * back to the ring, and gzip from then on pause       back to the ring; the sink is asked again after a long,
- * growing pause clock       back to the ring until our clock is right
+ *   refused     back to the ring; half of it is sent, and so on, until one record is refused alone.
+ *               That one is rejected, if the sink takes something else: a sink that refuses all is a
+ *               fault of the settings
+ *   encoding    back to the ring, and gzip from then on
+ *   pause       back to the ring; the sink is asked again after a long, growing pause
+ *   clock       back to the ring until our clock is right
  */
 #define LB_SHIPPER_SLOTS     LB_TRANSPORT_PING
 #define LB_PROBE_SLOT        LB_TRANSPORT_PING      /* `logboom ping` */
@@ -172,9 +175,12 @@ struct lb_shipper {
 /*
  * Start shipping. The transport's callback must be lb_shipper_answer() with
  * the shipper as ctx.
- *   shipper     ring next_ring old_ring_done state link config transport read_clocks clocks_ctx phase are set
- * by the caller, wall is initialised, the rest is zero; config has a sink seed        for jitter now_ns boot
- * time returns     0 | -ENOMEM | -ENOENT no such sink type calls       slow side, or before its thread starts
+ *   shipper  ring next_ring old_ring_done state link config transport read_clocks clocks_ctx phase
+ *            are set by the caller, wall is initialised, the rest is zero; config has a sink
+ *   seed     for jitter
+ *   now_ns   boot time
+ *   returns  0 | -ENOMEM | -ENOENT no such sink type
+ *   calls    slow side, or before its thread starts
  */
 int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed, uint64_t now_ns);
 
@@ -228,8 +234,9 @@ void lb_shipper_stop_soon(struct lb_shipper *shipper);
 /*
  * Send the sink's empty body, or, with is_check, its question about the key,
  * and tell what came back.
- *   returns   0 done() will be called | -EBUSY a probe is out | -ENOENT is_check: this sink has no such
- * question | negative errno of the transport calls     slow side
+ *   returns  0 done() will be called | -EBUSY a probe is out | -ENOENT is_check: this sink has no
+ *            such question | negative errno of the transport
+ *   calls    slow side
  */
 int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done done, void *ctx);
 

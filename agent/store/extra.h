@@ -62,8 +62,9 @@ struct lb_extra {
 
 /*
  * Lay the parts out as they stand in a record.
- *   to       room for LB_EXTRA_MAX bytes, 8-byte aligned; a header longer than LB_EXTRA_HEADER_MAX is cut,
- * and fields that lie beyond it are left out returns  bytes written, a multiple of 8 | 0 there is no part
+ *   to       room for LB_EXTRA_MAX bytes, 8-byte aligned; a header longer than LB_EXTRA_HEADER_MAX
+ *            is cut, and fields that lie beyond it are left out
+ *   returns  bytes written, a multiple of 8 | 0 there is no part
  *   calls    fast side
  */
 size_t lb_extra_write(const struct lb_extra *extra, void *to);

@@ -71,9 +71,12 @@ void lb_files_recover(struct lb_files *files);
 
 /*
  * After recovery: what is held is given up where the pool is to have another
- * size, the backlog is copied over (lb_backlog_resize()); and if the ring has another size than wanted, set
- * it aside and make a new one. A ring that is empty is replaced at once; while an older one is still being
- * drained nothing is done. returns   0 | negative errno calls     before the threads start
+ * size, the backlog is copied over (lb_backlog_resize()); and if the ring has
+ * another size than wanted, set it aside and make a new one. A ring that is
+ * empty is replaced at once; while an older one is still being drained
+ * nothing is done.
+ *   returns  0 | negative errno
+ *   calls    before the threads start
  */
 int lb_files_resize(struct lb_files *files, uint64_t ring_bytes, bool lock);
 

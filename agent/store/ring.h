@@ -94,10 +94,11 @@ struct lb_ring_repair {
 
 /*
  * Open the ring of a directory, or make one.
- *   size       wanted data bytes, rounded up to LB_MAP_ALIGN; an existing ring keeps its own size
- *   returns    0 | -ENOENT there is none and size is 0 | -EBADMSG the file is no ring, or its identity is
- * damaged | -EPROTO a format that this program does not read | -ENOSPC no room in the file system | other
- * negative errno calls      before the threads start
+ *   size     wanted data bytes, rounded up to LB_MAP_ALIGN; an existing ring keeps its own size
+ *   returns  0 | -ENOENT there is none and size is 0 | -EBADMSG the file is no ring, or its
+ *            identity is damaged | -EPROTO a format that this program does not read | -ENOSPC no
+ *            room in the file system | other negative errno
+ *   calls    before the threads start
  */
 int lb_ring_open(int dir_fd, const char *name, size_t size, bool lock, struct lb_ring *ret_ring);
 
@@ -134,10 +135,12 @@ void lb_ring_close(struct lb_ring *ring);
 /*
  * Append one record: number, check and padding are put in here. It becomes
  * visible with the fast side's next publish. Never blocks, never allocates.
- *   head      lane severity kind flags boot_ns stream_id stream_off raw_len pid uid service_ix lines are
- * read, the rest is filled in service   service_len bytes, tags tags_len bytes, body pieces: copied, stay the
- * caller's returns   0 | -EMSGSIZE longer than lb_ring_record_max() | -ENOSPC no room; on error nothing
- * changed calls     fast side only
+ *   head     lane severity kind flags boot_ns stream_id stream_off raw_len pid uid service_ix lines
+ *            are read, the rest is filled in
+ *   service  service_len bytes, tags tags_len bytes, body pieces: copied, stay the caller's
+ *   returns  0 | -EMSGSIZE longer than lb_ring_record_max() | -ENOSPC no room; on error nothing
+ *            changed
+ *   calls    fast side only
  */
 int lb_ring_put(struct lb_ring *ring, const struct lb_record *head, const char *service, size_t service_len,
                 const char *tags, size_t tags_len, const struct iovec *body, unsigned pieces);
@@ -173,9 +176,10 @@ uint64_t lb_ring_oldest(const struct lb_ring *ring);
 
 /*
  * The record at a position.
- *   pos       a record's first byte, tail <= pos < head
- *   returns   it, or NULL when its length makes no sense (damage that came after the start) or pos is not
- * below head calls     slow side; offline readers through lb_ring_copy()
+ *   pos      a record's first byte, tail <= pos < head
+ *   returns  it, or NULL when its length makes no sense (damage that came after the start) or pos
+ *            is not below head
+ *   calls    slow side; offline readers through lb_ring_copy()
  */
 const struct lb_record *lb_ring_at(const struct lb_ring *ring, uint64_t pos, uint64_t head);
 

@@ -143,8 +143,9 @@ struct lb_spool_row {
 /*
  * Go through the rows from the oldest on. Reads heads only, not the segments.
  *   each     called for each row; must not call the spool
- *   returns  0, also where there is no database | negative errno as lb_spool_write(); what was given so far
- * is right calls    card side
+ *   returns  0, also where there is no database | negative errno as lb_spool_write(); what was
+ *            given so far is right
+ *   calls    card side
  */
 int lb_spool_list(struct lb_spool *spool, void (*each)(void *arg, const struct lb_spool_row *row), void *arg);
 

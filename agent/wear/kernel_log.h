@@ -32,9 +32,11 @@ struct lb_kernel_log {
 void lb_kernel_log_look(struct lb_kernel_log *log, struct lb_disks *disks);
 
 /*
- * The same of a text: lines like "<3>[  12.345678] I/O error, dev mmcblk0, sector 8 op 0x1:(WRITE)". What is
- * not newer than what was seen before is passed over. text      len bytes, any content calls     any thread;
- * pure but for log and disks
+ * The same of a text: lines like "<3>[ 12.345678] I/O error, dev mmcblk0,
+ * sector 8 op 0x1:(WRITE)". What is not newer than what was seen before is
+ * passed over.
+ *   text   len bytes, any content
+ *   calls  any thread; pure but for log and disks
  */
 void lb_kernel_log_take(struct lb_kernel_log *log, const char *text, size_t len, struct lb_disks *disks);
 
