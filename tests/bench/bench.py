@@ -29,13 +29,14 @@ from peers import peers  # noqa: E402
 from plan import plan  # noqa: E402
 from quiet import idle, trickle  # noqa: E402
 from rig import say  # noqa: E402
+from sinks import sinks  # noqa: E402
 from stalls import stalls  # noqa: E402
 from startup import startup  # noqa: E402
 from throttle import throttle  # noqa: E402
 
 SECTIONS = {"firehose": firehose, "instructions": instructions, "throttle": throttle, "trickle": trickle,
             "backlog": backlog, "idle": idle, "stalls": stalls, "startup": startup, "memory": memory, "card": card,
-            "peers": peers, "plan": plan, "looks": looks}
+            "peers": peers, "plan": plan, "looks": looks, "sinks": sinks}
 SLOW = ("trickle", "idle")  # minutes each: left out by --quick
 
 

@@ -38,7 +38,8 @@ static void sinks_are_found_by_their_type(void **state)
     assert_string_equal(lb_sink_find("datadog")->type, "datadog");
     assert_string_equal(lb_sink_find("file")->type, "file");
     assert_string_equal(lb_sink_find("loki")->type, "loki");
-    assert_null(lb_sink_find("syslog"));
+    assert_string_equal(lb_sink_find("syslog")->type, "syslog");
+    assert_null(lb_sink_find("pigeon"));
     assert_null(lb_sink_find(""));
     assert_null(lb_sink_find("Datadog"));
 }
