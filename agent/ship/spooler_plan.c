@@ -111,14 +111,6 @@ static bool plan_overflow(struct lb_spooler *spooler, uint64_t now_ns)
     return spooler->work.used >= want;
 }
 
-static bool plan_down(struct lb_spooler *spooler, uint64_t now_ns)
-{
-    gather(spooler, LB_LANE_URGENT, LB_SPOOL_BATCH_BYTES * 4, LB_SPOOL_STOP, now_ns);
-    gather(spooler, LB_LANE_ROUTINE, LB_SPOOL_BATCH_BYTES * 4, LB_SPOOL_STOP, now_ns);
-    spooler->work.is_going_down = true;
-    return spooler->work.parts > 0;
-}
-
 /* ---- copies ---- */
 
 static bool add_run(struct lb_spooler *spooler, const struct lb_record *const *record, size_t count,
@@ -221,6 +213,40 @@ static void copy_from_backlog(struct lb_spooler *spooler, uint64_t now_ns)
         seen = lb_later(seen, word(spooler, row, LB_ROW_SEQ) + 1);
     }
     spooler->copied_seq = seen;
+}
+
+/* ---- the system goes down ---- */
+
+/*
+ * Segments of a lane whose records are on their way to the sink: nobody will be there to hear the answer.
+ * They are copied, and stay in RAM: where the system does not go down after all they are shipped from there.
+ */
+static bool copy_what_is_out(struct lb_spooler *spooler, unsigned lane, uint64_t now_ns)
+{
+    for (uint32_t row = 0; row < spooler->backlog->rows && spooler->work.parts < LB_SPOOL_PARTS_MAX; row++) {
+        if (!lb_backlog_is_valid(spooler->backlog, row) || lb_backlog_lane(spooler->backlog, row) != lane ||
+            word(spooler, row, LB_ROW_STATE) & LB_ROW_SPOOLED_BIT || may_go(spooler, row) ||
+            is_known(spooler, row))
+            continue;
+        if (!add_row(spooler, row, LB_SPOOL_COPY, now_ns))
+            break;
+    }
+    spooler->task = LB_SPOOLER_COPY;
+    return spooler->work.parts > 0;
+}
+
+/* Urgent ones first. What may leave RAM and what is copied are transactions of their own. */
+static bool plan_down(struct lb_spooler *spooler, uint64_t now_ns)
+{
+    struct lb_spool_work *work = &spooler->work;
+
+    work->is_going_down = true;
+    gather(spooler, LB_LANE_URGENT, LB_SPOOL_BATCH_BYTES * 4, LB_SPOOL_STOP, now_ns);
+    if (work->parts == 0 && copy_what_is_out(spooler, LB_LANE_URGENT, now_ns))
+        return true;
+    spooler->task = LB_SPOOLER_DOWN;
+    gather(spooler, LB_LANE_ROUTINE, LB_SPOOL_BATCH_BYTES * 4, LB_SPOOL_STOP, now_ns);
+    return work->parts > 0 || copy_what_is_out(spooler, LB_LANE_ROUTINE, now_ns);
 }
 
 static bool has_persist(const struct lb_config *config)

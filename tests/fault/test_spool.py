@@ -149,9 +149,10 @@ def test_a_copy_is_not_shipped_twice_while_ram_is_there(agent, quick, intake, ca
     assert numbers(e for e in intake.everything() if not is_own(e)) == [1]
 
 
-@pytest.mark.parametrize("is_slow", [False, True], ids=["at_once", "with_sigterm_behind"])
-def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_first(agent, quick, intake, card, is_slow):
-    """is_slow: the agent did not run between the unit's SIGPWR and systemd's SIGTERM, and sees both."""
+@pytest.mark.parametrize("how", ["at_once", "with_sigterm_behind", "with_bodies_on_their_way"])
+def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_first(agent, quick, intake, card, how):
+    """with_sigterm_behind: the agent did not run between the unit's SIGPWR and systemd's SIGTERM, and sees both.
+    with_bodies_on_their_way: nobody will be there to hear whether the sink has them."""
     a = agent({**quick, **settings(card, persist="off"), "backlog": {"size": "4M"}})
     away(intake)
     feed(a, b"".join(line(n, TEXT, "ERROR" if n % 10 == 0 else "INFO") for n in range(3000)))
@@ -159,7 +160,12 @@ def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_firs
     before = card.settled()
     assert a.term() == 0
     assert card.settled() == before
+    if how == "with_bodies_on_their_way":
+        intake.plan.set([{"do": "hang", "seconds": 60, "times": -1}])
     a.start()
+    if how == "with_bodies_on_their_way":
+        wait_until(lambda: a.status()["sinks"][0]["in_flight"] > 0)
+    is_slow = how == "with_sigterm_behind"
     for number in [signal.SIGSTOP, signal.SIGPWR, signal.SIGTERM, signal.SIGCONT] if is_slow else [signal.SIGPWR]:
         a.process.send_signal(number)
     assert a.process.wait(60) == 0
