@@ -104,17 +104,23 @@ static int expand(struct lb_loader *loader, char **text, const char *key, const 
     return 0;
 }
 
+static int expand_pairs(struct lb_loader *loader, char **pairs, const struct lb_section_seen *seen,
+                        enum lb_key_section section, const char *key)
+{
+    struct lb_origin at = lb_config_origin(loader, seen, section, key);
+    int rc = expand(loader, pairs, key, &at);
+
+    if (rc == 0 && !lb_tags_are_legal(*pairs, strlen(*pairs)))
+        lb_config_fault(loader->faults, &at,
+                        "%s must be k:v,k:v without blanks, quotes and backslashes, at most %d bytes", key,
+                        LB_PROTO_TAGS_MAX);
+    return rc == -ENOMEM ? rc : 0;
+}
+
 static int expand_tags(struct lb_loader *loader, char **tags, const struct lb_section_seen *seen,
                        enum lb_key_section section)
 {
-    struct lb_origin at = lb_config_origin(loader, seen, section, "tags");
-    int rc = expand(loader, tags, "tags", &at);
-
-    if (rc == 0 && !lb_tags_are_legal(*tags, strlen(*tags)))
-        lb_config_fault(loader->faults, &at,
-                        "tags must be k:v,k:v without blanks, quotes and backslashes, at most %d bytes",
-                        LB_PROTO_TAGS_MAX);
-    return rc == -ENOMEM ? rc : 0;
+    return expand_pairs(loader, tags, seen, section, "tags");
 }
 
 static int expand_hostname(struct lb_loader *loader)
@@ -160,6 +166,9 @@ static int expand_all(struct lb_loader *loader)
         rc = expand_tags(loader, &config->services[i].tags, &loader->services[i], LB_SECTION_SERVICE);
     for (size_t i = 0; rc == 0 && i < config->input_count; i++)
         rc = expand_input(loader, &config->inputs[i], &loader->inputs[i]);
+    if (rc == 0 && config->sink_count > 0)
+        rc = expand_pairs(loader, &config->sinks[0].labels, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK,
+                          "labels");
     return rc;
 }
 

@@ -154,7 +154,7 @@ run_tsan() {
     fi
     rm -f "$reports"/canary.*
     TSAN_OPTIONS="halt_on_error=0 exitcode=66 log_path=$reports/race" ARGS="${ARGS:-} -k not(kill_point)and(not(nothing_to_do))and(not(hangs_costs))and(not(last_words))and(not(on_a_board))" \
-        run_pytest tsan $(nproc) 'not long' tests/e2e/test_both_sides.py tests/e2e/test_cli_agent.py tests/e2e/test_overload.py \
+        run_pytest tsan "$(nproc)" 'not long' tests/e2e/test_both_sides.py tests/e2e/test_cli_agent.py tests/e2e/test_overload.py \
         tests/e2e/test_rest.py tests/e2e/test_stop_reload.py tests/e2e/test_wear.py tests/fault/test_killed.py tests/fault/test_refused.py
     found=$(find "$reports" -type f | wc -l)
     [ "$found" = 0 ] && return

@@ -279,6 +279,19 @@ static void a_type_brings_its_own_defaults(void **state)
     assert_int_equal(sink_of("type = file\npath = /x\n")->sequence, LB_SEQUENCE_ALL);
 }
 
+static void labels_are_expanded_as_tags_are(void **state)
+{
+    (void)state;
+    setenv("FLEET", "north", 1);
+    assert_string_equal(sink_of("type = loki\nurl = http://h\nlabels = fleet:$FLEET,a:b\n")->labels,
+                        "fleet:north,a:b");
+    assert_string_equal(
+        test_faults_of("[sink a]\ntype = loki\nurl = http://h\nlabels = a b\n"),
+        "DIR/main.ini:4: labels must be k:v,k:v without blanks, quotes and backslashes, at most "
+        "256 bytes\n");
+    unsetenv("FLEET");
+}
+
 static void what_a_type_needs_or_cannot_is_told(void **state)
 {
     (void)state;
@@ -368,6 +381,7 @@ int main(void)
         TEST(files_of_conf_d_override_in_byte_order),
         TEST(there_is_exactly_one_sink_and_it_is_whole),
         TEST(a_type_brings_its_own_defaults),
+        TEST(labels_are_expanded_as_tags_are),
         TEST(what_a_type_needs_or_cannot_is_told),
         TEST(staging_and_ring_hold_several_of_the_longest_lines),
         TEST(a_service_has_what_capture_says_where_it_says_nothing),
