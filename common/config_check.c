@@ -246,23 +246,6 @@ static void check_packing(struct lb_loader *loader, const struct lb_sink_type *t
     }
 }
 
-static void check_address(struct lb_loader *loader)
-{
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    const char *text = sink->address, *colon = strrchr(text, ':');
-    struct lb_origin at =
-        lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "address");
-    bool is_unix = strncmp(text, "unix:/", 6) == 0,
-         is_net = strncmp(text, "tls://", 6) == 0 || strncmp(text, "tcp://", 6) == 0;
-    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
-
-    if (text[0] == '\0')
-        lb_config_fault(loader->faults, &at, "[sink %s] is of type syslog and needs an address", sink->name);
-    else if (is_unix ? strlen(text) - 5 > UNIX_PATH_MAX
-                     : !is_net || colon < text + 7 || port < 1 || port > 65535)
-        lb_config_fault(loader->faults, &at, "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH");
-}
-
 static void check_sink(struct lb_loader *loader)
 {
     const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
@@ -283,8 +266,7 @@ static void check_sink(struct lb_loader *loader)
     if (type->needs_url && sink->url[0] == '\0')
         lb_config_fault(loader->faults, &at, "[sink %s] is of type %s and needs a url", sink->name,
                         type->name);
-    if (strcmp(type->name, "syslog") == 0)
-        check_address(loader);
+    lb_config_check_sink_texts(loader);
     if ((sink->tls_cert[0] == '\0') != (sink->tls_key[0] == '\0'))
         lb_config_fault(loader->faults, &at, "[sink %s]: tls_cert and tls_key go together", sink->name);
     if (sink->retry_max_ms < sink->retry_min_ms) {

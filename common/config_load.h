@@ -137,6 +137,13 @@ int lb_config_complete(struct lb_loader *loader);
  */
 int lb_config_complete_inputs(struct lb_loader *loader);
 
+/*
+ * Check those texts of the [sink] that have a form of their own: headers, ok,
+ * index, address. What is wrong goes to the loader's faults.
+ *   calls    the thread that loads; the sink's type is one that there is
+ */
+void lb_config_check_sink_texts(struct lb_loader *loader);
+
 /* What the manual page says before and behind its keys, in mdoc(7). */
 extern const char lb_config_manual_head[];
 extern const char lb_config_manual_tail[];

@@ -279,6 +279,46 @@ static void a_type_brings_its_own_defaults(void **state)
     assert_int_equal(sink_of("type = file\npath = /x\n")->sequence, LB_SEQUENCE_ALL);
 }
 
+static void a_text_of_a_sink_has_its_form_or_is_named(void **state)
+{
+    static const char *const faulty[][2] = {
+        { "type = http\nheaders = sEcReT\n", "headers takes NAME: VALUE; NAME: VALUE" },
+        { "type = http\nheaders = A: b; two words: c\n", "headers takes NAME: VALUE; NAME: VALUE" },
+        { "type = http\nheaders = A: b; : c\n", "headers takes NAME: VALUE; NAME: VALUE" },
+        { "type = http\nheaders = a:1;b:1;c:1;d:1;e:1;f:1;g:1;h:1;i:1;j:1;k:1\n",
+          "headers takes at most 10" },
+        { "type = http\nok = abc\n", "ok takes HTTP statuses: 200,202 or 200-299" },
+        { "type = http\nok = 299-200\n", "ok takes HTTP statuses: 200,202 or 200-299" },
+        { "type = http\nok = 200,\n", "ok takes HTTP statuses: 200,202 or 200-299" },
+        { "type = http\nok = 20\n", "ok takes HTTP statuses: 200,202 or 200-299" },
+        { "type = syslog\naddress = udp://h:514\n",
+          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+        { "type = syslog\naddress = tcp://h:514x\n",
+          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+        { "type = syslog\naddress = tls://h\n",
+          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+        { "type = syslog\naddress = unix:sock\n",
+          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+    };
+    char text[512], want[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof faulty / sizeof faulty[0]; i++) {
+        snprintf(text, sizeof text, "[sink a]\n%s%s", faulty[i][0],
+                 strstr(faulty[i][0], "http") ? "url = http://h\n" : "");
+        snprintf(want, sizeof want, "DIR/main.ini:3: %s\n", faulty[i][1]);
+        assert_string_equal(test_faults_of(text), want);
+    }
+    sink_of("type = http\nurl = http://h\nheaders = X-Team: a b:c;  Y: ;\nok = 200,202,250-299\n");
+    sink_of("type = syslog\naddress = unix:/run/s\n");
+    sink_of("type = syslog\naddress = tls://[::1]:6514\n");
+    assert_string_equal(test_faults_of("[sink a]\ntype = elasticsearch\nurl = http://h\n"),
+                        "DIR/main.ini:1: [sink a] is of type elasticsearch and needs an index\n");
+    assert_string_equal(
+        test_warnings_of("[sink a]\ntype = elasticsearch\nurl = http://h/i/_bulk\nindex = j\n"),
+        "DIR/main.ini:4: warning: index has no effect: url names a path\n");
+}
+
 static void labels_are_expanded_as_tags_are(void **state)
 {
     (void)state;
@@ -381,6 +421,7 @@ int main(void)
         TEST(files_of_conf_d_override_in_byte_order),
         TEST(there_is_exactly_one_sink_and_it_is_whole),
         TEST(a_type_brings_its_own_defaults),
+        TEST(a_text_of_a_sink_has_its_form_or_is_named),
         TEST(labels_are_expanded_as_tags_are),
         TEST(what_a_type_needs_or_cannot_is_told),
         TEST(staging_and_ring_hold_several_of_the_longest_lines),
