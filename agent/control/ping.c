@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/sink_types.h"
+
 __attribute__((format(printf, 2, 3))) static void add(struct lb_ping *ping, const char *format, ...)
 {
     size_t len = strlen(ping->steps);
@@ -111,13 +113,17 @@ static void on_body_answer(void *ctx, const struct lb_answer *answer, uint64_t t
         return;
     }
     if (!answer->status) {
-        add_step(ping, "write", took_ns / 1000, "can be appended to");
+        if (shipper->sink->transport == LB_TRANSPORT_FILE)
+            add_step(ping, "write", took_ns / 1000, "can be appended to");
+        else
+            add_step(ping, "sink", took_ns / 1000, "is there");
         finish(ping, NULL);
         return;
     }
     if (lb_shipper_probe(shipper, true, on_key_answer, ping) == 0)
         return;
-    add(ping, "  %-8s accepted\n", "key");
+    if (lb_sink_needs_key(shipper->sink_config))
+        add(ping, "  %-8s accepted\n", "key");
     finish(ping, NULL);
 }
 

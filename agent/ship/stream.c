@@ -280,9 +280,12 @@ static int send_body(void *self, unsigned slot, const void *body, size_t len, co
 {
     struct stream *stream = self;
     uint64_t now_ns = lb_clock_boot_ns();
-    int rc = stream->state == STREAM_CLOSED ? start_connecting(stream) : 0;
+    int rc;
 
     (void)encoding;
+    if (slot == LB_TRANSPORT_PING && !first_waiting(stream))
+        disconnect(stream); /* whether it can be reached tells only a connection of its own */
+    rc = stream->state == STREAM_CLOSED ? start_connecting(stream) : 0;
     if (rc < 0)
         return rc;
     stream->parcel[slot] = (struct parcel) { .body = body,

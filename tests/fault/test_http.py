@@ -135,5 +135,6 @@ def test_ping_says_whether_it_can_be_reached(agent, sections, taker):
     a = agent(sections)
     answer = a.client("ping")
     assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "key" not in answer.stdout, "there is none"
     taker.down()
     assert a.client("ping").returncode != 0

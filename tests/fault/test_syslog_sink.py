@@ -163,6 +163,7 @@ def test_ping_tells_whether_it_can_be_reached(agent, sections, server):
     a = agent(sections)
     answer = a.client("ping")
     assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "is there" in answer.stdout and "appended" not in answer.stdout
     server.down()
     assert a.client("ping").returncode != 0
 
