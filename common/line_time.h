@@ -25,6 +25,9 @@ struct lb_line_time {
     uint64_t ms;
 };
 
+#define LB_LINE_TIME_LOOK 96
+#define LB_LINE_TIME_DEEP 1024
+
 /*
  * Find a line's stamp: the first one with a date that begins in its first
  * LB_LINE_TIME_LOOK bytes,
@@ -45,9 +48,10 @@ struct lb_line_time {
  *   returns   LB_LINE_TIME_NONE, and 0 ms: there is none
  *   calls     any thread; a pure function
  */
-#define LB_LINE_TIME_LOOK 96
-#define LB_LINE_TIME_DEEP 1024
 struct lb_line_time lb_line_time_of(const char *text, size_t len);
+
+#define LB_LINE_TIME_YEAR_MS 31557600000ull
+#define LB_LINE_TIME_DAY_MS  86400000ull
 
 /*
  * The instant that a stamp means at about now_ms. One without a year, or without
@@ -58,8 +62,6 @@ struct lb_line_time lb_line_time_of(const char *text, size_t len);
  *   returns   ms since 1970, or since the machine started
  *   calls     any thread; a pure function
  */
-#define LB_LINE_TIME_YEAR_MS 31557600000ull
-#define LB_LINE_TIME_DAY_MS  86400000ull
 uint64_t lb_line_time_near(struct lb_line_time time, uint64_t now_ms);
 
 #endif

@@ -64,16 +64,18 @@ struct lb_status_source {
     bool uses_jit;
 };
 
-/*
- * What several forms of the snapshot tell: the sink's state as a word, one of
- * LB_STATUS_SINK_STATES; bodies that are on their way; bytes of the held pool
- * that are taken.
- *   calls  slow side
- */
 #define LB_STATUS_SINK_STATES                   \
     {                                           \
         "idle", "ok", "away", "paused", "clock" \
     }
+
+/*
+ * What several forms of the snapshot tell: the sink's state as a word, one of
+ * LB_STATUS_SINK_STATES, static; bodies that are on their way; bytes of the held
+ * pool that are taken.
+ *   now_ns   boot time
+ *   calls    slow side
+ */
 const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t now_ns);
 unsigned lb_status_in_flight(const struct lb_status_source *source);
 uint64_t lb_status_held_used(const struct lb_status_source *source);

@@ -87,8 +87,9 @@ typedef void (*lb_protect_walk_file)(void *arg, const char *path, const struct s
 void lb_protect_walk(const struct lb_protect_look *look, const char *dir, lb_protect_walk_file file,
                      void *arg);
 
-/* "3 h", "12 days"; "now" below a minute. Of a stamp in the future: "now". */
 #define LB_PROTECT_AGE 32
+
+/* "3 h", "12 days"; "now" below a minute. Of a stamp in the future: "now". */
 const char *lb_protect_age(uint64_t now_s, int64_t then_s, char buf[LB_PROTECT_AGE]);
 
 /* Bytes that a file takes on its disk. */

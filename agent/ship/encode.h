@@ -139,13 +139,14 @@ struct lb_view {
  */
 void lb_encode_view(struct lb_encoder *encoder, const struct lb_record *record, struct lb_view *ret_view);
 
+#define LB_UNIQUE_NS 10000u
+
 /*
  * A time made unique for sinks that tell records apart by it: to 10
  * microseconds, and then by lane and number. No two of 5000 neighbours in a
  * lane have the same, and one that is sent again has it again.
  *   calls     any thread
  */
-#define LB_UNIQUE_NS 10000u
 uint64_t lb_encode_unique_ns(uint64_t wall_ns, const struct lb_record *record);
 
 /*

@@ -68,6 +68,8 @@ uint64_t lb_meter_free_ns(const struct lb_shipper *shipper, uint64_t payload_byt
  */
 size_t lb_meter_max_bytes(const struct lb_shipper *shipper);
 
+#define LB_METER_KEPT 5
+
 /*
  * What is counted, to ride on a transaction of the spool; and what rode on the
  * last one of an earlier boot, taken over: of the same day and month as it is
@@ -76,7 +78,6 @@ size_t lb_meter_max_bytes(const struct lb_shipper *shipper);
  *   words     LB_METER_KEPT of them; all 0: nothing is known
  *   calls     slow side; true with the next publish
  */
-#define LB_METER_KEPT 5
 void lb_meter_keep(const struct lb_shipper *shipper, uint64_t words[LB_METER_KEPT]);
 void lb_meter_adopt(struct lb_shipper *shipper, const uint64_t words[LB_METER_KEPT]);
 
