@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """make install and make uninstall: what is put there, that it is taken away again, and that the manual tells of it."""
 
+import fcntl
+import math
 import os
 import re
 import subprocess
@@ -39,12 +41,15 @@ def tree(top):
 
 @pytest.fixture
 def bill_is_told():
-    """What `make sbom` makes, newer than the programs; whether it is right is the subject of test_sbom.py."""
+    """What `make sbom` makes, newer than the programs; whether it is right is the subject of test_sbom.py. There is one
+    for all tests that run beside each other: one of them has it at a time."""
     path = BUILD / "logboom.cdx.json"
-    had = path.read_bytes() if path.exists() else None
-    path.write_text("{}\n")
-    yield
-    path.unlink() if had is None else path.write_bytes(had)
+    with open(BUILD / "logboom.cdx.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        had = path.read_bytes() if path.exists() else None
+        path.write_text("{}\n")
+        yield
+        path.unlink() if had is None else path.write_bytes(had)
 
 
 def test_what_is_installed_is_removed_but_the_configuration(tmp_path, bill_is_told):
@@ -93,6 +98,14 @@ def test_units_name_the_places_that_were_chosen(tmp_path):
     assert "/usr/sbin" not in unit and (tmp_path / "opt/boom/share/man/man8/logboomd.8").exists()
     make("uninstall", tmp_path, PREFIX="/opt/boom", SYSCONFDIR="/opt/etc", UNITDIR="/units")
     assert [path for path in tree(tmp_path) if (tmp_path / path[1:]).is_file()] == ["/opt/etc/logboom/logboom.ini"]
+
+
+def test_the_unit_lets_it_lock_as_much_as_it_states():
+    told = subprocess.run([BUILD / "logboomd", "-t", "-c", ROOT / "conf" / "logboom.ini"], capture_output=True, text=True,
+                          check=True).stdout
+    ceiling = float(re.search(r"^memory ceiling: ([0-9.]+) MiB$", told, re.M)[1])
+    unit = (ROOT / "packaging" / "systemd" / "logboomd.service").read_text()
+    assert re.findall(r"^LimitMEMLOCK=(.*)$", unit, re.M) == [f"{math.ceil(ceiling)}M"]
 
 
 def test_what_is_installed_runs_from_where_it_is(tmp_path):
