@@ -67,7 +67,7 @@ $(B)/logboom: $(call objects,$(CLI_SRC)) $(B)/libcommon.a
 	$(Q)$(CC) $(LB_CFLAGS) $(CFLAGS) $(LB_LDFLAGS) $(LDFLAGS) -o $@ $^ $(ATOMIC)
 
 # The client alone, of one piece, with musl: for containers and systems that have no glibc. What of common/ it needs.
-CLIENT_COMMON := $(addprefix common/,clock.c drain.c level.c proto.c quota.c read_file.c unit_name.c units.c)
+CLIENT_COMMON := $(addprefix common/,calendar.c clock.c drain.c level.c proto.c quota.c read_file.c unit_name.c units.c)
 STATIC_CC     ?= musl-gcc
 
 static: ## build the client with musl, of one piece: B/logboom-static (musl-tools)

@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-#define EPOCH_DAY  719468 /* 1970-01-01, in days since the first of March of the year 0 */
-#define ZONE_HOURS 14     /* that any zone is ahead of UTC, or behind */
+#include "common/calendar.h"
+
+#define ZONE_HOURS 14 /* that any zone is ahead of UTC, or behind */
 
 unsigned lb_time_digits(const struct lb_time_scan *scan, unsigned most)
 {
@@ -128,14 +129,6 @@ bool lb_time_is_name(const struct lb_time_scan *scan)
             ((*scan->at == '.' || *scan->at == '-') && lb_time_is_letter(scan->at[1])));
 }
 
-static int64_t days_of(int year, int month, int day)
-{
-    int years = month > 2 ? year : year - 1, months = month > 2 ? month - 3 : month + 9;
-
-    return (int64_t)years * 365 + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day - 1 -
-           EPOCH_DAY;
-}
-
 struct lb_line_time lb_time_stamp(const struct lb_time_date *date)
 {
     int64_t days, day_ms = (int64_t)LB_LINE_TIME_DAY_MS;
@@ -143,10 +136,10 @@ struct lb_line_time lb_time_stamp(const struct lb_time_date *date)
     if (date->month < 1 || date->month > 12 || date->day < 1 || date->day > 31)
         return lb_time_none;
     if (date->year == 0) {
-        days = days_of(2000, date->month, date->day) - days_of(2000, 1, 1);
+        days = lb_calendar_days(2000, date->month, date->day) - lb_calendar_days(2000, 1, 1);
         return (struct lb_line_time) { LB_LINE_TIME_YEARLESS, (uint64_t)(days * day_ms) + date->ms };
     }
-    days = days_of(date->year, date->month, date->day);
+    days = lb_calendar_days(date->year, date->month, date->day);
     if (days < 1) /* so that no zone leads to a time before 1970 */
         return lb_time_none;
     return (struct lb_line_time) { date->is_zoned ? LB_LINE_TIME_ZONED : LB_LINE_TIME_LOCAL,

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/calendar.h"
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -368,16 +370,6 @@ static int64_t number(const char *text, size_t digits)
     return value;
 }
 
-/* Days from 1970-01-01, in the proleptic Gregorian calendar: years begin in March, so that leap days come
- * last. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
-{
-    int64_t from_march = (month + 9) % 12;
-
-    year -= month <= 2;
-    return year * 365 + year / 4 - year / 100 + year / 400 + (from_march * 306 + 5) / 10 + day - 1 - 719468;
-}
-
 static bool is_date(int64_t year, int64_t month, int64_t day)
 {
     static const unsigned char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
@@ -426,7 +418,7 @@ size_t lb_stamp_read_rfc3339(const char *text, size_t len, uint64_t *ret_ms)
     part = offset_length(text + at, len - at, &ahead_s);
     if (part == 0)
         return 0;
-    ms += (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - ahead_s) * 1000;
+    ms += (lb_calendar_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - ahead_s) * 1000;
     *ret_ms = ms > 0 ? (uint64_t)ms : 0;
     return at + part;
 }

@@ -16,7 +16,7 @@
 
 #include "agent/ship/aim.h"
 #include "agent/ship/encode.h"
-#include "common/clock.h"
+#include "common/calendar.h"
 #include "common/json.h"
 #include "common/json_scan.h"
 
@@ -68,31 +68,6 @@ static int aim(const struct lb_sink_config *config, const char *key, struct lb_t
 
 /* ---- bodies ---- */
 
-/* The date of a day since 1970, in years of 400 that begin with March: then the leap day is the last of its
- * year. */
-static void date_of(uint64_t day, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day)
-{
-    uint64_t since = day + 719468, era = since / 146097, of_era = since % 146097;
-    uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    uint64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
-
-    *ret_day = (unsigned)(of_year - (153 * month + 2) / 5 + 1);
-    *ret_month = (unsigned)(month < 10 ? month + 3 : month - 9);
-    *ret_year = (unsigned)(era * 400 + year + (month >= 10));
-}
-
-/* RFC 3339, UTC, with milliseconds. */
-static char *put_stamp(char *to, uint64_t wall_ns)
-{
-    uint64_t ms = wall_ns / LB_NS_PER_MS, s = ms / 1000;
-    unsigned year, month, day;
-
-    date_of(s / 86400, &year, &month, &day);
-    return to + sprintf(to, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day,
-                        (unsigned)(s / 3600 % 24), (unsigned)(s / 60 % 60), (unsigned)(s % 60),
-                        (unsigned)(ms % 1000));
-}
-
 static char *begin(struct lb_composer *composer, char *to)
 {
     (void)composer;
@@ -112,7 +87,8 @@ static char *add(struct lb_composer *composer, const struct lb_record *record, c
     to += sprintf(to, "{\"create\":{\"_id\":\"%016llx-%c-%llu\"}}\n{\"@timestamp\":\"",
                   (unsigned long long)encoder->ring_id, record->lane == LB_LANE_URGENT ? 'u' : 'r',
                   (unsigned long long)record->n);
-    to = put_stamp(to, view.has_stamp ? view.wall_ns : encoder->stamps.now_ns + encoder->stamps.offset_ns);
+    to = lb_calendar_stamp(
+        to, view.has_stamp ? view.wall_ns : encoder->stamps.now_ns + encoder->stamps.offset_ns, 3);
     *to++ = '"';
     object = to;
     to = lb_encode_record(encoder, record, 0, to);

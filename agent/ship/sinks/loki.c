@@ -21,6 +21,7 @@
 #include "agent/ship/aim.h"
 #include "agent/ship/encode.h"
 #include "agent/ship/sinks/loki_parts.h"
+#include "common/calendar.h"
 
 /*
  * A push of more than a tenant's burst can never succeed (6 MB; a stream's 15 MB), so bodies stay well under
@@ -79,15 +80,6 @@ static bool take_byte(const char **at, const char *end, const char *any_of)
     return true;
 }
 
-/* Days from 1970 to a date of the calendar that was never changed. */
-static int64_t days_to(unsigned year, unsigned month, unsigned day)
-{
-    int64_t y = (int64_t)year - (month <= 2), era = y / 400, of_era = y - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 /* ".123": in nanoseconds; what is finer is cut. Returns whether there is one. */
 static bool take_fraction(const char **at, const char *end, uint64_t *ret_ns)
 {
@@ -141,7 +133,8 @@ static bool read_time(const char *at, const char *end, uint64_t *ret_ns, bool *r
     if (!take_offset(&at, end, &offset_s) || year < 1971 || year > 2500 || month < 1 || month > 12 ||
         day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
         return false;
-    *ret_ns = (uint64_t)(days_to(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset_s) *
+    *ret_ns = (uint64_t)(lb_calendar_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -
+                         offset_s) *
                   NS_PER_S +
               fraction_ns;
     return true;

@@ -11,11 +11,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/ship/encode.h"
 #include "agent/ship/sinks/sink.h"
-#include "common/clock.h"
+#include "common/calendar.h"
 #include "common/json.h"
 
 #define LENGTH_ROOM 8 /* digits and a blank */
@@ -65,17 +64,6 @@ static char *add_field(char *to, const char *text, size_t len, size_t most)
     for (size_t i = 0; i < len && i < most; i++)
         *to++ = text[i] > ' ' && text[i] < 0x7f ? text[i] : '?';
     return to;
-}
-
-static char *add_stamp(char *to, const struct lb_view *view)
-{
-    time_t seconds = (time_t)(view->wall_ns / LB_NS_PER_S);
-    struct tm tm;
-
-    if (!view->has_stamp || !gmtime_r(&seconds, &tm))
-        return add_text(to, "-");
-    to += strftime(to, 24, "%Y-%m-%dT%H:%M:%S", &tm);
-    return to + sprintf(to, ".%06uZ", (unsigned)(view->wall_ns / 1000 % 1000000));
 }
 
 /* Text within a quoted value of structured data: RFC 5424, 6.3.3. */
@@ -144,7 +132,7 @@ static char *add_message(struct lb_composer *composer, const struct lb_record *r
     if (view.has_extra && view.extra.has_syslog && view.extra.syslog.facility < FACILITIES)
         facility = (unsigned)view.extra.syslog.facility;
     to += sprintf(to, "<%u>1 ", facility * 8 + (view.severity & 7));
-    to = add_stamp(to, &view);
+    to = view.has_stamp ? lb_calendar_stamp(to, view.wall_ns, 6) : add_text(to, "-");
     *to++ = ' ';
     to = add_field(to, view.hostname, strlen(view.hostname), 255);
     *to++ = ' ';
