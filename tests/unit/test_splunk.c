@@ -249,7 +249,8 @@ static void the_table_of_codes(void **state)
         { 400, 12, LB_VERDICT_BISECT },   { 400, 13, LB_VERDICT_BISECT }, { 400, 14, LB_VERDICT_PAUSE },
         { 400, 15, LB_VERDICT_BISECT },   { 400, 16, LB_VERDICT_PAUSE },  { 400, 99, LB_VERDICT_BISECT },
         { 404, 404, LB_VERDICT_PAUSE },   { 413, 27, LB_VERDICT_SPLIT },  { 503, 7, LB_VERDICT_RETRY },
-        { 429, 26, LB_VERDICT_RETRY },    { 408, 0, LB_VERDICT_RETRY },
+        { 429, 26, LB_VERDICT_RETRY },    { 408, 0, LB_VERDICT_RETRY },   { 403, 0, LB_VERDICT_PAUSE },
+        { 400, 0, LB_VERDICT_BISECT },    { 302, 0, LB_VERDICT_PAUSE },   { 202, 0, LB_VERDICT_DELIVERED },
     };
 
     (void)state;

@@ -181,8 +181,11 @@ static const struct code {
  */
 static enum lb_verdict judge_code(int code, const struct lb_answer *answer)
 {
-    if (code >= 0 && code < CODES)
+    /* That all is well counts where the status says so, too: others may have a code 0 in their refusals. */
+    if (code > 0 && code < CODES)
         return codes[code].verdict;
+    if (code == 0 && answer->status >= 200 && answer->status <= 299)
+        return LB_VERDICT_DELIVERED;
     return answer->status > 200 && answer->status <= 299 ? LB_VERDICT_PAUSE : lb_aim_judge(answer);
 }
 
