@@ -46,7 +46,7 @@ static const char *ended(const struct lb_body_ranges *ranges)
 {
     char *end = lb_encode_otlp.end(&composer, ranges, to);
 
-    assert_true(end - to <= LB_FORMAT_FRAME);
+    assert_true((size_t)(end - to) <= LB_FORMAT_FRAME);
     return otlp_text(body, (size_t)(end - body));
 }
 
