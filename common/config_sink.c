@@ -68,7 +68,7 @@ static void check_ok(struct lb_loader *loader)
 {
     const char *at = loader->config->sinks[0].ok;
     struct lb_origin origin = origin_of(loader, "ok");
-    long from, to;
+    long from = 0, to;
     bool is_right;
 
     for (;; at++) {
