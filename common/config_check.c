@@ -26,7 +26,6 @@
 /* One record in flight, one that waits, one that is being written. */
 #define RING_LINES_MIN  3
 #define RECORD_HEAD_MAX 6144 /* with what was understood of its text */
-#define UNIX_PATH_MAX   107
 #define GZIP_LEVEL_MAX  9
 #define SECRET_MAX      512
 
@@ -86,8 +85,7 @@ static int inherit(struct lb_loader *loader)
     return rc;
 }
 
-/* Replace a template by what it stands for. 0 | -EINVAL, told | -ENOMEM. */
-static int expand(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at)
+int lb_config_expand(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at)
 {
     char buf[LB_VALUE_MAX + 1], why[512];
     char *copy;
@@ -108,7 +106,7 @@ static int expand_tags(struct lb_loader *loader, char **tags, const struct lb_se
                        enum lb_key_section section)
 {
     struct lb_origin at = lb_config_origin(loader, seen, section, "tags");
-    int rc = expand(loader, tags, "tags", &at);
+    int rc = lb_config_expand(loader, tags, "tags", &at);
 
     if (rc == 0 && !lb_tags_are_legal(*tags, strlen(*tags)))
         lb_config_fault(loader->faults, &at,
@@ -123,7 +121,7 @@ static int expand_hostname(struct lb_loader *loader)
     char **name = &loader->config->hostname;
     struct lb_origin at =
         lb_config_origin(loader, &loader->fixed[LB_SECTION_AGENT], LB_SECTION_AGENT, "hostname");
-    int rc = expand(loader, name, "hostname", &at);
+    int rc = lb_config_expand(loader, name, "hostname", &at);
 
     if (rc != 0)
         return rc == -ENOMEM ? rc : 0;
@@ -144,7 +142,7 @@ static int expand_input(struct lb_loader *loader, struct lb_input_config *input,
                         const struct lb_section_seen *seen)
 {
     struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_INPUT, "units");
-    int rc = expand(loader, &input->units, "units", &at);
+    int rc = lb_config_expand(loader, &input->units, "units", &at);
 
     return rc == -ENOMEM ? rc : expand_tags(loader, &input->tags, seen, LB_SECTION_INPUT);
 }
@@ -160,7 +158,7 @@ static int expand_all(struct lb_loader *loader)
         rc = expand_tags(loader, &config->services[i].tags, &loader->services[i], LB_SECTION_SERVICE);
     for (size_t i = 0; rc == 0 && i < config->input_count; i++)
         rc = expand_input(loader, &config->inputs[i], &loader->inputs[i]);
-    return rc;
+    return rc == 0 ? lb_config_expand_topics(loader) : rc;
 }
 
 /* Staging and ring must have room for several of the longest lines. */
@@ -237,23 +235,6 @@ static void check_packing(struct lb_loader *loader, const struct lb_sink_type *t
     }
 }
 
-static void check_address(struct lb_loader *loader)
-{
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    const char *text = sink->address, *colon = strrchr(text, ':');
-    struct lb_origin at =
-        lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "address");
-    bool is_unix = strncmp(text, "unix:/", 6) == 0,
-         is_net = strncmp(text, "tls://", 6) == 0 || strncmp(text, "tcp://", 6) == 0;
-    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
-
-    if (text[0] == '\0')
-        lb_config_fault(loader->faults, &at, "[sink %s] is of type syslog and needs an address", sink->name);
-    else if (is_unix ? strlen(text) - 5 > UNIX_PATH_MAX
-                     : !is_net || colon < text + 7 || port < 1 || port > 65535)
-        lb_config_fault(loader->faults, &at, "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH");
-}
-
 static void check_sink(struct lb_loader *loader)
 {
     const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
@@ -264,7 +245,7 @@ static void check_sink(struct lb_loader *loader)
     if (!type) {
         lb_config_fault(
             loader->faults, &at,
-            "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http, syslog or file",
+            "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http, syslog, mqtt or file",
             sink->name);
         return;
     }
@@ -274,8 +255,7 @@ static void check_sink(struct lb_loader *loader)
     if (type->needs_url && sink->url[0] == '\0')
         lb_config_fault(loader->faults, &at, "[sink %s] is of type %s and needs a url", sink->name,
                         type->name);
-    if (strcmp(type->name, "syslog") == 0)
-        check_address(loader);
+    lb_config_check_address(loader);
     if ((sink->tls_cert[0] == '\0') != (sink->tls_key[0] == '\0'))
         lb_config_fault(loader->faults, &at, "[sink %s]: tls_cert and tls_key go together", sink->name);
     if (sink->retry_max_ms < sink->retry_min_ms) {
