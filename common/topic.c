@@ -38,7 +38,7 @@ int lb_topic_fill(const char *template, const char *host, char *buf, size_t size
             return -EINVAL;
         } else {
             rc = add(buf, size, &len, one, false);
-            template++;
+            template ++;
         }
     }
     buf[len] = '\0';

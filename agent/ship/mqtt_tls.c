@@ -70,7 +70,7 @@ static const char *load_files(SSL_CTX *context, const char *ca, const char *cert
 int lb_mqtt_tls_open(struct lb_mqtt_tls *tls, const char *host, const char *ca, const char *cert,
                      const char *key, char *why, size_t size)
 {
-    const char *wrong;
+    const char *wrong, *said;
 
     tls->verdict = X509_V_OK;
     tls->finished_ns = 0;
@@ -89,7 +89,8 @@ int lb_mqtt_tls_open(struct lb_mqtt_tls *tls, const char *host, const char *ca, 
     wrong = load_files(tls->context, ca, cert, key);
     if (!wrong)
         return 0;
-    snprintf(why, size, "%s cannot be used: %s", wrong, ERR_reason_error_string(ERR_peek_last_error()));
+    said = ERR_reason_error_string(ERR_peek_last_error());
+    snprintf(why, size, "%s cannot be used: %s", wrong, said ? said : "it cannot be read");
     ERR_clear_error();
     lb_mqtt_tls_close(tls);
     return -EINVAL;
