@@ -69,7 +69,7 @@ static int fill_topic(struct lb_loader *loader, char **topic, const char *key)
         lb_config_fault(loader->faults, &at, "%s %s", key,
                         rc == -E2BIG ? "is too long"
                         : rc < 0     ? "knows {host} and {service}, and no other braces"
-                                     : "must be a topic: levels parted by /, none at either end, no + and #");
+                                 : "must be a topic: levels parted by /, none before the first, no + and #");
         return 0;
     }
     copy = strdup(buf);

@@ -47,9 +47,7 @@ int lb_topic_fill(const char *template, const char *host, char *buf, size_t size
 
 bool lb_topic_is_legal(const char *topic)
 {
-    size_t len = strlen(topic);
-
-    return len > 0 && topic[0] != '/' && topic[len - 1] != '/' && !strpbrk(topic, "+#");
+    return topic[0] != '\0' && topic[0] != '/' && !strpbrk(topic, "+#");
 }
 
 int lb_topic_parse_address(const char *address, char *host, size_t size, bool *ret_is_secure)

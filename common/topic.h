@@ -21,8 +21,8 @@
 int lb_topic_fill(const char *template, const char *host, char *buf, size_t size);
 
 /*
- * May something be published there? Not to wildcards, nothing, or an empty level
- * at an end; where brokers disagree (blanks, $ at the front) it may.
+ * May something be published there? Not to wildcards, nothing, or below an
+ * empty first level; where brokers disagree ($ at the front) it may.
  *   calls     any thread
  */
 bool lb_topic_is_legal(const char *topic);

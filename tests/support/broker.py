@@ -21,9 +21,12 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import zstandard
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 PROGRAM = "/usr/sbin/mosquitto"
-# What it has acknowledged it has handed on: no window and no queue lies between.
+# What it has acknowledged it has handed on: no window and no queue lies between. He who reads along acknowledges nothing: a
+# client whose own words fail leaves unread what has come before the broker was killed.
 CONFIG = """
 per_listener_settings true
 user root
@@ -31,6 +34,7 @@ persistence true
 persistence_location {dir}/
 max_inflight_messages 0
 max_queued_messages 0
+queue_qos0_messages true
 log_dest file {dir}/log
 log_type all
 listener {port} 127.0.0.1
@@ -133,13 +137,26 @@ class Broker:
         if self._reader is None:
             self._reader = paho.Client("reader", protocol=paho.MQTTv5)
             self._reader.reconnect_delay_set(1, 1)
-            self._reader.on_connect = lambda client, *_: client.subscribe("#", 1)
+            self._reader.on_connect = lambda client, *_: client.subscribe("#", 0)
             self._reader.on_subscribe = lambda *_: self._is_listening.set()
             self._reader.on_message = self._on_message
-            self._reader.connect("127.0.0.1", self._side_port, clean_start=True)
+            kept = Properties(PacketTypes.CONNECT)
+            kept.SessionExpiryInterval = 3600
+            self._reader.connect("127.0.0.1", self._side_port, clean_start=False, properties=kept)
             self._reader.loop_start()
         assert self._is_listening.wait(30), "nobody reads along"
+        self._save()
         return self
+
+    def _save(self):
+        """Put on the disk who reads along: a broker that comes back from a kill must keep what comes before he does."""
+        saved = self.dir / "mosquitto.db"
+        before = saved.stat().st_mtime_ns if saved.exists() else 0
+        self._process.send_signal(signal.SIGUSR1)
+        end = time.monotonic() + 10
+        while not saved.exists() or saved.stat().st_mtime_ns == before:
+            assert time.monotonic() < end, "the broker saves nothing"
+            time.sleep(0.01)
 
     def _on_message(self, client, data, message):
         told = message.properties
