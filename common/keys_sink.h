@@ -119,10 +119,10 @@
     { KEY(SINK, "sink", "facility"), LB_KEY_NUMBER, FIELD(lb_sink_config, facility), .dflt = "1", .max = 23,
       .unit = "as RFC 5424 counts: 1 is user, 3 daemon, 16 local0", .sink_type = "syslog",
       .off_never = "a message has one", .help = "The facility of what did not come with one." },
-    { KEY(SINK, "sink", "protocol"), LB_KEY_CHOICE, FIELD(lb_sink_config, protocol), .dflt = "3.1.1",
+    { KEY(SINK, "sink", "protocol"), LB_KEY_CHOICE, FIELD(lb_sink_config, protocol), .dflt = "5",
       .choices = "3.1.1|5", .sink_type = "mqtt",
-      .help = "The version of MQTT. With 5 a message tells its content type and how it is packed, and the broker why it "
-              "refuses one." },
+      .help = "The version of MQTT. With 5 a message tells its content type and how it is packed, and a broker that takes "
+              "none says so; with 3.1.1 it can only acknowledge what it throws away, or hang up." },
     { KEY(SINK, "sink", "topic"), LB_KEY_TEMPLATE, FIELD(lb_sink_config, topic), .dflt = "logs/{host}/{service}",
       .example = "logs/{host}/{service}", .sink_type = "mqtt",
       .help = "Where bodies are published, with QoS 1. {host} is [agent] hostname; {service} becomes all, since a body "

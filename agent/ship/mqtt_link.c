@@ -134,12 +134,12 @@ static void go_down(struct lb_mqtt_link *link, int error, long status, const cha
     link->down(link->ctx, &why);
 }
 
-static void refused(struct lb_mqtt_link *link)
+static void refused(struct lb_mqtt_link *link, int code, const char *what)
 {
     char text[128];
 
-    snprintf(text, sizeof text, "the broker refuses us: %s", mosquitto_reason_string(link->connack));
-    go_down(link, 0, link->connack, text);
+    snprintf(text, sizeof text, "the broker refuses %s: %s", what, mosquitto_reason_string(code));
+    go_down(link, 0, code, text);
 }
 
 static void lost(struct lb_mqtt_link *link, int rc, int error)
@@ -208,16 +208,21 @@ static void settle(struct lb_mqtt_link *link, int rc, int error)
 {
     struct lb_mqtt_noted noted[LB_MQTT_NOTED_MAX];
     unsigned count = link->noted_count;
+    int birth = 0;
 
     memcpy(noted, link->noted, sizeof noted);
     link->noted_count = 0;
     for (unsigned i = 0; i < count; i++) {
-        if (noted[i].mid == link->birth_mid)
+        if (noted[i].mid == link->birth_mid) {
+            birth = noted[i].code;
             link->birth_mid = 0;
+        }
         link->acknowledged(link->ctx, noted[i].mid, noted[i].code);
     }
     if (link->has_connack && link->connack != 0)
-        refused(link);
+        refused(link, link->connack, "us");
+    else if (birth >= MQTT_RC_UNSPECIFIED) /* mosquitto hangs up behind it: nothing else would be told */
+        refused(link, birth, "what status_topic is for");
     else if (rc != MOSQ_ERR_SUCCESS || link->is_lost || mosquitto_socket(link->mosq) < 0)
         lost(link, rc ? rc : MOSQ_ERR_CONN_LOST, error);
     else if (link->has_connack)

@@ -11,6 +11,7 @@ import os
 import random
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,11 @@ def with_tls(broker, authority, **more):
 
 def arrived(broker, count):
     wait_until(lambda: set(range(count)) <= set(numbers(broker.entries())), what=f"{count} lines are at the broker")
+
+
+def cpu_s(agent):
+    fields = Path(f"/proc/{agent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def prove(agent, broker, count):
@@ -161,9 +167,16 @@ def test_a_wrong_password_pauses_and_loses_nothing(agent, runtime, protocol):
         prove(a, broker, 20)
 
 
+@pytest.fixture(params=["mqtt", "mqtts"])
+def either(request, authority):
+    with Broker(request.param, authority.issue() if request.param == "mqtts" else None) as running:
+        yield running
+
+
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_a_broker_killed_in_mid_flight_costs_nothing(agent, broker, protocol):
-    a = agent(sink_to(broker, protocol=protocol, body_bytes="16K", concurrency=2))
+def test_a_broker_killed_in_mid_flight_costs_nothing(agent, either, authority, protocol):
+    broker = either
+    a = agent(with_tls(broker, authority, protocol=protocol, body_bytes="16K", concurrency=2))
     kills = 4
     for kill in range(kills):
         feeder = a.pipe("-s", "app")
@@ -190,8 +203,9 @@ def test_a_broker_that_is_away_from_the_start_is_found_when_it_comes(agent, brok
     prove(a, broker, 100)
 
 
-def test_a_frozen_broker_is_given_up_and_costs_nothing(agent, broker):
-    a = agent(sink_to(broker, timeout="1s"))
+def test_a_frozen_broker_is_given_up_and_costs_nothing(agent, either, authority):
+    broker = either
+    a = agent(with_tls(broker, authority, timeout="1s"))
     feed(a, lines(0, 100))
     a.flush()
     arrived(broker, 100)
@@ -200,6 +214,9 @@ def test_a_frozen_broker_is_given_up_and_costs_nothing(agent, broker):
     state = wait_state(a, "away")
     assert "timed out" in state["last_error"], state
     assert book(a)["delivered"] == 100
+    before = cpu_s(a)
+    wait_until(lambda: sink_of(a)["failures"] >= 4, what="it was tried again and again")  # by TLS: in a handshake
+    assert cpu_s(a) - before < 0.5, "whoever waits does nothing"
     broker.down(signal.SIGCONT)
     a.flush()
     wait_until(lambda: book(a)["pending"] == 0)
@@ -244,7 +261,7 @@ def test_without_a_status_topic_nothing_is_said(agent, broker):
 
 
 def test_ping_tells_whether_it_can_be_reached_and_publishes_nothing(agent, broker):
-    a = agent(sink_to(broker))
+    a = agent(sink_to(broker, wait="1h", urgent_wait="1h"))  # what the agent tells of itself waits
     for _ in range(3):  # by the welcome, then over the connection that is there
         answer = a.client("ping")
         assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -253,6 +270,24 @@ def test_ping_tells_whether_it_can_be_reached_and_publishes_nothing(agent, broke
     assert a.client("ping").returncode != 0
     broker.up()
     assert a.client("ping").returncode == 0
+
+
+@pytest.mark.parametrize("status_topic", ["elsewhere/{host}/status", "logs/{host}/status"])
+def test_a_topic_that_is_forbidden_pauses_and_loses_nothing(agent, runtime, status_topic):
+    rules = runtime.parent / "rules"
+    rules.write_text("topic write elsewhere/#\n")
+    with Broker(more=f"acl_file {rules}") as broker:
+        a = agent(sink_to(broker, status_topic=status_topic))
+        feed(a, lines(0, 20))
+        state = wait_state(a, "paused")
+        assert "Not authorized" in state["last_error"], state
+        assert ("status_topic" in state["last_error"]) == status_topic.startswith("logs")
+        assert book(a)["pending"] == 20
+        a.sections["sink fleet"].update(topic="elsewhere/{host}", status_topic="elsewhere/{host}/status")
+        a.reload()
+        a.flush()
+        prove(a, broker, 20)
+        assert {message.topic for message in broker.bodies()} == {"elsewhere/testhost"}
 
 
 def test_no_more_is_out_than_the_broker_takes(agent):

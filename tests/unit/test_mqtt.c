@@ -179,13 +179,13 @@ static void the_settings_are_filled_in_when_the_device_has_its_name(void **state
     assert_string_equal(sink->status_topic, "logs/box/status");
     assert_string_equal(sink->client_id, "c-Linux");
     assert_int_equal(sink->compression, LB_COMPRESSION_ZSTD);
-    assert_int_equal(sink->protocol, LB_MQTT_311);
+    assert_int_equal(sink->protocol, LB_MQTT_5);
     assert_int_equal(sink->keepalive_ms, 60000);
-    sink =
-        &test_config_of(SINK TO "protocol = 5\nstatus_topic = off\ntopic = $$aws/rules/r/{host}\n")->sinks[0];
+    sink = &test_config_of(SINK TO "protocol = 3.1.1\nstatus_topic = off\ntopic = $$aws/rules/r/{host}\n")
+                ->sinks[0];
     assert_string_equal(sink->topic, "$aws/rules/r/box");
     assert_string_equal(sink->status_topic, "off");
-    assert_int_equal(sink->protocol, LB_MQTT_5);
+    assert_int_equal(sink->protocol, LB_MQTT_311);
 }
 
 static void settings_that_cannot_work_are_told_with_their_line(void **state)
