@@ -40,6 +40,7 @@ static void on_connack(struct mosquitto *mosq, void *arg, int code, int flags,
     (void)mosq;
     (void)flags;
     link->has_connack = true;
+    link->up_ns = lb_clock_boot_ns();
     link->connack = lb_mqtt_reason(link->settings->protocol, code);
     mosquitto_property_read_int16(properties, MQTT_PROP_RECEIVE_MAXIMUM, &most, false);
     link->receive_max = most;
@@ -196,7 +197,6 @@ static void come_up(struct lb_mqtt_link *link)
 {
     link->state = LB_MQTT_UP;
     link->has_connack = false;
-    link->up_ns = lb_clock_boot_ns();
     link->misc_due_ns = link->up_ns + LB_NS_PER_S;
     plan(link);
     lb_mqtt_say_birth(link);

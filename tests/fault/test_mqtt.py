@@ -160,6 +160,7 @@ def test_a_wrong_password_pauses_and_loses_nothing(agent, runtime, protocol):
         assert "refuses us" in state["last_error"] and "right" not in a.log and "wrong" not in a.log
         answer = a.client("ping")
         assert answer.returncode != 0 and "refuses us" in answer.stdout + answer.stderr
+        assert "HTTP" not in answer.stdout + answer.stderr
         assert book(a)["pending"] == 20
         key.write_text("right\n")
         a.reload()
@@ -262,9 +263,12 @@ def test_without_a_status_topic_nothing_is_said(agent, broker):
 
 def test_ping_tells_whether_it_can_be_reached_and_publishes_nothing(agent, broker):
     a = agent(sink_to(broker, wait="1h", urgent_wait="1h"))  # what the agent tells of itself waits
+    told = []
     for _ in range(3):  # by the welcome, then over the connection that is there
         answer = a.client("ping")
         assert answer.returncode == 0, answer.stdout + answer.stderr
+        told.append(answer.stdout)
+    assert all(step in told[0] for step in ("resolve", "connect", "answer")) and "HTTP" not in told[0], told
     assert not broker.bodies() and len(broker.clients()) == 1
     broker.down()
     assert a.client("ping").returncode != 0
@@ -312,3 +316,24 @@ def test_a_slow_side_that_waits_for_a_name_goes_on(agent, broker):
     state = wait_state(a, "away")
     assert "name" in state["last_error"], state
     assert book(a)["pending"] == 5
+
+
+def connections(broker):
+    """Sockets of this machine that are connected to where the device comes by."""
+    return [row for row in Path("/proc/net/tcp").read_text().split("\n") if f":{broker.port:04X} 01 " in row]
+
+
+@pytest.mark.waits
+def test_a_connection_that_died_in_silence_is_noticed(agent, broker):
+    """Nothing is to be sent, and the broker is frozen: the ping has no answer. It pings in time, so that is not why."""
+    a = agent(sink_to(broker, keepalive="5s"))
+    feed(a, lines(0, 10))
+    a.flush()
+    wait_until(lambda: broker.log().count("Received PINGREQ from logboom-test") >= 2, what="it pings")
+    assert connections(broker) and broker.statuses() == [1]
+    broker.down(signal.SIGSTOP)
+    wait_until(lambda: not connections(broker), what="it hangs up")
+    broker.down(signal.SIGCONT)
+    feed(a, lines(10, 20))
+    a.flush()
+    prove(a, broker, 20)
