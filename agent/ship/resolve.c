@@ -67,8 +67,10 @@ static void *look_up(void *arg)
 static void on_bell(void *arg, uint32_t events)
 {
     struct lb_resolve *resolve = arg;
+    eventfd_t rings;
 
     (void)events;
+    eventfd_read(resolve->bell_fd, &rings);
     lb_loop_remove(resolve->loop, &resolve->watch);
     resolve->done(resolve->ctx, resolve->address, resolve->count, resolve->why);
     let_go(resolve);
