@@ -6,10 +6,13 @@ acknowledgment is its delivery. The broker is killed, is frozen, refuses us; the
 everybody.
 """
 
+import contextlib
 import json
 import os
 import random
 import signal
+import socket
+import ssl
 from collections import Counter
 from pathlib import Path
 
@@ -337,3 +340,20 @@ def test_a_connection_that_died_in_silence_is_noticed(agent, broker):
     feed(a, lines(10, 20))
     a.flush()
     prove(a, broker, 20)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_the_handshake_names_the_broker(agent, broker, authority, host):
+    """AWS IoT takes nobody who does not say whom he wants. An address is no name (RFC 6066)."""
+    names = []
+    context = authority.issue().context()
+    context.sni_callback = lambda sock, name, of: names.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        section = with_tls(broker, authority)["sink fleet"] | {"address": f"mqtts://{host}:{server.getsockname()[1]}"}
+        a = agent(with_tls(broker, authority) | {"sink fleet": section})
+        feed(a, lines(0, 5))
+        server.settimeout(30)
+        with contextlib.suppress(ssl.SSLError, OSError):
+            context.wrap_socket(server.accept()[0], server_side=True).close()
+        assert names == [host if host == "localhost" else None]
+        wait_state(a, "away")
