@@ -112,7 +112,10 @@ static void on_body_answer(void *ctx, const struct lb_answer *answer, uint64_t t
         return;
     }
     if (!answer->status) {
-        add_step(ping, "write", took_ns / 1000, "can be appended to");
+        if (shipper->sink->transport == LB_TRANSPORT_FILE)
+            add_step(ping, "write", took_ns / 1000, "can be appended to");
+        else
+            add_step(ping, "sink", took_ns / 1000, "is there");
         finish(ping, NULL);
         return;
     }

@@ -272,6 +272,7 @@ def test_ping_tells_whether_it_can_be_reached_and_publishes_nothing(agent, broke
         assert answer.returncode == 0, answer.stdout + answer.stderr
         told.append(answer.stdout)
     assert all(step in told[0] for step in ("resolve", "connect", "answer")) and "HTTP" not in told[0], told
+    assert all("is there" in text for text in told)
     assert not broker.bodies() and len(broker.clients()) == 1
     broker.down()
     assert a.client("ping").returncode != 0
