@@ -22,7 +22,7 @@ WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -W
 LB_CFLAGS   = -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -DLB_VERSION='"$(VERSION)"' $(WARN) -pthread \
               -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong -fPIE
 LB_LDFLAGS  = -pie -Wl,--gc-sections,--as-needed,-z,relro,-z,now -pthread
-AGENT_LIBS  = -lcurl -lzstd -lz -linih -lpcre2-8 -lsqlite3 $(ATOMIC)
+AGENT_LIBS  = -lcurl -lmosquitto -lssl -lcrypto -lzstd -lz -linih -lpcre2-8 -lsqlite3 $(ATOMIC)
 # Where the machine itself has no atomic access to 64 bits (ARMv5), a library brings it.
 ATOMIC     := $(if $(shell echo | $(CC) $(CPPFLAGS) $(CFLAGS) -dM -E - 2>/dev/null | grep 'ATOMIC_LLONG_LOCK_FREE 2'),,-latomic)
 

@@ -40,6 +40,7 @@ enum lb_compression { LB_COMPRESSION_NONE = 0, LB_COMPRESSION_GZIP, LB_COMPRESSI
 enum lb_expired { LB_EXPIRED_RESTAMP = 0, LB_EXPIRED_DROP };
 enum lb_auth { LB_AUTH_NONE = 0, LB_AUTH_BEARER, LB_AUTH_BASIC, LB_AUTH_APIKEY, LB_AUTH_HEADER };
 enum lb_format { LB_FORMAT_NDJSON = 0, LB_FORMAT_ARRAY };
+enum lb_mqtt_protocol { LB_MQTT_311 = 0, LB_MQTT_5 };
 enum lb_sequence { LB_SEQUENCE_OFF = 0, LB_SEQUENCE_BATCH, LB_SEQUENCE_ALL };
 
 enum lb_join { LB_JOIN_OFF = 0, LB_JOIN_INDENT, LB_JOIN_PYTHON };
@@ -153,8 +154,12 @@ struct lb_sink_config {
     bool allow_flash;
     char *labels; /* loki: expanded, "k:v,k:v" or "" */
     char *tenant, *index, *source_type, *ok;
-    char *address; /* syslog; "" when not set */
+    char *address; /* syslog, mqtt; "" when not set */
     uint64_t facility;
+    enum lb_mqtt_protocol protocol;
+    char *topic, *status_topic; /* mqtt: expanded; status_topic "off": none */
+    char *client_id, *user;     /* mqtt: expanded; user "": none */
+    uint64_t keepalive_ms;
     enum lb_format format;
 };
 

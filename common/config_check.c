@@ -26,7 +26,6 @@
 /* One record in flight, one that waits, one that is being written. */
 #define RING_LINES_MIN  3
 #define RECORD_HEAD_MAX 6144 /* with what was understood of its text */
-#define UNIX_PATH_MAX   107
 #define GZIP_LEVEL_MAX  9
 #define SECRET_MAX      512
 
@@ -86,8 +85,7 @@ static int inherit(struct lb_loader *loader)
     return rc;
 }
 
-/* Replace a template by what it stands for. 0 | -EINVAL, told | -ENOMEM. */
-static int expand(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at)
+int lb_config_expand(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at)
 {
     char buf[LB_VALUE_MAX + 1], why[512];
     char *copy;
@@ -108,7 +106,7 @@ static int expand_pairs(struct lb_loader *loader, char **pairs, const struct lb_
                         enum lb_key_section section, const char *key)
 {
     struct lb_origin at = lb_config_origin(loader, seen, section, key);
-    int rc = expand(loader, pairs, key, &at);
+    int rc = lb_config_expand(loader, pairs, key, &at);
 
     if (rc == 0 && !lb_tags_are_legal(*pairs, strlen(*pairs)))
         lb_config_fault(loader->faults, &at,
@@ -129,7 +127,7 @@ static int expand_hostname(struct lb_loader *loader)
     char **name = &loader->config->hostname;
     struct lb_origin at =
         lb_config_origin(loader, &loader->fixed[LB_SECTION_AGENT], LB_SECTION_AGENT, "hostname");
-    int rc = expand(loader, name, "hostname", &at);
+    int rc = lb_config_expand(loader, name, "hostname", &at);
 
     if (rc != 0)
         return rc == -ENOMEM ? rc : 0;
@@ -150,7 +148,7 @@ static int expand_input(struct lb_loader *loader, struct lb_input_config *input,
                         const struct lb_section_seen *seen)
 {
     struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_INPUT, "units");
-    int rc = expand(loader, &input->units, "units", &at);
+    int rc = lb_config_expand(loader, &input->units, "units", &at);
 
     return rc == -ENOMEM ? rc : expand_tags(loader, &input->tags, seen, LB_SECTION_INPUT);
 }
@@ -169,7 +167,7 @@ static int expand_all(struct lb_loader *loader)
     if (rc == 0 && config->sink_count > 0)
         rc = expand_pairs(loader, &config->sinks[0].labels, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK,
                           "labels");
-    return rc;
+    return rc == 0 ? lb_config_expand_topics(loader) : rc;
 }
 
 /* Staging and ring must have room for several of the longest lines. */
@@ -256,7 +254,7 @@ static void check_sink(struct lb_loader *loader)
     if (!type) {
         lb_config_fault(
             loader->faults, &at,
-            "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http, syslog or file",
+            "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http, syslog, mqtt or file",
             sink->name);
         return;
     }
@@ -267,6 +265,7 @@ static void check_sink(struct lb_loader *loader)
         lb_config_fault(loader->faults, &at, "[sink %s] is of type %s and needs a url", sink->name,
                         type->name);
     lb_config_check_sink_texts(loader);
+    lb_config_check_mqtt(loader);
     if ((sink->tls_cert[0] == '\0') != (sink->tls_key[0] == '\0'))
         lb_config_fault(loader->faults, &at, "[sink %s]: tls_cert and tls_key go together", sink->name);
     if (sink->retry_max_ms < sink->retry_min_ms) {

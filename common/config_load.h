@@ -130,6 +130,29 @@ bool lb_config_is_set(const struct lb_section_seen *seen, enum lb_key_section se
 int lb_config_complete(struct lb_loader *loader);
 
 /*
+ * Replace a template by what it stands for.
+ *   text     a field of the snapshot; what it was is freed
+ *   returns  0 | -EINVAL it went to the loader's faults | -ENOMEM
+ *   calls    the thread that loads; may block on the disk
+ */
+int lb_config_expand(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at);
+
+/*
+ * Fill in the topics of a sink of type mqtt, and its client_id, when the
+ * hostname is known.
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    the thread that loads; may block on the disk
+ */
+int lb_config_expand_topics(struct lb_loader *loader);
+
+/*
+ * Check the address and the client_id of a sink of type mqtt; what is wrong
+ * goes to the loader's faults.
+ *   calls    the thread that loads
+ */
+void lb_config_check_mqtt(struct lb_loader *loader);
+
+/*
  * Complete all [input NAME], and check which keys go with which type. Their
  * texts are expanded already.
  *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults

@@ -8,10 +8,10 @@
 /* A row reads as a paragraph. */
 /* clang-format off */
     { KEY(SINK, "sink", "type"), LB_KEY_WORD, FIELD(lb_sink_config, type), .dflt = "", .sample = "datadog",
-      .choices = "datadog|loki|otlp|elasticsearch|splunk|http|syslog|file", .is_required = true,
+      .choices = "datadog|loki|otlp|elasticsearch|splunk|http|syslog|mqtt|file", .is_required = true,
       .help = "Where records go: datadog is Datadog's log intake, loki Grafana Loki, otlp whatever takes OTLP/HTTP (an "
               "OpenTelemetry Collector), elasticsearch Elasticsearch or OpenSearch, splunk a HTTP Event Collector, http "
-              "any address that takes JSON, syslog a syslog server; file appends them to a file." },
+              "any address that takes JSON, syslog a syslog server, mqtt an MQTT broker; file appends them to a file." },
     { KEY(SINK, "sink", "url"), LB_KEY_URL, FIELD(lb_sink_config, url), .dflt = "", .sink_type = HTTP_SINKS,
       .help = "The intake's full address. Datadog's comes from site without it; to that of others their own path is "
               "added where it has none: /loki/api/v1/push, /v1/logs, /_bulk, /services/collector/event." },
@@ -19,8 +19,9 @@
       .max = 253, .sink_type = "datadog",
       .help = "Datadog's site: datadoghq.com, datadoghq.eu, us3.datadoghq.com ..." },
     { KEY(SINK, "sink", "api_key_file"), LB_KEY_PATH, FIELD(lb_sink_config, api_key_file), .dflt = "",
-      .sample = "/etc/logboom/api_key", .sink_type = HTTP_SINKS,
-      .help = "File that holds the API key, the token, or user:password, and nothing else, mode 0600. Where it is not "
+      .sample = "/etc/logboom/api_key", .sink_type = HTTP_SINKS "|mqtt",
+      .help = "File that holds the API key, the token, user:password, or of mqtt's user the password, and nothing else, "
+              "mode 0600. Where it is not "
               "there: api_key of $CREDENTIALS_DIRECTORY (LoadCredential= of systemd), then, for datadog, $DD_API_KEY." },
     { KEY(SINK, "sink", "auth"), LB_KEY_CHOICE, FIELD(lb_sink_config, auth), .dflt = "none",
       .choices = "none|bearer|basic|apikey|header", .sink_type = "loki|otlp|elasticsearch|http",
@@ -34,7 +35,7 @@
       .help = "More headers of each request, parted by semicolons. They are shown to whoever may read this file." },
     { KEY(SINK, "sink", "compression"), LB_KEY_CHOICE, FIELD(lb_sink_config, compression), .dflt = "zstd",
       .choices = "none|gzip|zstd",
-      .help = "How bodies are packed. Without it datadog has zstd, the others gzip, a file none; loki, elasticsearch and "
+      .help = "How bodies are packed. Without it datadog and mqtt have zstd, the others gzip, a file none; loki, elasticsearch and "
               "splunk do not read zstd. A packed file (zstd) is read by zstdcat." },
     { KEY(SINK, "sink", "level"), LB_KEY_NUMBER, FIELD(lb_sink_config, level), .dflt = "1", .min = 1,
       .max = 19, .unit = "as zstd counts; gzip takes at most 9",
@@ -62,7 +63,7 @@
       .help = "Bodies in flight at a time. Two never hold the same service, so its lines arrive in order." },
     { KEY(SINK, "sink", "timeout"), LB_KEY_DURATION, FIELD(lb_sink_config, timeout_ms), .dflt = "30s",
       .min = 100, .max = HOUR_MS, .off_never = "a request that never ends would keep its body for ever",
-      .sink_type = HTTP_SINKS "|syslog", .help = "A request without an answer is given up and tried again." },
+      .sink_type = HTTP_SINKS "|syslog|mqtt", .help = "A request without an answer is given up and tried again." },
     { KEY(SINK, "sink", "retry_min"), LB_KEY_DURATION, FIELD(lb_sink_config, retry_min_ms), .dflt = "1s",
       .min = 10, .max = HOUR_MS, .off_never = "a sink in trouble needs a pause",
       .help =
@@ -90,11 +91,11 @@
           "The HTTP proxy to go through, as http://host:port. Without it: what https_proxy and its like in "
           "the environment say." },
     { KEY(SINK, "sink", "tls_ca"), LB_KEY_PATH, FIELD(lb_sink_config, tls_ca), .dflt = "",
-      .sink_type = HTTP_SINKS "|syslog", .help = "File of CA certificates to trust. Without it: those of the system." },
+      .sink_type = HTTP_SINKS "|syslog|mqtt", .help = "File of CA certificates to trust. Without it: those of the system." },
     { KEY(SINK, "sink", "tls_cert"), LB_KEY_PATH, FIELD(lb_sink_config, tls_cert), .dflt = "",
-      .sink_type = HTTP_SINKS "|syslog", .help = "File of a certificate to show, PEM, for a sink that asks who we are." },
+      .sink_type = HTTP_SINKS "|syslog|mqtt", .help = "File of a certificate to show, PEM, for a sink that asks who we are." },
     { KEY(SINK, "sink", "tls_key"), LB_KEY_PATH, FIELD(lb_sink_config, tls_key), .dflt = "",
-      .sink_type = HTTP_SINKS "|syslog", .help = "File of its key, PEM, without a passphrase." },
+      .sink_type = HTTP_SINKS "|syslog|mqtt", .help = "File of its key, PEM, without a passphrase." },
     { KEY(SINK, "sink", "labels"), LB_KEY_TEMPLATE, FIELD(lb_sink_config, labels), .dflt = "",
       .example = "fleet:north", .sink_type = "loki",
       .help = "Labels of every stream beside host, service and level: k:v,k:v. Few, with few values each: all else is "
@@ -111,12 +112,33 @@
     { KEY(SINK, "sink", "ok"), LB_KEY_TEXT, FIELD(lb_sink_config, ok), .dflt = "200-299", .max = 64,
       .sink_type = "http", .help = "The statuses that mean that all was taken: 200,202 or 200-299." },
     { KEY(SINK, "sink", "address"), LB_KEY_TEXT, FIELD(lb_sink_config, address), .dflt = "", .max = 300,
-      .example = "tls://logs.example.com:6514", .sink_type = "syslog",
+      .example = "tls://logs.example.com:6514", .sink_type = "syslog|mqtt",
       .help = "The syslog server: tls://HOST:PORT (RFC 5425), tcp://HOST:PORT, or unix:PATH of a stream socket. Messages "
-              "are RFC 5424, each with its length in front (RFC 6587)." },
+              "are RFC 5424, each with its length in front (RFC 6587). Or the MQTT broker: mqtts://HOST:PORT (TLS), "
+              "mqtt://HOST:PORT." },
     { KEY(SINK, "sink", "facility"), LB_KEY_NUMBER, FIELD(lb_sink_config, facility), .dflt = "1", .max = 23,
       .unit = "as RFC 5424 counts: 1 is user, 3 daemon, 16 local0", .sink_type = "syslog",
       .off_never = "a message has one", .help = "The facility of what did not come with one." },
+    { KEY(SINK, "sink", "protocol"), LB_KEY_CHOICE, FIELD(lb_sink_config, protocol), .dflt = "5",
+      .choices = "3.1.1|5", .sink_type = "mqtt",
+      .help = "The version of MQTT. With 5 a message tells its content type and how it is packed, and a broker that takes "
+              "none says so; with 3.1.1 it can only acknowledge what it throws away, or hang up." },
+    { KEY(SINK, "sink", "topic"), LB_KEY_TEMPLATE, FIELD(lb_sink_config, topic), .dflt = "logs/{host}/{service}",
+      .example = "logs/{host}/{service}", .sink_type = "mqtt",
+      .help = "Where bodies are published, with QoS 1. {host} is [agent] hostname; {service} becomes all, since a body "
+              "holds lines of many services, each with its own name in it. Expands what hostname expands." },
+    { KEY(SINK, "sink", "status_topic"), LB_KEY_TEMPLATE, FIELD(lb_sink_config, status_topic),
+      .dflt = "logs/{host}/status", .example = "logs/{host}/status", .sink_type = "mqtt",
+      .off_means = "nothing is published there",
+      .help = "Where {\"online\":1} is retained while there is a connection, and {\"online\":0} when there is none." },
+    { KEY(SINK, "sink", "client_id"), LB_KEY_TEMPLATE, FIELD(lb_sink_config, client_id), .dflt = "logboom-%hostname",
+      .example = "logboom-%hostname", .sink_type = "mqtt",
+      .help = "The name by which the broker knows the device; no two may have the same. Expands what hostname expands." },
+    { KEY(SINK, "sink", "user"), LB_KEY_TEXT, FIELD(lb_sink_config, user), .dflt = "", .max = 512, .sink_type = "mqtt",
+      .help = "Who we are to the broker; the password is in api_key_file. Without it no password is shown." },
+    { KEY(SINK, "sink", "keepalive"), LB_KEY_DURATION, FIELD(lb_sink_config, keepalive_ms), .dflt = "60s",
+      .min = 5 * SECOND_MS, .max = 18 * HOUR_MS, .sink_type = "mqtt", .off_never = "nobody would notice a dead connection",
+      .help = "A connection that is silent for so long is tried; half of it later the broker gives it up." },
     { KEY(SINK, "sink", "path"), LB_KEY_PATH, FIELD(lb_sink_config, path), .dflt = "", .sink_type = "file",
       .help = "The file that a sink of type file appends to, one JSON object a line. It needs one." },
     { KEY(SINK, "sink", "rotate"), LB_KEY_SIZE, FIELD(lb_sink_config, rotate_bytes), .dflt = "16M",

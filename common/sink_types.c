@@ -17,6 +17,7 @@ static const struct lb_sink_type types[] = {
     { "splunk",        true,  true,  LB_SINK_KEY_ALWAYS,  { 1, 1, 0 }, LB_COMPRESSION_GZIP, BATCH, 0 },
     { "http",          true,  true,  LB_SINK_KEY_BY_AUTH, { 1, 1, 1 }, LB_COMPRESSION_GZIP, BATCH, 0 },
     { "syslog",        true,  false, LB_SINK_KEY_NEVER,   { 1, 0, 0 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
+    { "mqtt",          true,  false, LB_SINK_KEY_BY_USER, { 1, 1, 1 }, LB_COMPRESSION_ZSTD, BATCH, 0 },
     { "file",          false, false, LB_SINK_KEY_NEVER,   { 1, 0, 1 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
 };
 /* clang-format on */
@@ -34,5 +35,6 @@ bool lb_sink_needs_key(const struct lb_sink_config *config)
     const struct lb_sink_type *type = lb_sink_type(config->type);
 
     return type && (type->key == LB_SINK_KEY_ALWAYS ||
-                    (type->key == LB_SINK_KEY_BY_AUTH && config->auth != LB_AUTH_NONE));
+                    (type->key == LB_SINK_KEY_BY_AUTH && config->auth != LB_AUTH_NONE) ||
+                    (type->key == LB_SINK_KEY_BY_USER && config->user[0] != '\0'));
 }

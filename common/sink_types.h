@@ -11,7 +11,7 @@
  * What the configuration has to know of a sink's type. How it works is in
  * agent/ship/sinks, one file each (facts/sinks.md).
  */
-enum lb_sink_key { LB_SINK_KEY_NEVER = 0, LB_SINK_KEY_BY_AUTH, LB_SINK_KEY_ALWAYS };
+enum lb_sink_key { LB_SINK_KEY_NEVER = 0, LB_SINK_KEY_BY_AUTH, LB_SINK_KEY_BY_USER, LB_SINK_KEY_ALWAYS };
 
 struct lb_sink_type {
     const char *name;

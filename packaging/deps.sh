@@ -11,11 +11,11 @@ set -euo pipefail
 group() {
     case $1 in
     build) echo gcc make pkg-config libcurl4-openssl-dev libzstd-dev zlib1g-dev libinih-dev libxxhash-dev libpcre2-dev \
-        libsqlite3-dev ;;
+        libsqlite3-dev libmosquitto-dev libssl-dev ;;
     check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-pytest-xdist python3-zstandard protobuf-compiler python3-protobuf openssl valgrind \
         e2fsprogs util-linux qemu-system-common fuse3 curl iproute2 nginx strace \
         tmux chromium musl-tools systemd prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog \
-        python3-jsonschema rsyslog rsyslog-openssl ;;
+        python3-jsonschema rsyslog rsyslog-openssl mosquitto python3-paho-mqtt ;;
     long) command -v npm >/dev/null || echo npm ;; # which may have come from elsewhere
     wear) echo rsyslog systemd ;;
     demo) echo python3 python3-zstandard ;;
@@ -41,7 +41,8 @@ missing_packages() {
 missing_headers() {
     local cc=$1 row
     for row in curl/curl.h:libcurl4-openssl-dev zstd.h:libzstd-dev zlib.h:zlib1g-dev ini.h:libinih-dev \
-        xxhash.h:libxxhash-dev pcre2.h:libpcre2-dev sqlite3.h:libsqlite3-dev; do
+        xxhash.h:libxxhash-dev pcre2.h:libpcre2-dev sqlite3.h:libsqlite3-dev \
+        mosquitto.h:libmosquitto-dev openssl/ssl.h:libssl-dev; do
         # $cc may carry options ("gcc -m32"), so it is split on purpose.
         # shellcheck disable=SC2086
         echo "#include <${row%%:*}>" | $cc ${CPPFLAGS:-} -DPCRE2_CODE_UNIT_WIDTH=8 -E -x c -o /dev/null - 2>/dev/null || echo "${row##*:}"

@@ -26,7 +26,7 @@ for source in ${FUZZ:-tests/fuzz/fuzz_*.c}; do
     name=$(basename "$source" .c)
     clang -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -O1 -g -fsanitize=fuzzer,$sanitize -pthread \
         -fno-sanitize-recover=all -o "$build/$name" "$source" "$build/libagent.a" "$build/libcommon.a" \
-        -lcurl -lzstd -lz -linih -lpcre2-8 -lsqlite3
+        -lcurl -lmosquitto -lssl -lcrypto -lzstd -lz -linih -lpcre2-8 -lsqlite3
     mkdir -p "$build/corpus/$name"
     seeds=()
     [ -d "tests/fuzz/seeds/$name" ] && seeds=("tests/fuzz/seeds/$name")

@@ -45,17 +45,18 @@ static void add_step(struct lb_ping *ping, const char *name, uint64_t us, const 
 static void add_steps(struct lb_ping *ping, const struct lb_answer *answer)
 {
     const struct lb_answer_steps *steps = &answer->steps;
+    bool is_mqtt = ping->shipper->sink->transport == LB_TRANSPORT_MQTT;
     char status[64] = "";
 
     if (answer->status)
-        snprintf(status, sizeof status, "HTTP status %ld", answer->status);
+        snprintf(status, sizeof status, is_mqtt ? "reason 0x%02lx" : "HTTP status %ld", answer->status);
     if (steps->resolved_us)
         add_step(ping, "resolve", steps->resolved_us, "");
     if (steps->connected_us)
         add_step(ping, "connect", steps->connected_us, steps->address);
     if (steps->secured_us)
         add_step(ping, "tls", steps->secured_us, "certificate verified");
-    if (!answer->error && answer->status)
+    if (!answer->error && (answer->status || steps->answered_us))
         add_step(ping, "answer", steps->answered_us, status);
 }
 

@@ -82,6 +82,8 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
         rc = lb_filedrop_open(slow->card, config, target, on_answer, slow, ret_transport);
     else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM)
         rc = lb_stream_open(&slow->loop, config, target, slow->seed, on_answer, slow, ret_transport);
+    else if (rc == 0 && sink->transport == LB_TRANSPORT_MQTT)
+        rc = lb_mqtt_open(&slow->loop, config, target, on_answer, slow, ret_transport);
     else if (rc == 0)
         rc = open_http(slow, loaded, target, ret_transport);
     if (target)

@@ -7,6 +7,8 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <curl/curl.h>
+#include <mosquitto.h>
+#include <openssl/crypto.h>
 #include <pcre2.h>
 #include <sqlite3.h>
 #include <zlib.h>
@@ -17,8 +19,10 @@
 void lb_offline_print_version(FILE *out)
 {
     const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    int major, minor, revision;
     char pcre2[PCRE2_VERSION_MAX] = "";
 
+    mosquitto_lib_version(&major, &minor, &revision);
     pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
     fputs("logboomd " LB_VERSION "\n", out);
     fprintf(out, "libcurl %s with %s\n", curl->version, curl->ssl_version ? curl->ssl_version : "no TLS");
@@ -26,4 +30,5 @@ void lb_offline_print_version(FILE *out)
     fprintf(out, "zlib %s\n", zlibVersion());
     fprintf(out, "sqlite %s\n", sqlite3_libversion());
     fprintf(out, "pcre2 %s\n", pcre2);
+    fprintf(out, "mosquitto %d.%d.%d with %s\n", major, minor, revision, OpenSSL_version(OPENSSL_VERSION));
 }

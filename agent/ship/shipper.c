@@ -394,7 +394,8 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
 static bool is_another(const struct lb_sink_config *a, const struct lb_sink_config *b)
 {
     return strcmp(a->type, b->type) != 0 || a->format != b->format || strcmp(a->url, b->url) != 0 ||
-           strcmp(a->site, b->site) != 0 || strcmp(a->path, b->path) != 0;
+           strcmp(a->site, b->site) != 0 || strcmp(a->path, b->path) != 0 ||
+           strcmp(a->address, b->address) != 0;
 }
 
 int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config)

@@ -89,4 +89,19 @@ int lb_filedrop_open(struct lb_card *card, const struct lb_sink_config *config,
 int lb_stream_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
                    uint64_t seed, lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
 
+/*
+ * An MQTT broker, by libmosquitto in a loop: a body is a message of QoS 1,
+ * delivered when the broker has acknowledged it. The connection is made when a
+ * body is sent, and only then. close() tells the broker that we go, which may
+ * block for LB_MQTT_FAREWELL_MS.
+ *   config    protocol, topics, client_id, user, keepalive, timeout, concurrency, tls_ca, tls_cert, tls_key
+ *             are taken over; the target is copied
+ *   target    url mqtt://host:port or mqtts://host:port; secret: the password
+ *   returns   0 | -ENOMEM
+ *   calls     slow side
+ */
+#define LB_MQTT_FAREWELL_MS 500
+int lb_mqtt_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
+                 lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
+
 #endif

@@ -217,7 +217,7 @@ def test_what_the_agent_prints_as_its_version_and_libraries():
     lines = run(BUILD / "logboomd", "-V").stdout.splitlines()
     client = run(BUILD / "logboom", "-V").stdout.strip()
     assert re.fullmatch(r"logboomd \d+\.\d+\.\d+", lines[0]) and client == lines[0].replace("logboomd", "logboom")
-    assert [line.split()[0] for line in lines[1:]] == ["libcurl", "zstd", "zlib", "sqlite", "pcre2"]
+    assert [line.split()[0] for line in lines[1:]] == ["libcurl", "zstd", "zlib", "sqlite", "pcre2", "mosquitto"]
     assert all(re.match(r"\w+ \d+\.\d+", line) for line in lines[1:])
     assert re.fullmatch(r"libcurl [\d.]+\S* with \S+/\S+.*", lines[1])
 

@@ -77,7 +77,7 @@ def test_each_example_of_a_sink_loads(tmp_path, name, text):
 
 
 def test_there_is_an_example_of_each_sink():
-    assert {"loki", "otlp", "elasticsearch", "splunk", "vector", "axiom", "betterstack", "newrelic", "site"} <= {n for n, _ in configurations()}
+    assert {"loki", "otlp", "elasticsearch", "splunk", "vector", "axiom", "betterstack", "newrelic", "site", "fleet", "aws"} <= {n for n, _ in configurations()}
 
 
 def test_dockers_settings_name_our_socket():

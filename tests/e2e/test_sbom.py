@@ -98,7 +98,7 @@ def test_each_library_that_is_loaded_is_in_it_and_what_is_compiled_in(text):
     whole = json.loads(text)
     sources = {prop["value"].split()[0] for one in whole["components"] for prop in one["properties"]
                if prop["name"] == "logboom:source"}
-    assert {"curl", "libzstd", "zlib", "sqlite3", "pcre2", "libinih", "glibc", "xxhash"} <= sources
+    assert {"curl", "libzstd", "zlib", "sqlite3", "pcre2", "libinih", "glibc", "xxhash", "mosquitto", "openssl"} <= sources
     how = {one["name"]: prop["value"] for one in whole["components"] for prop in one["properties"]
            if prop["name"] == "logboom:how"}
     assert [name for name, value in how.items() if value == "compiled in"] == ["libxxhash-dev"]

@@ -147,7 +147,7 @@ static void a_bad_value_is_named_with_file_and_line_but_never_shown(void **state
     test_refused("[agent]\nruntime_dir = run", "runtime_dir must be an absolute path");
     test_refused("[agent]\nruntime_dir =", "runtime_dir must not be empty");
     test_refused("[sink d]\ntype = sEcReT",
-                 "type must be datadog, loki, otlp, elasticsearch, splunk, http, syslog or file");
+                 "type must be datadog, loki, otlp, elasticsearch, splunk, http, syslog, mqtt or file");
     test_refused("[sink d]\napi_key_file = sEcReT\ntype = datadog", "api_key_file must be an absolute path");
     test_refused("[sink d]\napi_key = sEcReT\ntype = datadog", "unknown key \"api_key\" in [sink]");
     test_refused("[sink d]\nsite = data dog\ntype = datadog", "site holds a blank or a control character");
@@ -244,7 +244,7 @@ static void there_is_exactly_one_sink_and_it_is_whole(void **state)
                         "DIR/main.ini: no [sink NAME] section: the lines would have nowhere to go\n");
     assert_string_equal(test_faults_of("\n[sink a]\nwait = 1s\n"),
                         "DIR/main.ini:2: [sink a] needs a type: datadog, loki, otlp, elasticsearch, splunk, "
-                        "http, syslog or file\n");
+                        "http, syslog, mqtt or file\n");
     assert_string_equal(test_faults_of("[sink a]\ntype = file\n"),
                         "DIR/main.ini:2: [sink a] is of type file and needs a path\n");
     assert_string_equal(test_faults_of(TEST_SINK "retry_min = 1m\nretry_max = 1s\n"),

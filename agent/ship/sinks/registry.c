@@ -14,6 +14,7 @@
     X(http)          /* any address that takes JSON, one object a line … */ \
     X(http_array)    /* … or an array of them */ \
     X(syslog)        /* RFC 5424 over TLS, TCP, unix */ \
+    X(mqtt)          /* an MQTT broker, a message a body */ \
     X(file)          /* one JSON object a line, for tests and the first five minutes */
 /* clang-format on */
 

@@ -25,7 +25,9 @@ enum lb_verdict {
     LB_VERDICT_COUNT
 };
 
-enum lb_transport_kind { LB_TRANSPORT_HTTP = 0, LB_TRANSPORT_FILE, LB_TRANSPORT_STREAM };
+enum lb_transport_kind { LB_TRANSPORT_HTTP = 0, LB_TRANSPORT_FILE, LB_TRANSPORT_STREAM, LB_TRANSPORT_MQTT };
+
+#define LB_MQTT_MESSAGE_MAX (96 * 1024) /* of a packed body */
 
 struct lb_sink_limits {
     size_t body_bytes; /* uncompressed, with head-room under what the sink takes */
@@ -46,11 +48,11 @@ struct lb_answer_steps {
 
 /* What came back for one body. */
 struct lb_answer {
-    int error;         /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file): there is none */
-    long status;       /* HTTP status, 0 without one */
-    char text[256];    /* what came back, for people, never a secret; may be "" when all is well */
-    size_t wire_bytes; /* sent, heads included */
-    size_t link_bytes; /* the same, with what TLS adds by estimate; 0: it never touched a network */
+    int error;   /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file, mqtt): there is none */
+    long status; /* HTTP status, or a reason code of MQTT 5; 0 without one */
+    char text[256];          /* what came back, for people, never a secret; may be "" when all is well */
+    size_t wire_bytes;       /* sent, heads included */
+    size_t link_bytes;       /* the same, with what TLS adds by estimate; 0: it never touched a network */
     uint64_t retry_after_ms; /* what the answer asked for; 0: nothing, or a date that is past */
     uint64_t date_s;         /* Date of an answer whose sender's certificate was verified; 0: none */
     bool is_clock_fault;     /* the certificate is not valid at our time, and nothing else is wrong with it */
@@ -121,6 +123,7 @@ struct lb_target {
     unsigned headers;
     bool reads_reply;    /* HTTP: what answers say is kept */
     char unix_path[108]; /* stream: of a unix socket; "" none */
+    char secret[512];    /* mqtt: the password; "" none */
 };
 
 struct lb_sink {
