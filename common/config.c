@@ -192,22 +192,26 @@ static int find_input(struct lb_loader *loader, const char *name, struct target 
     return 0;
 }
 
-/* Find or add [sink NAME]. 0, or -ENOMEM, or -ENOSPC when it is a second one. */
+/* Find or add [sink NAME]. 0, or -ENOMEM, or -ENOSPC when there are too many. */
 static int find_sink(struct lb_loader *loader, const char *name, struct target *target)
 {
     struct lb_config *config = loader->config;
+    size_t i = 0;
 
-    _Static_assert(LB_SINKS_MAX == 1, "several sinks need a lb_section_seen each");
-    if (config->sink_count > 0 && strcmp(config->sinks[0].name, name) != 0)
+    while (i < config->sink_count && strcmp(config->sinks[i].name, name) != 0)
+        i++;
+    if (i == LB_SINKS_MAX)
         return -ENOSPC;
-    if (config->sink_count == 0) {
-        config->sink_count = 1;
-        snprintf(config->sinks[0].name, sizeof config->sinks[0].name, "%s", name);
-        if (set_defaults(config, LB_SECTION_SINK, NULL, NULL, &config->sinks[0]) != 0)
+    if (i == config->sink_count) {
+        struct lb_sink_config *sink = &config->sinks[i];
+
+        config->sink_count++;
+        snprintf(sink->name, sizeof sink->name, "%s", name);
+        if (set_defaults(config, LB_SECTION_SINK, NULL, NULL, sink) != 0)
             return -ENOMEM;
     }
-    target->sink = &config->sinks[0];
-    target->seen = &loader->fixed[LB_SECTION_SINK];
+    target->sink = &config->sinks[i];
+    target->seen = &loader->sinks[i];
     return 0;
 }
 
@@ -218,6 +222,12 @@ static int section_of_kind(const char *kind, size_t len)
             memcmp(lb_key_section_info(i)->name, kind, len) == 0)
             return i;
     return -1;
+}
+
+/* What waits for a sink lies in a directory of its name. */
+static bool is_directory_name(const char *name)
+{
+    return !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 /* The section that "kind name" is, with *ret_name set; or -1 with why. */
@@ -239,6 +249,8 @@ static int read_section(const char *text, const char **ret_name, char *why, size
         snprintf(why, size, "[%s] takes no name", kind);
     else if (takes_name && !lb_service_name_is_legal(name, strlen(name)))
         snprintf(why, size, "the name after [%s must be 1 to 128 of A-Z a-z 0-9 . _ / @ : -", kind);
+    else if (section == LB_SECTION_SINK && !is_directory_name(name))
+        snprintf(why, size, "the name after [%s must be one that a directory can have, without /", kind);
     else
         return section;
     return -1;
@@ -251,7 +263,6 @@ static int read_section(const char *text, const char **ret_name, char *why, size
 static int find_section(struct lb_loader *loader, const char *text, struct target *target, char *why,
                         size_t size)
 {
-    const struct lb_origin *first = &loader->fixed[LB_SECTION_SINK].first;
     const char *name;
     int section = read_section(text, &name, why, size);
     int rc = 0;
@@ -267,13 +278,11 @@ static int find_section(struct lb_loader *loader, const char *text, struct targe
         rc = find_sink(loader, name, target);
     if (rc != -ENOSPC)
         return rc;
-    if (section == LB_SECTION_SINK)
-        snprintf(why, size, "a second sink, [%s]: only one is allowed, and [sink %s] stands at %s:%d", text,
-                 loader->config->sinks[0].name, first->file, first->line);
-    else
-        snprintf(why, size, "more than %d [%s] sections",
-                 section == LB_SECTION_INPUT ? LB_INPUTS_MAX : LB_SERVICES_MAX,
-                 lb_key_section_info(section)->name);
+    snprintf(why, size, "more than %d [%s] sections",
+             section == LB_SECTION_INPUT  ? LB_INPUTS_MAX
+             : section == LB_SECTION_SINK ? LB_SINKS_MAX
+                                          : LB_SERVICES_MAX,
+             lb_key_section_info(section)->name);
     return -EINVAL;
 }
 
@@ -407,8 +416,10 @@ static int load(struct lb_loader *loader, const char *path)
     config->services = calloc(LB_SERVICES_MAX, sizeof *config->services);
     loader->services = calloc(LB_SERVICES_MAX, sizeof *loader->services);
     loader->inputs = calloc(LB_INPUTS_MAX, sizeof *loader->inputs);
+    loader->sinks = calloc(LB_SINKS_MAX, sizeof *loader->sinks);
     loader->paths[0] = strdup(path);
-    if (!config->file || !config->services || !loader->services || !loader->inputs || !loader->paths[0])
+    if (!config->file || !config->services || !loader->services || !loader->inputs || !loader->sinks ||
+        !loader->paths[0])
         return -ENOMEM;
     loader->path_count = 1;
     for (int section = 0; rc == 0 && section < LB_SECTION_SERVICE; section++)
@@ -443,6 +454,7 @@ int lb_config_load(const char *path, enum lb_config_mode mode, struct lb_config 
     if (loader) {
         free(loader->services);
         free(loader->inputs);
+        free(loader->sinks);
     }
     free(loader);
     if (rc == 0)
@@ -459,4 +471,12 @@ const struct lb_service_config *lb_config_service(const struct lb_config *config
         if (strlen(config->services[i].name) == len && memcmp(config->services[i].name, name, len) == 0)
             return &config->services[i];
     return &config->default_service;
+}
+
+const struct lb_sink_config *lb_config_sink_by_name(const struct lb_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->sink_count; i++)
+        if (strcmp(config->sinks[i].name, name) == 0)
+            return &config->sinks[i];
+    return NULL;
 }

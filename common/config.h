@@ -20,7 +20,7 @@
  */
 #define LB_OFF             UINT64_MAX
 #define LB_AUTO            (UINT64_MAX - 1)
-#define LB_SINKS_MAX       1 /* until routing exists exactly one [sink] is allowed (design.md, ship) */
+#define LB_SINKS_MAX       4 /* each has a queue, books and a transport of its own */
 #define LB_SERVICES_MAX    256
 #define LB_INPUTS_MAX      15 /* each keeps its place in a row of the state file, whose last row is taken */
 #define LB_INPUT_UNITS_MAX 64
@@ -42,6 +42,8 @@ enum lb_auth { LB_AUTH_NONE = 0, LB_AUTH_BEARER, LB_AUTH_BASIC, LB_AUTH_APIKEY, 
 enum lb_format { LB_FORMAT_NDJSON = 0, LB_FORMAT_ARRAY };
 enum lb_mqtt_protocol { LB_MQTT_311 = 0, LB_MQTT_5 };
 enum lb_sequence { LB_SEQUENCE_OFF = 0, LB_SEQUENCE_BATCH, LB_SEQUENCE_ALL };
+enum lb_when { LB_WHEN_ALWAYS = 0, LB_WHEN_UNMETERED, LB_WHEN_URGENT_ONLY };
+enum lb_metered { LB_METERED_AUTO = 0, LB_METERED_YES, LB_METERED_NO };
 
 enum lb_join { LB_JOIN_OFF = 0, LB_JOIN_INDENT, LB_JOIN_PYTHON };
 enum lb_ansi { LB_ANSI_STRIP = 0, LB_ANSI_KEEP };
@@ -161,6 +163,14 @@ struct lb_sink_config {
     char *client_id, *user;     /* mqtt: expanded; user "": none */
     uint64_t keepalive_ms;
     enum lb_format format;
+    /* Which records it gets, and when: common/sink_route.h */
+    char *services; /* globs parted by commas; "": all */
+    int min_level;  /* what is less severe is not for it */
+    bool primary;
+    enum lb_when when;
+    /* What waits for it; sinks[0] has [ring] and [backlog] instead. */
+    uint64_t queue_bytes;
+    uint64_t queue_backlog_bytes; /* 0: what the queue has no room for is given up */
 };
 
 struct lb_config {
@@ -195,6 +205,7 @@ struct lb_config {
     /* [network] */
     struct lb_quota quota;
     uint64_t link_bytes_per_day; /* LB_OFF: no limit */
+    enum lb_metered network_metered;
     /* [spool] */
     bool has_spool;
     char *spool_path;
@@ -218,15 +229,17 @@ struct lb_config {
     uint64_t heartbeat_ms; /* 0: off */
     /* [metrics] */
     char *metrics_listen; /* "off", or what lb_listen_parse() takes */
-    /* [service NAME], [input NAME], [sink NAME] in the order of the files */
+    /* [service NAME], [input NAME], [sink NAME] in the order of the files, but for sinks[0] */
     struct lb_service_config *services;
     size_t service_count;
     struct lb_input_config inputs[LB_INPUTS_MAX];
     size_t input_count;
     /* For a service with no section: name "", [capture], [throttle], [redact], tags "", source python. */
     struct lb_service_config default_service;
+    /* sinks[0] is the one that [ring], [backlog] and [spool] serve: the first that is primary and takes all.
+     */
     struct lb_sink_config sinks[LB_SINKS_MAX];
-    size_t sink_count;
+    size_t sink_count; /* at least 1 */
 };
 
 /* Everything found wrong in one load, each "FILE:LINE: text" (or "FILE: text" where no line is to blame). */
@@ -279,6 +292,13 @@ const struct lb_service_config *lb_config_service(const struct lb_config *config
                                                   size_t len);
 
 /*
+ * The sink of this name, wherever it stands in a snapshot.
+ *   returns  one of config->sinks | NULL: there is none
+ *   calls    any thread
+ */
+const struct lb_sink_config *lb_config_sink_by_name(const struct lb_config *config, const char *name);
+
+/*
  * Compare two snapshots for a reload: which keys changed that only the next
  * start can bring into effect (sizes, runtime_dir, lock: design.md 4)?
  *   names    filled with pointers to static "section.key" texts, at most names_max
@@ -320,14 +340,17 @@ void lb_config_print_sample(FILE *out);
  */
 void lb_config_print_manual(FILE *out);
 
+/* Where lb_config_read_secret() found what any sink may show. */
+#define LB_CONFIG_COMMON_KEY "$CREDENTIALS_DIRECTORY/api_key"
+
 /*
  * Read a sink's secret: api_key_file, else (also where we may not read that)
- * $CREDENTIALS_DIRECTORY/api_key unless it is blank, else $DD_API_KEY. Blanks at
- * both ends are cut.
+ * $CREDENTIALS_DIRECTORY/NAME.api_key by the sink's name and then api_key there,
+ * unless they are blank, else, for datadog, $DD_API_KEY. Blanks at both ends are cut.
  *   buf       room for size bytes with NUL; wiped by the caller after use
  *   ret_where static or config-owned text that says where it came from, or on an error other than
  *             -ENOENT where it failed (never the secret)
- *   returns   0 | -ENOENT none of the three is there | -E2BIG longer than size
+ *   returns   0 | -ENOENT none of them is there | -E2BIG longer than size
  *             | -EINVAL empty or with control characters inside | negative errno of open/read
  *   calls     may block on the disk: start-up, card side, offline modes
  */

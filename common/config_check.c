@@ -15,7 +15,6 @@
 #include "common/expand.h"
 #include "common/listen.h"
 #include "common/proto.h"
-#include "common/sink_types.h"
 #include "common/units.h"
 
 /*
@@ -26,8 +25,6 @@
 /* One record in flight, one that waits, one that is being written. */
 #define RING_LINES_MIN  3
 #define RECORD_HEAD_MAX 6144 /* with what was understood of its text */
-#define GZIP_LEVEL_MAX  9
-#define SECRET_MAX      512
 
 static uint64_t longer(uint64_t a, uint64_t b)
 {
@@ -102,14 +99,13 @@ int lb_config_expand(struct lb_loader *loader, char **text, const char *key, con
     return 0;
 }
 
-static int expand_pairs(struct lb_loader *loader, char **pairs, const struct lb_section_seen *seen,
-                        enum lb_key_section section, const char *key)
+int lb_config_expand_pairs(struct lb_loader *loader, char **pairs, const char *key,
+                           const struct lb_origin *at)
 {
-    struct lb_origin at = lb_config_origin(loader, seen, section, key);
-    int rc = lb_config_expand(loader, pairs, key, &at);
+    int rc = lb_config_expand(loader, pairs, key, at);
 
     if (rc == 0 && !lb_tags_are_legal(*pairs, strlen(*pairs)))
-        lb_config_fault(loader->faults, &at,
+        lb_config_fault(loader->faults, at,
                         "%s must be k:v,k:v without blanks, quotes and backslashes, at most %d bytes", key,
                         LB_PROTO_TAGS_MAX);
     return rc == -ENOMEM ? rc : 0;
@@ -118,7 +114,9 @@ static int expand_pairs(struct lb_loader *loader, char **pairs, const struct lb_
 static int expand_tags(struct lb_loader *loader, char **tags, const struct lb_section_seen *seen,
                        enum lb_key_section section)
 {
-    return expand_pairs(loader, tags, seen, section, "tags");
+    struct lb_origin at = lb_config_origin(loader, seen, section, "tags");
+
+    return lb_config_expand_pairs(loader, tags, "tags", &at);
 }
 
 static int expand_hostname(struct lb_loader *loader)
@@ -164,10 +162,7 @@ static int expand_all(struct lb_loader *loader)
         rc = expand_tags(loader, &config->services[i].tags, &loader->services[i], LB_SECTION_SERVICE);
     for (size_t i = 0; rc == 0 && i < config->input_count; i++)
         rc = expand_input(loader, &config->inputs[i], &loader->inputs[i]);
-    if (rc == 0 && config->sink_count > 0)
-        rc = expand_pairs(loader, &config->sinks[0].labels, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK,
-                          "labels");
-    return rc == 0 ? lb_config_expand_topics(loader) : rc;
+    return rc;
 }
 
 /* Staging and ring must have room for several of the longest lines. */
@@ -191,93 +186,6 @@ static void check_room(struct lb_loader *loader)
                         "size must be more than %d times the longest max_line or join_bytes, which is %s (%d "
                         "bytes more for each)",
                         RING_LINES_MIN, text, RECORD_HEAD_MAX);
-}
-
-/* Settings that a sink of this type does not look at are most likely meant for another. */
-static void warn_of_idle_keys(struct lb_loader *loader)
-{
-    const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    size_t count;
-    const struct lb_key *keys = lb_keys(&count);
-
-    for (size_t i = 0; i < count; i++)
-        if (keys[i].section == LB_SECTION_SINK && seen->set[i].line > 0 &&
-            !lb_key_is_for(&keys[i], sink->type))
-            lb_config_warn(loader->faults, &seen->set[i], "%s has no effect in a sink of type %s",
-                           keys[i].name, sink->type);
-}
-
-static void check_key_file(struct lb_loader *loader)
-{
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    struct lb_origin at =
-        lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, "api_key_file");
-    const char *where = "";
-    char secret[SECRET_MAX];
-    int rc = lb_config_read_secret(sink, secret, sizeof secret, &where);
-
-    explicit_bzero(secret, sizeof secret);
-    if (rc == -ENOENT)
-        lb_config_fault(loader->faults, &at,
-                        "no API key: neither %s, nor api_key in $CREDENTIALS_DIRECTORY%s is there",
-                        sink->api_key_file[0] ? sink->api_key_file : "an api_key_file",
-                        strcmp(sink->type, "datadog") == 0 ? ", nor $DD_API_KEY" : "");
-    else if (rc != 0)
-        lb_config_fault(loader->faults, &at, "no API key: %s: %s", where,
-                        rc == -EINVAL  ? "empty, or more than one line"
-                        : rc == -E2BIG ? "too long for a key"
-                                       : strerror(-rc));
-}
-
-static void check_packing(struct lb_loader *loader, const struct lb_sink_type *type)
-{
-    const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_SINK, "compression");
-
-    if (!type->may_pack[sink->compression])
-        lb_config_fault(loader->faults, &at, "compression: a sink of type %s does not read that", type->name);
-    if (sink->compression == LB_COMPRESSION_GZIP && sink->level > GZIP_LEVEL_MAX) {
-        at = lb_config_origin(loader, seen, LB_SECTION_SINK, "level");
-        lb_config_fault(loader->faults, &at, "level is out of range: gzip has 1 to %d", GZIP_LEVEL_MAX);
-    }
-}
-
-static void check_sink(struct lb_loader *loader)
-{
-    const struct lb_section_seen *seen = &loader->fixed[LB_SECTION_SINK];
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    const struct lb_sink_type *type = lb_sink_type(sink->type);
-    struct lb_origin at = lb_config_origin(loader, seen, LB_SECTION_SINK, "type");
-
-    if (!type) {
-        lb_config_fault(
-            loader->faults, &at,
-            "[sink %s] needs a type: datadog, loki, otlp, elasticsearch, splunk, http, syslog, mqtt or file",
-            sink->name);
-        return;
-    }
-    warn_of_idle_keys(loader);
-    if (!type->is_network && sink->path[0] == '\0')
-        lb_config_fault(loader->faults, &at, "[sink %s] is of type file and needs a path", sink->name);
-    if (type->needs_url && sink->url[0] == '\0')
-        lb_config_fault(loader->faults, &at, "[sink %s] is of type %s and needs a url", sink->name,
-                        type->name);
-    lb_config_check_sink_texts(loader);
-    lb_config_check_mqtt(loader);
-    if ((sink->tls_cert[0] == '\0') != (sink->tls_key[0] == '\0'))
-        lb_config_fault(loader->faults, &at, "[sink %s]: tls_cert and tls_key go together", sink->name);
-    if (sink->retry_max_ms < sink->retry_min_ms) {
-        at = lb_config_origin(loader, seen, LB_SECTION_SINK, "retry_max");
-        lb_config_fault(loader->faults, &at, "retry_max is below retry_min");
-    }
-    check_packing(loader, type);
-    at = lb_config_origin(loader, seen, LB_SECTION_SINK, "site");
-    if (sink->url[0] != '\0' && lb_config_is_set(seen, LB_SECTION_SINK, "site"))
-        lb_config_warn(loader->faults, &at, "site has no effect: url is set");
-    if (lb_sink_needs_key(sink) && loader->mode == LB_CONFIG_RUN)
-        check_key_file(loader);
 }
 
 static void check_metrics(struct lb_loader *loader)
@@ -315,40 +223,25 @@ static void check_wear(struct lb_loader *loader)
                         "devices takes names as in /sys/block, parted by blanks, like mmcblk0 sda");
 }
 
-/* What follows from the type, or from another key, where nobody has set it. */
-static void resolve_sink(const struct lb_section_seen *seen, struct lb_sink_config *sink)
-{
-    const struct lb_sink_type *type = lb_sink_type(sink->type);
-
-    if (type && !lb_config_is_set(seen, LB_SECTION_SINK, "sequence"))
-        sink->sequence = type->sequence;
-    if (type && !lb_config_is_set(seen, LB_SECTION_SINK, "compression"))
-        sink->compression = type->compression;
-    if (type && type->max_age_ms > 0 && !lb_config_is_set(seen, LB_SECTION_SINK, "max_age"))
-        sink->max_age_ms = type->max_age_ms;
-    if (sink->urgent_wait_ms == LB_OFF)
-        sink->urgent_wait_ms = sink->wait_ms;
-}
-
 int lb_config_complete(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
-    struct lb_sink_config *sink = config->sink_count > 0 ? &config->sinks[0] : NULL;
     struct lb_origin whole = { config->file, 0 };
     int rc;
 
+    lb_config_order_sinks(loader);
     rc = inherit(loader);
     if (rc == 0)
         rc = expand_all(loader);
+    if (rc == 0)
+        rc = lb_config_complete_sinks(loader);
     if (rc != 0)
         return rc;
-    if (sink)
-        resolve_sink(&loader->fixed[LB_SECTION_SINK], sink);
 
     /* A refused value or an unreadable line leaves defaults behind, and they prove nothing. */
     if (loader->is_broken)
         return 0;
-    if (!sink)
+    if (config->sink_count == 0)
         lb_config_fault(loader->faults, &whole, "no [sink NAME] section: the lines would have nowhere to go");
     if (loader->refused_count > 0)
         return 0;
@@ -356,7 +249,6 @@ int lb_config_complete(struct lb_loader *loader)
     check_spool(loader);
     check_wear(loader);
     check_metrics(loader);
-    if (sink)
-        check_sink(loader);
+    lb_config_check_sinks(loader);
     return lb_config_complete_inputs(loader);
 }

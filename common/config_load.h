@@ -11,11 +11,12 @@
 /*
  * The parts of lb_config_load(), which nobody else includes: files become
  * settings (config_file.c), settings become a snapshot (config.c, config_rules.c), and the
- * snapshot is completed and checked as a whole (config_check.c, config_inputs.c).
+ * snapshot is completed and checked as a whole (config_check.c, config_inputs.c, config_sinks.c,
+ * config_route.c).
  */
 #define LB_CONFIG_FILE_MAX  (1u << 20) /* bytes of one INI file */
 #define LB_CONFIG_FILES_MAX 128        /* the main file and conf.d */
-#define LB_CONFIG_KEYS_MAX  128        /* rows of the key table */
+#define LB_CONFIG_KEYS_MAX  192        /* rows of the key table, at most */
 
 /* Where something was set. line 0: nowhere. */
 struct lb_origin {
@@ -52,9 +53,19 @@ struct lb_loader {
     size_t path_count;
     bool is_broken;       /* some file has faults of syntax */
     size_t refused_count; /* values that were refused: their keys hold something else */
-    struct lb_section_seen fixed[LB_SECTION_COUNT]; /* those without a name, and the sink */
+    struct lb_section_seen fixed[LB_SECTION_COUNT]; /* those without a name */
     struct lb_section_seen *services;               /* one for each of config->services */
     struct lb_section_seen *inputs;                 /* one for each of config->inputs */
+    struct lb_section_seen *sinks;                  /* one for each of config->sinks */
+    const struct lb_sink_config
+        *common_key_sink; /* the sink that shows LB_CONFIG_COMMON_KEY; NULL: none so far */
+};
+
+/* One [sink NAME] at hand, with where its keys were set. */
+struct lb_sink_section {
+    struct lb_loader *loader;
+    struct lb_sink_config *config;
+    const struct lb_section_seen *seen;
 };
 
 /*
@@ -138,19 +149,70 @@ int lb_config_complete(struct lb_loader *loader);
 int lb_config_expand(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at);
 
 /*
+ * Where was this key of a sink set? As lb_config_origin().
+ *   calls    the thread that loads
+ */
+struct lb_origin lb_sink_section_origin(const struct lb_sink_section *section, const char *key);
+
+/*
+ * Put the sink that takes all first, with what was seen of it. Before anything
+ * else looks at sinks: what is to be said of the first is said of that one.
+ *   calls    the thread that loads, when all files are in
+ */
+void lb_config_order_sinks(struct lb_loader *loader);
+
+/*
+ * Complete all [sink NAME]: their texts are expanded, and what follows from
+ * the type is filled in.
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    the thread that loads; may block on the disk
+ */
+int lb_config_complete_sinks(struct lb_loader *loader);
+
+/*
+ * Check each [sink NAME], and all of them beside each other. What is wrong
+ * goes to the loader's faults.
+ *   calls    the thread that loads; may block on the disk (key file)
+ */
+void lb_config_check_sinks(struct lb_loader *loader);
+
+/*
+ * Check what a [sink NAME] says of its records and its queue, and that it is
+ * not another one's double. What is wrong goes to the loader's faults.
+ *   calls    the thread that loads; the sink's type is one that there is
+ */
+void lb_config_check_route(const struct lb_sink_section *section);
+
+/*
+ * Check that there is a sink that takes all. If there is none, that goes to
+ * the loader's faults.
+ *   calls    the thread that loads; there is a sink
+ */
+void lb_config_check_first_sink(struct lb_loader *loader);
+
+/*
+ * Replace a template of the form k:v,k:v by what it stands for, and check it.
+ *   pairs    a field of the snapshot; what it was is freed
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    the thread that loads; may block on the disk
+ */
+int lb_config_expand_pairs(struct lb_loader *loader, char **pairs, const char *key,
+                           const struct lb_origin *at);
+
+/*
  * Fill in the topics of a sink of type mqtt, and its client_id, when the
  * hostname is known.
  *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
  *   calls    the thread that loads; may block on the disk
  */
-int lb_config_expand_topics(struct lb_loader *loader);
+int lb_config_expand_topics(const struct lb_sink_section *section);
 
 /*
  * Check the address and the client_id of a sink of type mqtt; what is wrong
  * goes to the loader's faults.
  *   calls    the thread that loads
  */
-void lb_config_check_mqtt(struct lb_loader *loader);
+void lb_config_check_mqtt(const struct lb_sink_section *section);
 
 /*
  * Complete all [input NAME], and check which keys go with which type. Their
@@ -161,11 +223,11 @@ void lb_config_check_mqtt(struct lb_loader *loader);
 int lb_config_complete_inputs(struct lb_loader *loader);
 
 /*
- * Check those texts of the [sink] that have a form of their own: headers, ok,
+ * Check those texts of a [sink NAME] that have a form of their own: headers, ok,
  * index, address. What is wrong goes to the loader's faults.
  *   calls    the thread that loads; the sink's type is one that there is
  */
-void lb_config_check_sink_texts(struct lb_loader *loader);
+void lb_config_check_sink_texts(const struct lb_sink_section *section);
 
 /* What the manual page says before and behind its keys, in mdoc(7). */
 extern const char lb_config_manual_head[];

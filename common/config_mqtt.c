@@ -12,37 +12,34 @@
 
 #define CLIENT_ID_MAX 128 /* of AWS IoT, and of Azure */
 
-static struct lb_origin origin(const struct lb_loader *loader, const char *key)
-{
-    return lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, key);
-}
-
 static bool is_mqtt(const struct lb_sink_config *sink)
 {
     return strcmp(sink->type, "mqtt") == 0;
 }
 
-void lb_config_check_mqtt(struct lb_loader *loader)
+void lb_config_check_mqtt(const struct lb_sink_section *section)
 {
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    struct lb_origin at = origin(loader, "address");
+    const struct lb_sink_config *sink = section->config;
+    struct lb_config_faults *faults = section->loader->faults;
+    struct lb_origin at = lb_sink_section_origin(section, "address");
     char host[256];
     bool is_secure;
 
     if (!is_mqtt(sink))
         return;
     if (sink->address[0] == '\0')
-        lb_config_fault(loader->faults, &at, "[sink %s] is of type mqtt and needs an address", sink->name);
+        lb_config_fault(faults, &at, "[sink %s] is of type mqtt and needs an address", sink->name);
     else if (lb_topic_parse_address(sink->address, host, sizeof host, &is_secure) < 0)
-        lb_config_fault(loader->faults, &at, "address takes mqtts://HOST:PORT or mqtt://HOST:PORT");
-    at = origin(loader, "client_id");
+        lb_config_fault(faults, &at, "address takes mqtts://HOST:PORT or mqtt://HOST:PORT");
+    at = lb_sink_section_origin(section, "client_id");
     if (sink->client_id[0] == '\0' || strlen(sink->client_id) > CLIENT_ID_MAX)
-        lb_config_fault(loader->faults, &at, "client_id must have 1 to %d bytes", CLIENT_ID_MAX);
+        lb_config_fault(faults, &at, "client_id must have 1 to %d bytes", CLIENT_ID_MAX);
 }
 
-static int fill_topic(struct lb_loader *loader, char **topic, const char *key)
+static int fill_topic(const struct lb_sink_section *section, char **topic, const char *key)
 {
-    struct lb_origin at = origin(loader, key);
+    struct lb_loader *loader = section->loader;
+    struct lb_origin at = lb_sink_section_origin(section, key);
     char buf[LB_TOPIC_MAX];
     char *copy;
     int rc = lb_config_expand(loader, topic, key, &at);
@@ -65,18 +62,18 @@ static int fill_topic(struct lb_loader *loader, char **topic, const char *key)
     return 0;
 }
 
-int lb_config_expand_topics(struct lb_loader *loader)
+int lb_config_expand_topics(const struct lb_sink_section *section)
 {
-    struct lb_sink_config *sink = &loader->config->sinks[0];
-    struct lb_origin at = origin(loader, "client_id");
+    struct lb_sink_config *sink = section->config;
+    struct lb_origin at = lb_sink_section_origin(section, "client_id");
     int rc;
 
-    if (loader->config->sink_count == 0 || !is_mqtt(sink))
+    if (!is_mqtt(sink))
         return 0;
-    rc = fill_topic(loader, &sink->topic, "topic");
+    rc = fill_topic(section, &sink->topic, "topic");
     if (rc == 0 && strcmp(sink->status_topic, "off") != 0)
-        rc = fill_topic(loader, &sink->status_topic, "status_topic");
+        rc = fill_topic(section, &sink->status_topic, "status_topic");
     if (rc == 0)
-        rc = lb_config_expand(loader, &sink->client_id, "client_id", &at);
+        rc = lb_config_expand(section->loader, &sink->client_id, "client_id", &at);
     return rc == -ENOMEM ? rc : 0;
 }

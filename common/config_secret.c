@@ -49,7 +49,7 @@ static int take_file(const char *path, char *buf, size_t size)
 
 /* The unit's copy. An empty one stands for "there is none": it is what the packaged unit puts where root
  * keeps no key. */
-static int take_credential(char *buf, size_t size)
+static int take_credential(const char *name, char *buf, size_t size)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
     char path[PATH_BYTES_MAX];
@@ -57,7 +57,7 @@ static int take_credential(char *buf, size_t size)
 
     if (!directory || directory[0] != '/')
         return -ENOENT;
-    if (snprintf(path, sizeof path, "%s/api_key", directory) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
         return -ENAMETOOLONG;
     rc = take_file(path, buf, size);
     return rc == -ENODATA ? -ENOENT : rc;
@@ -66,6 +66,7 @@ static int take_credential(char *buf, size_t size)
 int lb_config_read_secret(const struct lb_sink_config *sink, char *buf, size_t size, const char **ret_where)
 {
     const char *value = strcmp(sink->type, "datadog") == 0 ? getenv("DD_API_KEY") : NULL;
+    char own[LB_NAME_MAX + sizeof ".api_key"];
     int rc = -ENOENT, file_rc = -ENOENT;
 
     if (sink->api_key_file[0] != '\0') {
@@ -74,9 +75,15 @@ int lb_config_read_secret(const struct lb_sink_config *sink, char *buf, size_t s
     }
     /* A file that only root may read is the usual case: then the service manager hands over a copy. */
     if (rc == -ENOENT || rc == -EACCES) {
-        rc = take_credential(buf, size);
+        snprintf(own, sizeof own, "%s.api_key", sink->name);
+        rc = take_credential(own, buf, size);
         if (rc != -ENOENT)
-            *ret_where = "$CREDENTIALS_DIRECTORY/api_key";
+            *ret_where = "$CREDENTIALS_DIRECTORY/NAME.api_key";
+    }
+    if (rc == -ENOENT) {
+        rc = take_credential("api_key", buf, size);
+        if (rc != -ENOENT)
+            *ret_where = LB_CONFIG_COMMON_KEY;
     }
     if (rc == -ENOENT && value) {
         *ret_where = "$DD_API_KEY";

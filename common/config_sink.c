@@ -15,11 +15,6 @@
 #define PORT_MAX      65535
 #define UNIX_PATH_MAX 107
 
-static struct lb_origin origin_of(struct lb_loader *loader, const char *key)
-{
-    return lb_config_origin(loader, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK, key);
-}
-
 /* RFC 9110, 5.6.2: what a header's name is made of. */
 static bool is_name(const char *text, size_t len)
 {
@@ -29,10 +24,10 @@ static bool is_name(const char *text, size_t len)
     return len > 0;
 }
 
-static void check_headers(struct lb_loader *loader)
+static void check_headers(const struct lb_sink_section *section)
 {
-    const char *at = loader->config->sinks[0].headers;
-    struct lb_origin origin = origin_of(loader, "headers");
+    const char *at = section->config->headers;
+    struct lb_origin origin = lb_sink_section_origin(section, "headers");
     unsigned count = 0;
 
     for (size_t len; *at; at += len + (at[len] == ';')) {
@@ -44,13 +39,13 @@ static void check_headers(struct lb_loader *loader)
             continue;
         colon = memchr(at, ':', len);
         if (!colon || !is_name(at, (size_t)(colon - at))) {
-            lb_config_fault(loader->faults, &origin, "headers takes NAME: VALUE; NAME: VALUE");
+            lb_config_fault(section->loader->faults, &origin, "headers takes NAME: VALUE; NAME: VALUE");
             return;
         }
         count++;
     }
     if (count > HEADERS_MAX)
-        lb_config_fault(loader->faults, &origin, "headers takes at most %d", HEADERS_MAX);
+        lb_config_fault(section->loader->faults, &origin, "headers takes at most %d", HEADERS_MAX);
 }
 
 static bool take_status(const char **at, long *ret_status)
@@ -64,10 +59,10 @@ static bool take_status(const char **at, long *ret_status)
     return *ret_status >= STATUS_MIN && *ret_status <= STATUS_MAX;
 }
 
-static void check_ok(struct lb_loader *loader)
+static void check_ok(const struct lb_sink_section *section)
 {
-    const char *at = loader->config->sinks[0].ok;
-    struct lb_origin origin = origin_of(loader, "ok");
+    const char *at = section->config->ok;
+    struct lb_origin origin = lb_sink_section_origin(section, "ok");
     long from = 0, to;
     bool is_right;
 
@@ -82,7 +77,7 @@ static void check_ok(struct lb_loader *loader)
             break;
     }
     if (!is_right || *at)
-        lb_config_fault(loader->faults, &origin, "ok takes HTTP statuses: 200,202 or 200-299");
+        lb_config_fault(section->loader->faults, &origin, "ok takes HTTP statuses: 200,202 or 200-299");
 }
 
 /* Does an address name a place, beyond the host? */
@@ -93,18 +88,18 @@ static bool has_path(const char *url)
     return path && path[1];
 }
 
-static void check_index(struct lb_loader *loader)
+static void check_index(const struct lb_sink_section *section)
 {
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
-    struct lb_origin origin = origin_of(loader, "index");
+    const struct lb_sink_config *sink = section->config;
+    struct lb_origin origin = lb_sink_section_origin(section, "index");
 
     if (strcmp(sink->type, "elasticsearch") != 0 || !sink->url[0])
         return;
     if (sink->index[0] && has_path(sink->url))
-        lb_config_warn(loader->faults, &origin, "index has no effect: url names a path");
+        lb_config_warn(section->loader->faults, &origin, "index has no effect: url names a path");
     if (!sink->index[0] && !has_path(sink->url))
-        lb_config_fault(loader->faults, &origin, "[sink %s] is of type elasticsearch and needs an index",
-                        sink->name);
+        lb_config_fault(section->loader->faults, &origin,
+                        "[sink %s] is of type elasticsearch and needs an index", sink->name);
 }
 
 static bool is_port(const char *text)
@@ -115,11 +110,11 @@ static bool is_port(const char *text)
     return isdigit((unsigned char)*text) && !*end && port > 0 && port <= PORT_MAX;
 }
 
-static void check_address(struct lb_loader *loader)
+static void check_address(const struct lb_sink_section *section)
 {
-    const struct lb_sink_config *sink = &loader->config->sinks[0];
+    const struct lb_sink_config *sink = section->config;
     const char *text = sink->address, *colon = strrchr(text, ':');
-    struct lb_origin origin = origin_of(loader, "address");
+    struct lb_origin origin = lb_sink_section_origin(section, "address");
     bool is_net = strncmp(text, "tls://", 6) == 0 || strncmp(text, "tcp://", 6) == 0, is_right;
 
     if (strcmp(sink->type, "syslog") != 0)
@@ -127,17 +122,17 @@ static void check_address(struct lb_loader *loader)
     is_right = strncmp(text, "unix:/", 6) == 0 ? strlen(text) - 5 <= UNIX_PATH_MAX
                                                : is_net && colon >= text + 7 && is_port(colon + 1);
     if (text[0] == '\0')
-        lb_config_fault(loader->faults, &origin, "[sink %s] is of type syslog and needs an address",
+        lb_config_fault(section->loader->faults, &origin, "[sink %s] is of type syslog and needs an address",
                         sink->name);
     else if (!is_right)
-        lb_config_fault(loader->faults, &origin,
+        lb_config_fault(section->loader->faults, &origin,
                         "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH");
 }
 
-void lb_config_check_sink_texts(struct lb_loader *loader)
+void lb_config_check_sink_texts(const struct lb_sink_section *section)
 {
-    check_headers(loader);
-    check_ok(loader);
-    check_index(loader);
-    check_address(loader);
+    check_headers(section);
+    check_ok(section);
+    check_index(section);
+    check_address(section);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/config.h"
+#include "common/config_load.h"
 
 #define KIB       1024ull
 #define MIB       (1024 * KIB)
@@ -208,7 +209,7 @@ static const struct lb_key keys[] = {
 
     { KEY(RING, "ring", "size"), LB_KEY_SIZE, FIELD(lb_config, ring_bytes), .dflt = "4M", .min = 256 * KIB,
       .max = 256 * MIB, .reload = LB_RELOAD_RESTART, .off_never = "every record passes through it",
-      .help = "RAM for records that wait for the sink. At least three times the longest max_line." },
+      .help = "RAM for records that wait for the first sink. At least three times the longest max_line." },
     { KEY(RING, "ring", "lock"), LB_KEY_BOOL, FIELD(lb_config, ring_lock), .dflt = "yes",
       .reload = LB_RELOAD_RESTART,
       .help = "Keep staging and ring out of swap, which may be on the card. Where that is not allowed, "
@@ -245,6 +246,11 @@ static const struct lb_key keys[] = {
     { KEY(NETWORK, "network", "rate"), LB_KEY_RATE, FIELD(lb_config, link_bytes_per_day), .dflt = "off",
       .min = KIB * 86400, .max = RATE_MAX, .off_means = "no limit", .off_value = LB_OFF,
       .help = "Bytes a second on the link, all sinks together: 64K/s. Bodies are made small enough for it." },
+    { KEY(NETWORK, "network", "metered"), LB_KEY_CHOICE, FIELD(lb_config, network_metered), .dflt = "auto",
+      .choices = "auto|yes|no",
+      .help =
+          "Is the link one that costs by the byte, for sinks with when? auto: where the default route goes "
+          "by a modem (wwan, ppp)." },
 
     { KEY(SPOOL, "spool", "enabled"), LB_KEY_BOOL, FIELD(lb_config, has_spool), .dflt = "yes",
       .reload = LB_RELOAD_RESTART,
@@ -379,15 +385,16 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
                             "What never leaves the device, and is not stored on it. A [service NAME] may set "
                             "these for itself." },
     [LB_SECTION_HELD] = { "held", NULL, false, "The flight recorder: what was not sent, for a while." },
-    [LB_SECTION_BACKLOG] = { "backlog", NULL, false, "What waits in RAM while the sink is away." },
+    [LB_SECTION_BACKLOG] = { "backlog", NULL, false, "What waits in RAM while the first sink is away." },
     [LB_SECTION_NETWORK] = { "network", NULL, false, "What the link may carry." },
     [LB_SECTION_SPOOL] = { "spool", NULL, false,
-                           "The last resort while the sink is away: a file on the card, under a budget." },
+                           "The last resort while the first sink is away: a file on the card, under a "
+                           "budget." },
     [LB_SECTION_WEAR] = { "wear", NULL, false,
                           "Who wears the card, what it can take, and when to speak up." },
     [LB_SECTION_HEARTBEAT] = { "heartbeat", NULL, false, "A sign of life." },
     [LB_SECTION_RING] = { "ring", NULL, false,
-                          "The queue between the apps and the sink: a file in RAM, which "
+                          "The queue between the apps and the first sink: a file in RAM, which "
                           "outlives the agent." },
     [LB_SECTION_METRICS] = { "metrics", NULL, false, "The numbers of logboom status, for Prometheus." },
     [LB_SECTION_SERVICE] = { "service", "checkout", true,
@@ -399,11 +406,14 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
                            "section "
                            "for each." },
     [LB_SECTION_SINK] = { "sink", "datadog", false,
-                          "Where the records go. Exactly one sink, under a name of yours." },
+                          "Where the records go: up to four sinks, each under a name of yours. The first of "
+                          "them that is primary and takes all is served by [ring], [backlog] and [spool]; "
+                          "each of the others has a queue of its own." },
 };
 /* clang-format on */
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
+_Static_assert(KEY_COUNT <= LB_CONFIG_KEYS_MAX, "a section notes where each key was set");
 
 const struct lb_key *lb_keys(size_t *ret_count)
 {

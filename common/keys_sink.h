@@ -151,3 +151,25 @@
       .sink_type = "file",
       .help = "Append to a file on an SD card, eMMC or a USB disk too. Each line then wears the card: what logboom is "
               "there to prevent." },
+    { KEY(SINK, "sink", "services"), LB_KEY_TEXT, FIELD(lb_sink_config, services), .dflt = "",
+      .help = "The services whose records it gets: names parted by commas, as in a shell: * ? [a-z]. Without it: all." },
+    { KEY(SINK, "sink", "min_level"), LB_KEY_LEVEL, FIELD(lb_sink_config, min_level), .dflt = "debug",
+      .off_means = "no record is too little", .off_value = LB_LEVEL_DEBUG,
+      .help = "A record that is less severe is not for it." },
+    { KEY(SINK, "sink", "primary"), LB_KEY_BOOL, FIELD(lb_sink_config, primary), .dflt = "yes",
+      .help = "no: it gets copies at best effort, and what it misses is lost to it alone. That everything has arrived is "
+              "claimed of a sink with yes, and without services and min_level, only. One of those there must be." },
+    { KEY(SINK, "sink", "when"), LB_KEY_CHOICE, FIELD(lb_sink_config, when), .dflt = "always",
+      .choices = "always|unmetered|urgent-only", .sink_type = HTTP_SINKS "|syslog|mqtt",
+      .help = "What it gets over a metered link (see metered in [network]): always, the same as ever; unmetered, nothing, and "
+              "what waits stays in queue and backlog; urgent-only, urgent records (see urgent in [ring]), and the rest "
+              "waits." },
+    { KEY(SINK, "sink", "queue"), LB_KEY_SIZE, FIELD(lb_sink_config, queue_bytes), .dflt = "1M", .min = 64 * KIB,
+      .max = 64 * MIB, .reload = LB_RELOAD_RESTART, .off_never = "every record for it passes through it",
+      .help = "RAM for records that wait for this sink. At least three times the longest max_line. The first sink has the "
+              "ring instead." },
+    { KEY(SINK, "sink", "queue_backlog"), LB_KEY_SIZE, FIELD(lb_sink_config, queue_backlog_bytes), .dflt = "4M",
+      .min = 256 * KIB, .max = 512 * MIB, .reload = LB_RELOAD_RESTART,
+      .off_means = "what the queue has no room for is given up", .off_value = 0,
+      .help = "RAM for what the queue has no room for while this sink is away, compressed. The first sink has [backlog] "
+              "instead." },

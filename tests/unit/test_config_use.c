@@ -199,8 +199,8 @@ static void a_run_needs_the_key_and_a_check_does_not(void **state)
     assert_int_equal(test_load(LB_CONFIG_RUN), -EINVAL);
     assert_string_equal(
         test_faults_text(),
-        "DIR/main.ini:3: no API key: neither DIR/key, nor api_key in $CREDENTIALS_DIRECTORY, nor "
-        "$DD_API_KEY is there\n");
+        "DIR/main.ini:3: no API key: neither DIR/key, nor d.api_key or api_key in $CREDENTIALS_DIRECTORY, "
+        "nor $DD_API_KEY is there\n");
     test_write("key", "sEcReT\nx\n");
     assert_int_equal(test_load(LB_CONFIG_RUN), -EINVAL);
     assert_string_equal(test_faults_text(),

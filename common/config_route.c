@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which sink is the first, and how the others stand beside it. In: all [sink NAME]. Out: sinks[0] is the one
+ * that takes all; faults where there is none, or where two are the same place. Always true: of what the ring
+ * and the backlog hold there is no record that sinks[0] does not take, or they would wait for it for ever.
+ */
+#include <string.h>
+
+#include "common/config_load.h"
+#include "common/sink_route.h"
+
+static bool takes_all(const struct lb_sink_config *sink)
+{
+    return sink->primary && !lb_sink_is_filtered(sink);
+}
+
+/* ---- the first ---- */
+
+void lb_config_order_sinks(struct lb_loader *loader)
+{
+    struct lb_config *config = loader->config;
+    struct lb_sink_config sink;
+    struct lb_section_seen seen;
+    size_t first = 0;
+
+    while (first < config->sink_count && !takes_all(&config->sinks[first]))
+        first++;
+    if (first == config->sink_count || first == 0)
+        return;
+    sink = config->sinks[first];
+    seen = loader->sinks[first];
+    memmove(&config->sinks[1], &config->sinks[0], first * sizeof sink);
+    memmove(&loader->sinks[1], &loader->sinks[0], first * sizeof seen);
+    config->sinks[0] = sink;
+    loader->sinks[0] = seen;
+}
+
+/* The blame is with the primary that comes nearest, and what keeps it from taking all. */
+void lb_config_check_first_sink(struct lb_loader *loader)
+{
+    const struct lb_config *config = loader->config;
+    struct lb_sink_section section = { loader, &loader->config->sinks[0], &loader->sinks[0] };
+    struct lb_origin at;
+    const char *key;
+
+    if (takes_all(&config->sinks[0]))
+        return;
+    for (size_t i = config->sink_count; i-- > 0;)
+        if (config->sinks[i].primary)
+            section = (struct lb_sink_section) { loader, &loader->config->sinks[i], &loader->sinks[i] };
+    key = !section.config->primary              ? "primary"
+          : section.config->services[0] != '\0' ? "services"
+                                                : "min_level";
+    at = lb_sink_section_origin(&section, key);
+    lb_config_fault(
+        loader->faults, &at,
+        "%s: one sink with primary = yes must take all, without services and min_level, since the "
+        "ring, the backlog and the spool serve it",
+        key);
+}
+
+/* ---- each ---- */
+
+static void warn_if_set(const struct lb_sink_section *section, const char *key, const char *instead)
+{
+    struct lb_origin at = lb_sink_section_origin(section, key);
+
+    if (lb_config_is_set(section->seen, LB_SECTION_SINK, key))
+        lb_config_warn(section->loader->faults, &at, "%s has no effect: [sink %s] is the first, which has %s",
+                       key, section->config->name, instead);
+}
+
+/* What is not sent now must wait somewhere. */
+static void check_when(const struct lb_sink_section *section)
+{
+    const struct lb_config *config = section->loader->config;
+    const struct lb_sink_config *sink = section->config;
+    struct lb_origin at = lb_sink_section_origin(section, "when");
+    bool is_first = sink == &config->sinks[0];
+    const char *backlog = is_first ? "[backlog] size" : "queue_backlog";
+
+    if ((is_first ? config->backlog_bytes : sink->queue_backlog_bytes) > 0)
+        return;
+    if (sink->when == LB_WHEN_URGENT_ONLY)
+        lb_config_fault(section->loader->faults, &at,
+                        "when = urgent-only needs a backlog, where the rest waits, and %s is off", backlog);
+    else if (sink->when == LB_WHEN_UNMETERED)
+        lb_config_warn(
+            section->loader->faults, &at,
+            "when = unmetered without a backlog (%s is off): what the queue has no room for is given up",
+            backlog);
+}
+
+/* Two that append to one file tear its lines; two with one name at a broker throw each other out. */
+static void check_twice(const struct lb_sink_section *section)
+{
+    const struct lb_sink_config *sink = section->config;
+    bool is_file = strcmp(sink->type, "file") == 0, is_mqtt = strcmp(sink->type, "mqtt") == 0;
+    struct lb_origin at = lb_sink_section_origin(section, is_file ? "path" : "client_id");
+
+    for (const struct lb_sink_config *other = section->loader->config->sinks; other < sink; other++) {
+        if (strcmp(other->type, sink->type) != 0)
+            continue;
+        if (is_file && sink->path[0] != '\0' && strcmp(other->path, sink->path) == 0)
+            lb_config_fault(section->loader->faults, &at, "path: [sink %s] appends to the same file",
+                            other->name);
+        if (is_mqtt && strcmp(other->address, sink->address) == 0 &&
+            strcmp(other->client_id, sink->client_id) == 0)
+            lb_config_fault(
+                section->loader->faults, &at,
+                "client_id: [sink %s] has the same at the same broker, which takes one of them only",
+                other->name);
+    }
+}
+
+void lb_config_check_route(const struct lb_sink_section *section)
+{
+    const struct lb_sink_config *sink = section->config;
+    struct lb_origin at = lb_sink_section_origin(section, "services");
+
+    if (!lb_sink_services_are_legal(sink->services))
+        lb_config_fault(
+            section->loader->faults, &at,
+            "services must be names parted by commas, each 1 to %d of A-Z a-z 0-9 . _ / @ : - and "
+            "* ? [ ]",
+            LB_NAME_MAX);
+    if (sink == &section->loader->config->sinks[0]) {
+        warn_if_set(section, "queue", "the ring");
+        warn_if_set(section, "queue_backlog", "[backlog]");
+    }
+    check_when(section);
+    check_twice(section);
+}
