@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A configuration with what stands beside it. In: a file. Out: a snapshot, its rules, the secret; or faults
- * in the log. */
+/* A configuration with what stands beside it. In: a file. Out: a snapshot, its rules, the sinks' secrets; or
+ * faults in the log. */
 #include "agent/control/loaded.h"
 
 #include <errno.h>
@@ -30,22 +30,34 @@ void lb_loaded_free(struct lb_loaded *loaded)
     free(loaded);
 }
 
-/* Read the configuration and the secret beside it. NULL: faults, all logged. May block on the disk. */
+static int read_secrets(struct lb_loaded *loaded)
+{
+    const char *where = NULL;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < loaded->config->sink_count; i++) {
+        const struct lb_sink_config *sink = &loaded->config->sinks[i];
+
+        if (!lb_sink_needs_key(sink))
+            continue;
+        rc = lb_config_read_secret(sink, loaded->secret[i], sizeof loaded->secret[i], &where);
+        loaded->has_secret[i] = rc == 0;
+    }
+    return rc;
+}
+
 struct lb_loaded *lb_loaded_read(const char *file)
 {
     struct lb_loaded *loaded = calloc(1, sizeof *loaded);
     struct lb_config_faults faults = { 0 };
-    const char *where = NULL;
     int rc = loaded ? lb_config_load(file, LB_CONFIG_RUN, &loaded->config, &faults) : -ENOMEM;
 
     if (rc == 0)
         rc = lb_rules_compile(loaded->config, &faults, &loaded->rules);
     log_faults(&faults);
     lb_config_faults_free(&faults);
-    if (rc == 0 && lb_sink_needs_key(&loaded->config->sinks[0])) {
-        rc = lb_config_read_secret(&loaded->config->sinks[0], loaded->secret, sizeof loaded->secret, &where);
-        loaded->has_secret = rc == 0;
-    }
+    if (rc == 0)
+        rc = read_secrets(loaded);
     if (rc == 0)
         return loaded;
     lb_loaded_free(loaded);

@@ -58,7 +58,7 @@ static int open_http(struct lb_slow_side *slow, const struct lb_loaded *loaded,
     const struct lb_sink *sink = lb_sink_of(config);
     struct lb_target *check = calloc(1, sizeof *check);
     bool has_check = check && sink->aim_check &&
-                     sink->aim_check(config, loaded->has_secret ? loaded->secret : "", check) == 0;
+                     sink->aim_check(config, loaded->has_secret[0] ? loaded->secret[0] : "", check) == 0;
     int rc = lb_http_open(&slow->loop, config, target, has_check ? check : NULL, slow->seed, on_answer, slow,
                           ret_transport);
 
@@ -74,7 +74,8 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
     const struct lb_sink_config *config = &loaded->config->sinks[0];
     const struct lb_sink *sink = lb_sink_of(config);
     struct lb_target *target = calloc(1, sizeof *target);
-    int rc = target && sink ? sink->aim(config, loaded->has_secret ? loaded->secret : "", target) : -ENOMEM;
+    int rc =
+        target && sink ? sink->aim(config, loaded->has_secret[0] ? loaded->secret[0] : "", target) : -ENOMEM;
 
     if (rc == 0)
         target->reads_reply = sink->reads_reply;

@@ -25,9 +25,9 @@
 /* A configuration with what was read beside it. */
 struct lb_loaded {
     struct lb_config *config;
-    struct lb_rules *rules;     /* compiled, for the fast side */
-    char secret[LB_SECRET_MAX]; /* "" when the sink needs none */
-    bool has_secret;
+    struct lb_rules *rules;                   /* compiled, for the fast side */
+    char secret[LB_SINKS_MAX][LB_SECRET_MAX]; /* of each of config->sinks; "" when it needs none */
+    bool has_secret[LB_SINKS_MAX];
 };
 
 struct lb_slow_side {
