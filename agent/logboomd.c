@@ -49,6 +49,7 @@ struct daemon {
     struct lb_link link;
     struct lb_card card;
     struct lb_slow_side slow;
+    struct lb_outlets outlets;
     struct lb_wear_side wear;
     struct lb_loop loop;
     struct lb_capture capture;
@@ -262,7 +263,11 @@ static int open_files(void)
                          config->ring_lock, &me.files.state.fast, me.staging, &was_damaged);
     if (rc < 0)
         return fail("cannot open staging", rc);
+    rc = lb_outlets_open(&me.outlets, &me.files, config);
+    if (rc < 0)
+        return fail("cannot open the queue of a sink", rc);
     lb_files_recover(&me.files);
+    lb_outlets_attach(&me.outlets);
     lb_start_look(&me.files, &me.start);
     if (me.files.state.is_new && config->has_spool && config->spool_wear_budget_bytes_per_day > 0)
         lb_spool_last(&me.card, config->spool_path, &me.start);
@@ -274,6 +279,7 @@ static int open_files(void)
     rc = lb_files_resize(&me.files, config->ring_bytes, config->ring_lock);
     if (rc < 0)
         return fail("cannot resize ring or held", rc);
+    lb_outlets_attach(&me.outlets);
     lb_limit_open(&me.limit, &me.files.state.fast);
     if (lb_start_tell(&me.files, &me.start, LB_VERSION, (int)config->ring_urgent, lb_clock_boot_ns()) < 0)
         lb_log(LB_LEVEL_NOTICE, "the ring is full: this start is told by no record");
@@ -311,6 +317,7 @@ static int start_sides(void)
         return fail("cannot listen on intake.sock", rc);
     lb_wear_side_start(&me.wear, &me.capture, &me.files.backlog, me.files.dir_fd);
     me.slow.wear = &me.wear;
+    me.slow.outlets = &me.outlets;
     return lb_slow_side_start(&me.slow, &me.files, &me.link, &me.card, me.loaded, &me.capture) < 0 ? 1 : 0;
 }
 
@@ -410,6 +417,7 @@ static void stop(void)
     }
     lb_slow_side_free(&me.slow);
     lb_staging_close(me.staging);
+    lb_outlets_close(&me.outlets);
     lb_files_close(&me.files);
     lb_link_close(&me.link);
     lb_loop_close(&me.loop);

@@ -196,6 +196,7 @@ static void begin_flush(struct lb_control_client *client, uint64_t now_ns)
     client->flush_pos = lb_shipper_flush(shipper);
     if (client->control->drain)
         client->flush_seq = lb_drain_flush(client->control->drain);
+    lb_outlets_flush(client->control->outlets, now_ns, &client->flush_others);
     client->flush_ring = shipper->ring;
     client->flush_next_pos = shipper->next_ring ? lb_ring_head(shipper->next_ring) : 0;
     lb_link_knock(client->control->link->to_slow_fd); /* the shipper had its step of this turn already */
@@ -214,16 +215,18 @@ static void on_ping_done(void *ctx, const char *text)
 static void on_ping(struct lb_control_client *client, const char *name)
 {
     struct lb_control *control = client->control;
+    struct lb_outlet *outlet = lb_outlets_find(control->outlets, name);
+    struct lb_shipper *shipper = outlet ? &outlet->shipper : control->shipper;
     int rc;
 
-    if (name[0] && strcmp(name, control->shipper->sink_config->name) != 0) {
+    if (name[0] && strcmp(name, shipper->sink_config->name) != 0) {
         fail(client, "there is no sink of this name");
         return;
     }
     control->probing = client;
     client->deadline_ns =
-        control->loop->now_ns + 2 * control->shipper->sink_config->timeout_ms * LB_NS_PER_MS + LB_NS_PER_S;
-    rc = lb_ping_start(&control->ping, control->shipper, on_ping_done, control);
+        control->loop->now_ns + 2 * shipper->sink_config->timeout_ms * LB_NS_PER_MS + LB_NS_PER_S;
+    rc = lb_ping_start(&control->ping, shipper, on_ping_done, control);
     if (rc == 0)
         return;
     control->probing = NULL;
@@ -340,11 +343,13 @@ static void answer_flush(struct lb_control_client *client, uint64_t now_ns)
 
     if (client->flush_ring !=
         shipper->ring) { /* the one that was set aside is empty: now the one behind it */
+        lb_outlets_flush(client->control->outlets, now_ns, &client->flush_others);
         client->flush_ring = shipper->ring;
         client->flush_pos = client->flush_next_pos;
     }
     if (!shipper->next_ring && lb_shipper_has_passed(shipper, client->flush_pos) &&
-        (!client->control->drain || lb_drain_has_passed(client->control->drain, client->flush_seq))) {
+        (!client->control->drain || lb_drain_has_passed(client->control->drain, client->flush_seq)) &&
+        lb_outlets_have_passed(client->control->outlets, &client->flush_others)) {
         answer_text(client, "ok\n");
         return;
     }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/control/outlets.h"
 #include "agent/control/ping.h"
 #include "agent/control/status.h"
 #include "common/loop.h"
@@ -32,7 +33,8 @@ struct lb_control_client {
     uint64_t flush_ticket;   /* what the fast side must have done first; 0: it has, or no flush waits */
     uint64_t flush_until_ns; /* not waited for longer: it may be stalled, with what is staged */
     uint64_t flush_pos;
-    uint64_t flush_seq;      /* of the backlog */
+    uint64_t flush_seq; /* of the backlog */
+    struct lb_outlets_mark flush_others;
     uint64_t flush_next_pos; /* the same as flush_pos in the ring behind one that was set aside */
     const void *flush_ring;  /* the ring that flush_pos speaks of; NULL: no flush waits */
 };
@@ -40,6 +42,7 @@ struct lb_control_client {
 struct lb_control {
     struct lb_loop *loop;
     struct lb_shipper *shipper;
+    struct lb_outlets *outlets;
     struct lb_drain *drain; /* NULL: there is no backlog */
     struct lb_link *link;
     struct lb_status_source status;

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/control/sink_transport.h"
 #include "common/clock.h"
 #include "common/device.h"
 #include "common/log.h"
@@ -38,6 +39,7 @@ static void on_network_change(void *ctx)
     struct lb_slow_side *slow = ctx;
 
     lb_shipper_hurry(&slow->shipper, slow->loop.now_ns);
+    lb_outlets_hurry(slow->outlets, slow->loop.now_ns);
 }
 
 /* Live bodies and those of the backlog go by one transport. */
@@ -51,81 +53,61 @@ static void on_answer(void *ctx, unsigned slot, const struct lb_answer *answer)
         lb_shipper_answer(&slow->shipper, slot, answer);
 }
 
-static int open_http(struct lb_slow_side *slow, const struct lb_loaded *loaded,
-                     const struct lb_target *target, struct lb_transport *ret_transport)
-{
-    const struct lb_sink_config *config = &loaded->config->sinks[0];
-    const struct lb_sink *sink = lb_sink_of(config);
-    struct lb_target *check = calloc(1, sizeof *check);
-    bool has_check = check && sink->aim_check &&
-                     sink->aim_check(config, loaded->has_secret[0] ? loaded->secret[0] : "", check) == 0;
-    int rc = lb_http_open(&slow->loop, config, target, has_check ? check : NULL, slow->seed, on_answer, slow,
-                          ret_transport);
-
-    if (check)
-        explicit_bzero(check, sizeof *check);
-    free(check);
-    return rc;
-}
-
 static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loaded,
                           struct lb_transport *ret_transport)
 {
-    const struct lb_sink_config *config = &loaded->config->sinks[0];
-    const struct lb_sink *sink = lb_sink_of(config);
-    struct lb_target *target = calloc(1, sizeof *target);
-    int rc =
-        target && sink ? sink->aim(config, loaded->has_secret[0] ? loaded->secret[0] : "", target) : -ENOMEM;
-
-    if (rc == 0)
-        target->reads_reply = sink->reads_reply;
-    if (rc == 0 && sink->transport == LB_TRANSPORT_FILE)
-        rc = lb_filedrop_open(slow->card, config, target, on_answer, slow, ret_transport);
-    else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM)
-        rc = lb_stream_open(&slow->loop, config, target, slow->seed, on_answer, slow, ret_transport);
-    else if (rc == 0 && sink->transport == LB_TRANSPORT_MQTT)
-        rc = lb_mqtt_open(&slow->loop, config, target, on_answer, slow, ret_transport);
-    else if (rc == 0)
-        rc = open_http(slow, loaded, target, ret_transport);
-    if (target)
-        explicit_bzero(target, sizeof *target);
-    free(target);
-    return rc;
+    return lb_sink_transport_open(&slow->loop, slow->card, loaded, 0, slow->seed, on_answer, slow,
+                                  ret_transport);
 }
 
 /* ---- reload ---- */
 
-/* Take a new configuration over when nothing is on its way by the old transport; until then nothing new is
+/* All sinks change over, or none does. */
+static int change_over(struct lb_slow_side *slow, struct lb_loaded *next)
+{
+    struct lb_transport transport;
+    int rc = open_transport(slow, next, &transport);
+
+    if (rc < 0)
+        return rc;
+    rc = lb_outlets_reload_open(slow->outlets, &slow->loop, slow->card, next, slow->seed);
+    if (rc == 0)
+        rc = lb_outlets_reload(slow->outlets, next->config);
+    if (rc == 0 && slow->mover)
+        rc = lb_drain_reload(&slow->drain, next->config, 0);
+    if (rc == 0)
+        rc = lb_shipper_reload(&slow->shipper, next->config, 0);
+    if (rc < 0) {
+        lb_outlets_reload_undo(slow->outlets);
+        transport.close(transport.self);
+        return rc;
+    }
+    slow->shipper.transport.close(slow->shipper.transport.self);
+    slow->shipper.transport = transport;
+    return 0;
+}
+
+/* Take a new configuration over when nothing is on its way by the old transports; until then nothing new is
  * sent. */
 static void take_over(struct lb_slow_side *slow)
 {
     struct lb_loaded *next = __atomic_load_n(&slow->next, __ATOMIC_ACQUIRE);
-    struct lb_transport transport;
+    bool is_busy;
     int rc;
 
     if (!next)
         return;
     slow->shipper.is_held = true;
-    if (lb_shipper_is_busy(&slow->shipper) || (slow->mover && lb_drain_is_busy(&slow->drain)))
+    is_busy = lb_outlets_hold(slow->outlets, true);
+    if (is_busy || lb_shipper_is_busy(&slow->shipper) || (slow->mover && lb_drain_is_busy(&slow->drain)))
         return;
-    rc = open_transport(slow, next, &transport);
-    if (rc == 0 && slow->mover) {
-        rc = lb_drain_reload(&slow->drain, next->config);
-        if (rc < 0)
-            transport.close(transport.self);
-    }
-    if (rc == 0) {
-        rc = lb_shipper_reload(&slow->shipper, next->config);
-        if (rc < 0)
-            transport.close(transport.self);
-    }
+    rc = change_over(slow, next);
     slow->shipper.is_held = false;
+    lb_outlets_hold(slow->outlets, false);
     if (rc < 0) { /* out of memory: the old settings work on, and each turn tries again */
-        lb_log(LB_LEVEL_ERROR, "the sink's new settings cannot be used yet: %s", strerror(-rc));
+        lb_log(LB_LEVEL_ERROR, "the sinks' new settings cannot be used yet: %s", strerror(-rc));
         return;
     }
-    slow->shipper.transport.close(slow->shipper.transport.self);
-    slow->shipper.transport = transport;
     slow->control.status.config = next->config;
     lb_metrics_listen(&slow->metrics, next->config->metrics_listen);
     __atomic_store_n(&slow->taken, next, __ATOMIC_RELEASE);
@@ -162,11 +144,18 @@ static void on_step_timer(void *arg, uint64_t now_ns)
     (void)now_ns;
 }
 
+/* Is there nothing more that this run can do? What a sink too slow for it has not been given yet stays in the
+ * ring, and with it what the first one has. */
+static bool is_done(const struct lb_slow_side *slow)
+{
+    return lb_shipper_is_done(&slow->shipper) && lb_outlets_are_done(slow->outlets);
+}
+
 /* The system goes down: what could not be shipped in time, or cannot be at all, is put on the card. */
 static bool is_down(struct lb_slow_side *slow)
 {
     uint64_t by_ns = lb_link_get(&slow->link->down_by_ns), now_ns = lb_clock_boot_ns();
-    bool is_shipped = lb_shipper_is_done(&slow->shipper) && slow->files->backlog.sum.segments == 0;
+    bool is_shipped = is_done(slow) && slow->files->backlog.sum.segments == 0;
 
     if (is_shipped && !slow->shipper.failed_since_delivery)
         return true;
@@ -186,18 +175,22 @@ static bool is_over(struct lb_slow_side *slow)
 
     if (stopping == 1 && !slow->shipper.is_stopping) {
         lb_shipper_stop_soon(&slow->shipper);
+        lb_outlets_stop_soon(slow->outlets);
         slow->step_timer.due_ns = 0;
         return false;
     }
     if (stopping == 1 && slow->has_spooler && lb_link_get(&slow->link->down_by_ns))
         return is_down(slow);
-    return stopping == 2 || (stopping == 1 && lb_shipper_is_done(&slow->shipper));
+    return stopping == 2 || (stopping == 1 && is_done(slow));
 }
 
-static uint64_t step(struct lb_slow_side *slow)
+static uint64_t step_first(struct lb_slow_side *slow)
 {
-    uint64_t due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns), drain_ns, spool_ns;
+    uint64_t due_ns, drain_ns, spool_ns;
     const struct lb_backlog *backlog = &slow->files->backlog;
+
+    lb_outlets_feed(slow->outlets, slow->loop.now_ns);
+    due_ns = lb_shipper_step(&slow->shipper, slow->loop.now_ns);
 
     lb_outlook_note(&slow->outlook, lb_ring_head(&slow->files->ring), slow->loop.now_ns);
     if (!slow->mover)
@@ -212,6 +205,13 @@ static uint64_t step(struct lb_slow_side *slow)
                 (uint64_t)backlog->blocks * LB_BACKLOG_BLOCK - lb_backlog_room(backlog));
     lb_link_put(&slow->link->backlog_first_ns, backlog->sum.first_ns);
     return drain_ns < due_ns ? drain_ns : due_ns;
+}
+
+static uint64_t step(struct lb_slow_side *slow)
+{
+    uint64_t due_ns = step_first(slow), outlets_ns = lb_outlets_step(slow->outlets, slow->loop.now_ns);
+
+    return outlets_ns < due_ns ? outlets_ns : due_ns;
 }
 
 static void *run(void *arg)
@@ -233,6 +233,7 @@ static void *run(void *arg)
     lb_netwatch_close(&slow->netwatch);
     if (slow->mover)
         lb_drain_stop(&slow->drain);
+    lb_outlets_stop(slow->outlets);
     lb_shipper_stop(&slow->shipper); /* may wait for a resolver of libcurl's: nobody waits for us any more */
     lb_mover_free(slow->mover);
     lb_loop_close(&slow->loop);
@@ -276,11 +277,13 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
 {
     slow->control.loop = &slow->loop;
     slow->control.shipper = &slow->shipper;
+    slow->control.outlets = slow->outlets;
     slow->control.link = slow->link;
     slow->control.status = (struct lb_status_source) {
         .config = loaded->config,
         .capture = capture,
         .shipper = &slow->shipper,
+        .outlets = slow->outlets,
         .outlook = &slow->outlook,
         .wear = slow->wear,
         .state = &slow->files->state,
@@ -365,6 +368,8 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
         rc = lb_card_listen(card, LB_CARD_SLOW, &slow->loop);
     if (rc == 0)
         rc = start_backlog(slow);
+    if (rc == 0)
+        rc = lb_outlets_start(slow->outlets, &slow->loop, card, loaded, &slow->shipper, slow->seed);
     if (rc == 0)
         rc = lb_control_start(&slow->control, files->dir_fd);
     if (rc == 0)

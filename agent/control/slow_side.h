@@ -8,6 +8,7 @@
 #include "agent/capture/capture.h"
 #include "agent/control/control.h"
 #include "agent/control/metrics_server.h"
+#include "agent/control/outlets.h"
 #include "agent/ship/drain.h"
 #include "agent/ship/netwatch.h"
 #include "agent/ship/shipper.h"
@@ -42,7 +43,8 @@ struct lb_slow_side {
     bool has_spooler;
     struct lb_outlook outlook;
     struct lb_control control;
-    struct lb_wear_side *wear; /* shown by control; set by the caller before the start, or NULL */
+    struct lb_outlets *outlets; /* of the sinks beside the first; set by the caller before the start */
+    struct lb_wear_side *wear;  /* shown by control; set by the caller before the start, or NULL */
     struct lb_metrics_server metrics;
     struct lb_netwatch netwatch;
     uint64_t seed;

@@ -10,10 +10,9 @@
 #include "agent/control/books.h"
 #include "agent/control/status_backlog.h"
 #include "agent/control/status_short.h"
+#include "agent/control/status_sinks.h"
 #include "agent/control/status_spool.h"
 #include "agent/control/status_wear.h"
-#include "agent/ship/meter.h"
-#include "agent/ship/pending.h"
 #include "agent/store/killpoint.h"
 #include "common/clock.h"
 #include "common/json.h"
@@ -109,67 +108,6 @@ static void print_books(const struct lb_status_source *source, uint64_t now_ns, 
     }
     fputs("}}", out);
     free(books);
-}
-
-const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t now_ns)
-{
-    switch (source->shipper->trouble) {
-    case LB_TROUBLE_PAUSED:
-        return "paused";
-    case LB_TROUBLE_CLOCK:
-        return "clock";
-    case LB_TROUBLE_NONE:
-    case LB_TROUBLE_AWAY:
-        break;
-    }
-    if (lb_shipper_is_away(source->shipper, now_ns))
-        return "away";
-    if (source->drain && source->drain->shipper.failed_since_delivery)
-        return "away";
-    return source->shipper->stats.last_delivery_ns ? "ok" : "idle";
-}
-
-unsigned lb_status_in_flight(const struct lb_status_source *source)
-{
-    const struct lb_shipper *shipper = source->shipper;
-    unsigned count = source->drain && source->drain->shipper.slot[0].state == LB_SLOT_SENDING;
-
-    for (unsigned i = 0; i < shipper->slots; i++)
-        count += shipper->slot[i].state == LB_SLOT_SENDING;
-    return count;
-}
-
-static void print_sinks(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
-{
-    const struct lb_shipper *shipper = source->shipper;
-    struct lb_shipper_stats sum = lb_status_stats(source), *stats = &sum;
-    uint64_t today;
-
-    fprintf(out, "\"sinks\":[{\"name\":\"%s\",\"type\":\"%s\",\"state\":\"%s\"", shipper->sink_config->name,
-            shipper->sink->type, lb_status_sink_state(source, now_ns));
-    fprintf(out, ",\"requests\":%llu,\"delivered_bodies\":%llu,\"failures\":%llu,\"lines\":%llu",
-            (unsigned long long)stats->requests, (unsigned long long)stats->delivered_bodies,
-            (unsigned long long)stats->failures, (unsigned long long)stats->lines);
-    fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u",
-            (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes,
-            lb_status_in_flight(source));
-    if (lb_meter_today(shipper, now_ns, &today))
-        fprintf(out, ",\"wire_bytes_today\":%llu", (unsigned long long)today);
-    else
-        fputs(",\"wire_bytes_today\":null", out);
-    if (stats->last_delivery_ns)
-        fprintf(out, ",\"last_delivery_s\":%.3f", (double)(now_ns - stats->last_delivery_ns) / 1e9);
-    else
-        fputs(",\"last_delivery_s\":null", out);
-    if (shipper->retry.until_ns > now_ns)
-        fprintf(out, ",\"next_try_s\":%.3f", (double)(shipper->retry.until_ns - now_ns) / 1e9);
-    else
-        fputs(",\"next_try_s\":null", out);
-    fprintf(out, ",\"encoding\":\"%s\",\"body_lines\":%zu,\"body_bytes\":%zu,",
-            lb_compression_token(shipper->builder.compression), lb_pending_max_lines(shipper),
-            lb_pending_max_bytes(shipper));
-    print_text(out, "last_error", stats->last_error);
-    fputs("}]", out);
 }
 
 static void print_ring(const struct lb_status_source *source, FILE *out)
@@ -284,7 +222,7 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
     fputc(',', out);
     print_books(source, now_ns, out);
     fputc(',', out);
-    print_sinks(source, now_ns, out);
+    lb_status_print_sinks(source, now_ns, out);
     fputc(',', out);
     print_ring(source, out);
     fputc(',', out);
@@ -371,6 +309,7 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
             lb_units_print_human(stats->wire_bytes, wire, sizeof wire));
     if (stats->last_error[0] && strcmp(lb_status_sink_state(source, now_ns), "away") == 0)
         fprintf(out, "  %s\n", stats->last_error);
+    lb_status_print_sinks_text(source, now_ns, out);
     fprintf(out, "\nring %s of %s in use (%.0f %%), %s%s\n", lb_units_print_human(used, fill, sizeof fill),
             lb_units_print_human(source->ring->size, size, sizeof size),
             100.0 * (double)used / (double)source->ring->size,

@@ -69,8 +69,11 @@ int lb_drain_start(struct lb_drain *drain, struct lb_shipper *live, struct lb_mo
     shipper->ring = &drain->unpacked.ring;
     shipper->unpacked = &drain->unpacked;
     shipper->state = live->state;
+    shipper->meter_state = live->meter_state;
+    shipper->is_best_effort = live->is_best_effort;
     shipper->link = &drain->link;
     shipper->config = live->config;
+    shipper->sink_ix = live->sink_ix;
     shipper->read_clocks = live->read_clocks;
     shipper->clocks_ctx = live->clocks_ctx;
     shipper->phase = live->phase;
@@ -89,9 +92,9 @@ void lb_drain_stop(struct lb_drain *drain)
     lb_unpacked_free(&drain->unpacked);
 }
 
-int lb_drain_reload(struct lb_drain *drain, const struct lb_config *config)
+int lb_drain_reload(struct lb_drain *drain, const struct lb_config *config, unsigned sink_ix)
 {
-    int rc = lb_shipper_reload(&drain->shipper, config);
+    int rc = lb_shipper_reload(&drain->shipper, config, sink_ix);
 
     drain->shipper.transport.tells_time = drain->live->transport.tells_time;
     return rc;

@@ -73,7 +73,7 @@ bool lb_drain_is_busy(const struct lb_drain *drain);
  *   returns   as lb_shipper_reload()
  *   calls     slow side
  */
-int lb_drain_reload(struct lb_drain *drain, const struct lb_config *config);
+int lb_drain_reload(struct lb_drain *drain, const struct lb_config *config, unsigned sink_ix);
 
 /*
  * Free all memory, as lb_shipper_stop(), but leave the transport to the live

@@ -14,15 +14,26 @@
 
 #define MS_PER_DAY 86400000.0
 
+/* All sinks have one link, and so one count. */
+static struct lb_state *counts_of(const struct lb_shipper *shipper)
+{
+    return shipper->meter_state ? shipper->meter_state : shipper->state;
+}
+
+static bool is_beside(const struct lb_shipper *shipper)
+{
+    return counts_of(shipper) != shipper->state;
+}
+
 static uint64_t get(const struct lb_shipper *shipper, uint32_t row, unsigned word)
 {
-    return lb_commit_get(&shipper->state->slow, LB_SLOW_METER, row * LB_METER_WORDS + word);
+    return lb_commit_get(&counts_of(shipper)->slow, LB_SLOW_METER, row * LB_METER_WORDS + word);
 }
 
 static void set(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_t value)
 {
     if (get(shipper, row, word) != value)
-        lb_commit_set(&shipper->state->slow, LB_SLOW_METER, row * LB_METER_WORDS + word, value);
+        lb_commit_set(&counts_of(shipper)->slow, LB_SLOW_METER, row * LB_METER_WORDS + word, value);
 }
 
 static bool is_network(const struct lb_shipper *shipper)
@@ -73,6 +84,8 @@ void lb_meter_look(struct lb_shipper *shipper, uint64_t now_ns)
     bool is_first = get(shipper, LB_METER_MORE, LB_METER_BEGIN_NS) == 0;
     struct lb_quota_span day;
 
+    if (is_beside(shipper))
+        return; /* whose count it is looks for all */
     if (!note_offset(shipper, now_ns) && !is_first && now_ns < shipper->meter.day_ends_ns)
         return;
     if (is_first)
@@ -100,7 +113,9 @@ static void learn_cost(struct lb_shipper *shipper, uint64_t text_bytes, uint64_t
     uint64_t text = get(shipper, LB_METER_MORE, LB_METER_TEXT_BYTES) + text_bytes,
              wire = get(shipper, LB_METER_MORE, LB_METER_WIRE_BYTES) + link_bytes;
 
-    if (text_bytes == 0)
+    if (is_beside(shipper)) /* the same text once more: only what it costs is added */
+        text -= text_bytes;
+    else if (text_bytes == 0)
         return; /* only records of our own */
     if (text > LB_METER_LATE_TEXT) {
         text /= 2;
@@ -108,6 +123,16 @@ static void learn_cost(struct lb_shipper *shipper, uint64_t text_bytes, uint64_t
     }
     set(shipper, LB_METER_MORE, LB_METER_TEXT_BYTES, text);
     set(shipper, LB_METER_MORE, LB_METER_WIRE_BYTES, wire);
+}
+
+/* Where a service of the shipper's books is in the counts. */
+static uint32_t row_of(const struct lb_shipper *shipper, uint32_t row)
+{
+    const struct lb_state_name *name = &shipper->state->file->name[row];
+
+    return is_beside(shipper)
+               ? lb_state_find_service(counts_of(shipper), name->text, name->len, LB_SERVICES_BOOKS)
+               : row;
 }
 
 /* Each service has its share by what it has in the body; what rounding leaves is nobody's. */
@@ -125,7 +150,7 @@ static void charge_services(struct lb_shipper *shipper, const struct lb_body *bo
     for (unsigned i = 0; all > 0 && i < body->sums; i++) {
         double share = (double)(body->sum[i].bytes + body->sum[i].own_bytes) / (double)all;
 
-        add(shipper, body->sum[i].row, (uint64_t)((double)link_bytes * share), now_ns);
+        add(shipper, row_of(shipper, body->sum[i].row), (uint64_t)((double)link_bytes * share), now_ns);
     }
     if (was_taken)
         learn_cost(shipper, text, link_bytes);
@@ -139,7 +164,9 @@ void lb_meter_charge(struct lb_shipper *shipper, const struct lb_body *body, boo
     add(shipper, LB_METER_ALL, link_bytes, now_ns);
     if (body)
         charge_services(shipper, body, was_taken, link_bytes, now_ns);
-    if (!was_taken)
+    if (is_beside(shipper))
+        lb_commit_publish(&counts_of(shipper)->slow);
+    else if (!was_taken)
         lb_release_publish(shipper);
 }
 

@@ -320,6 +320,7 @@ static bool take_in_hand(struct lb_mover *mover, uint32_t row)
     settler->ring = &settled->ring;
     settler->unpacked = settled;
     settler->state = mover->shipper->state;
+    settler->is_best_effort = mover->shipper->is_best_effort;
     settler->link = mover->shipper->link;
     settler->config = mover->shipper->config;
     settler->has_losses = false;

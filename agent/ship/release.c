@@ -315,8 +315,12 @@ void lb_release_sweep(struct lb_shipper *shipper)
     lb_commit_publish(&shipper->state->slow);
 }
 
-static bool may_keep_any(const struct lb_config *config)
+static bool may_keep_any(const struct lb_shipper *shipper)
 {
+    const struct lb_config *config = shipper->config;
+
+    if (shipper->is_best_effort)
+        return false;
     if (config->capture.overload == LB_OVERLOAD_WAIT)
         return true;
     for (size_t i = 0; i < config->service_count; i++)
@@ -334,14 +338,14 @@ static bool is_of_one_that_waits(const struct lb_shipper *shipper, const struct 
 
 bool lb_release_is_kept(const struct lb_shipper *shipper, const struct lb_record *record)
 {
-    return may_keep_any(shipper->config) && is_of_one_that_waits(shipper, record);
+    return may_keep_any(shipper) && is_of_one_that_waits(shipper, record);
 }
 
 uint64_t lb_release_first_kept(const struct lb_shipper *shipper, uint64_t from, uint64_t to)
 {
     const struct lb_record *record;
 
-    if (!may_keep_any(shipper->config))
+    if (!may_keep_any(shipper))
         return to;
     for (uint64_t pos = from; pos < to && (record = lb_ring_at(shipper->ring, pos, to)); pos += record->len)
         if (record->state < LB_STATE_DELIVERED && is_of_one_that_waits(shipper, record))

@@ -144,7 +144,8 @@ void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
     if (shipper->unpacked)
         return; /* the backlog itself: what goes from it is decided elsewhere */
     lb_link_put(&shipper->link->sink_away, is_away);
-    if (!is_away || lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size))
+    if ((!is_away && !shipper->is_best_effort) ||
+        lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size))
         return;
     /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
      */

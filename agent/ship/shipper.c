@@ -29,7 +29,7 @@ static void forget_learnt(struct lb_shipper *shipper)
 
 int lb_shipper_start(struct lb_shipper *shipper, uint64_t seed, uint64_t now_ns)
 {
-    const struct lb_sink_config *settings = &shipper->config->sinks[0];
+    const struct lb_sink_config *settings = &shipper->config->sinks[shipper->sink_ix];
 
     shipper->sink_config = settings;
     shipper->sink = lb_sink_of(settings);
@@ -398,9 +398,9 @@ static bool is_another(const struct lb_sink_config *a, const struct lb_sink_conf
            strcmp(a->address, b->address) != 0;
 }
 
-int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config)
+int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config, unsigned sink_ix)
 {
-    const struct lb_sink_config *settings = &config->sinks[0];
+    const struct lb_sink_config *settings = &config->sinks[sink_ix];
     const struct lb_sink *sink = lb_sink_of(settings);
     struct lb_builder *fresh;
     struct lb_slot *built;
@@ -427,6 +427,7 @@ int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config
     }
     shipper->config = config;
     shipper->sink_config = settings;
+    shipper->sink_ix = sink_ix;
     shipper->sink = sink;
     if (shipper->trouble != LB_TROUBLE_NONE)
         shipper->trouble = LB_TROUBLE_AWAY;

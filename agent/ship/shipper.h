@@ -125,9 +125,12 @@ struct lb_shipper {
     void (*old_ring_done)(void *ctx);
     void *old_ring_ctx;
     struct lb_state *state;
+    struct lb_state *meter_state; /* what the link carries is counted there; NULL: in state */
+    bool is_best_effort; /* it holds nobody up: what its ring has no room for goes, whoever waits for it */
     struct lb_link *link;
     const struct lb_config *config;
     const struct lb_sink_config *sink_config;
+    unsigned sink_ix; /* of [sink ...] in the configuration */
     const struct lb_sink *sink;
     struct lb_transport transport;
     struct lb_builder builder;
@@ -175,8 +178,9 @@ struct lb_shipper {
 /*
  * Start shipping. The transport's callback must be lb_shipper_answer() with
  * the shipper as ctx.
- *   shipper  ring next_ring old_ring_done state link config transport read_clocks clocks_ctx phase
- *            are set by the caller, wall is initialised, the rest is zero; config has a sink
+ *   shipper  ring next_ring old_ring_done state meter_state is_best_effort link config sink_ix transport
+ *            read_clocks clocks_ctx phase are set by the caller, wall is initialised, the rest is zero;
+ *            config has that sink
  *   seed     for jitter
  *   now_ns   boot time
  *   returns  0 | -ENOMEM | -ENOENT no such sink type
@@ -249,10 +253,11 @@ bool lb_shipper_is_busy(const struct lb_shipper *shipper);
 /*
  * New settings. They are tried at once: they may be what the sink needs.
  *   config    outlives the shipper or the next call of this; its concurrency counts only after a restart
+ *   sink_ix   of the shipper's sink in it
  *   returns   0 | -EBUSY a body is on its way | -ENOENT no such sink type | -ENOMEM (the old settings stay)
  *   calls     slow side; is_held makes sure that in the end nothing is on its way
  */
-int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config);
+int lb_shipper_reload(struct lb_shipper *shipper, const struct lb_config *config, unsigned sink_ix);
 
 /*
  * Is the sink away (design.md, backlog)?

@@ -349,6 +349,8 @@ void lb_ring_move_tail(struct lb_ring *ring)
     uint64_t next[LB_LANE_COUNT] = { 0 };
     const struct lb_record *record;
 
+    if (ring->has_limit && head > ring->limit)
+        head = ring->limit;
     while ((record = lb_ring_at(ring, tail, head))) {
         if (!is_final(__atomic_load_n(&record->state, __ATOMIC_RELAXED)) && !will_be_final(ring, tail))
             break;
@@ -366,8 +368,25 @@ void lb_ring_move_tail(struct lb_ring *ring)
             lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL_NEXT + lane, next[lane]);
 }
 
+bool lb_ring_set_limit(struct lb_ring *ring, uint64_t limit)
+{
+    uint64_t tail = lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL);
+    bool was_held = ring->has_limit && tail == ring->limit && limit > tail;
+
+    ring->has_limit = true;
+    ring->limit = limit;
+    if (was_held)
+        lb_ring_move_tail(ring);
+    return was_held && lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL) != tail;
+}
+
 void lb_ring_pass(struct lb_ring *ring, uint64_t to, const uint64_t next[LB_LANE_COUNT])
 {
+    if (ring->has_limit && to > ring->limit) {
+        lb_ring_finish(ring, lb_commit_get(ring->slow, ring->slow_region, LB_RING_TAIL), to,
+                       LB_STATE_DELIVERED);
+        return;
+    }
     lb_commit_set(ring->slow, ring->slow_region, LB_RING_TAIL, to);
     for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
         if (next[lane])

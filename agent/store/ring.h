@@ -66,7 +66,9 @@ struct lb_ring {
     struct lb_commit *slow;
     unsigned fast_region;
     unsigned slow_region;
-    bool is_new; /* made by this open: what a redo block says of a ring before it does not count */
+    bool is_new;    /* made by this open: what a redo block says of a ring before it does not count */
+    bool has_limit; /* the tail does not pass limit, whatever is final: somebody else reads from there */
+    uint64_t limit;
     /*
      * The writer's own, and away from what the reader reads for each record: the tail as it last looked, the
      * place in the file of the last head, and where in each step of the ring it began its first record.
@@ -201,7 +203,8 @@ int lb_ring_finish(struct lb_ring *ring, uint64_t from, uint64_t to, enum lb_rec
 /*
  * With the slow side's next publish: the tail passes all up to a position,
  * whatever the states say, and then all that is final behind it. For a stretch
- * whose end and numbers are known, so that it need not be walked again.
+ * whose end and numbers are known, so that it need not be walked again. Where
+ * the limit lies before that position, all up to it becomes delivered instead.
  *   to        a record's first byte, or the head
  *   next      by lane: the number that comes next there; 0: none of that lane was passed
  *   calls     slow side only
@@ -214,6 +217,16 @@ void lb_ring_pass(struct lb_ring *ring, uint64_t to, const uint64_t next[LB_LANE
  *   calls     slow side, or recovery
  */
 void lb_ring_move_tail(struct lb_ring *ring);
+
+/*
+ * Keep what lies from a position on: the tail goes no farther, until another
+ * limit is set. Then it goes over all that is final by now, to become true with
+ * the slow side's next publish.
+ *   limit     a record's first byte, tail <= limit <= head
+ *   returns   true: the tail moved
+ *   calls     slow side, or recovery
+ */
+bool lb_ring_set_limit(struct lb_ring *ring, uint64_t limit);
 
 /*
  * Do what lb_ring_finish() promised for one range; the slow commit calls it.

@@ -142,7 +142,7 @@ void ship_reload(const char *settings)
     lb_config_free(ship.config_before);
     ship.config_before = ship.config;
     ship.config = rig_config(&ship.rig, settings);
-    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config), 0);
+    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config, 0), 0);
     ship.was_due = false;
 }
 

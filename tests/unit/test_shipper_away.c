@@ -240,13 +240,13 @@ static void new_settings_are_for_bodies_that_wait_too(void **state)
                                         "[agent]\ntags = new:one\n");
     ship.shipper.is_held = true;
     ship_put(LB_LEVEL_INFO, 20);
-    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config), -EBUSY);
+    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config, 0), -EBUSY);
     ship_answer(0, EIO);
-    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config), -EBUSY);
+    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config, 0), -EBUSY);
     ship_answer(1, EIO);
     ship_pass(7200 * SHIP_SECOND); /* held: the pause is over and still nothing goes */
     assert_int_equal(ship_count(), 0);
-    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config), 0);
+    assert_int_equal(lb_shipper_reload(&ship.shipper, ship.config, 0), 0);
     ship.shipper.is_held = false;
     ship_step();
     assert_int_equal(ship_count(), 1); /* at once: the settings may be what was wrong */

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The router. In: records of the ring. Out: copies of them in the rings of other sinks. Always true: a copy
+ * and the place up to which all is copied become true together.
+ */
+#include "agent/ship/router.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/ship/pending.h"
+#include "agent/ship/shed.h"
+#include "agent/store/extra.h"
+#include "agent/store/loss.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/sink_route.h"
+
+#define WORDS_OF_COPY 64u          /* of a commit: cursor, ring, books, and some to spare */
+#define LOOK_BYTES    (64u * 1024) /* a sink that takes a part is not woken for less */
+
+static const char own_service[] = "logboom";
+
+/* ---- the cursor ---- */
+
+static uint64_t cursor(const struct lb_outlet *outlet, unsigned word)
+{
+    return lb_commit_get(&outlet->files.state.fast, LB_FAST_INPUTS, word);
+}
+
+static void set_cursor(struct lb_outlet *outlet, uint64_t ring_id, uint64_t pos)
+{
+    if (cursor(outlet, LB_OUTLET_CURSOR_RING) != ring_id)
+        lb_commit_set(&outlet->files.state.fast, LB_FAST_INPUTS, LB_OUTLET_CURSOR_RING, ring_id);
+    lb_commit_set(&outlet->files.state.fast, LB_FAST_INPUTS, LB_OUTLET_CURSOR_POS, pos);
+}
+
+/* The ring that an outlet reads now: the one that was set aside first. */
+static struct lb_ring *ring_of(const struct lb_router *router, const struct lb_outlet *outlet)
+{
+    struct lb_files *files = router->files;
+
+    return files->has_old_ring && cursor(outlet, LB_OUTLET_CURSOR_RING) == files->old_ring.id
+               ? &files->old_ring
+               : &files->ring;
+}
+
+/* The least place of a ring that some primary has still to be given; what is behind it stays. */
+static uint64_t least(const struct lb_router *router, const struct lb_ring *ring)
+{
+    uint64_t limit = lb_ring_head(ring);
+
+    for (unsigned i = 0; i < router->outlets; i++) {
+        const struct lb_outlet *outlet = router->outlet[i];
+
+        if (!outlet->is_primary || outlet->is_detached)
+            continue;
+        if (cursor(outlet, LB_OUTLET_CURSOR_RING) == ring->id)
+            limit = lb_earlier(limit, cursor(outlet, LB_OUTLET_CURSOR_POS));
+        else if (ring == &router->files->ring) /* it has the older one to read first */
+            limit = lb_earlier(limit, lb_ring_tail(ring));
+    }
+    return limit;
+}
+
+void lb_router_protect(struct lb_router *router)
+{
+    struct lb_files *files = router->files;
+
+    for (unsigned i = 0; i < router->outlets; i++)
+        router->has_primary |= router->outlet[i]->is_primary;
+    if (!router->has_primary || files->ring.is_new)
+        return;
+    lb_ring_set_limit(&files->ring, least(router, &files->ring));
+    if (files->has_old_ring)
+        lb_ring_set_limit(&files->old_ring, least(router, &files->old_ring));
+}
+
+static bool is_within(const struct lb_ring *ring, const struct lb_outlet *outlet)
+{
+    uint64_t pos = cursor(outlet, LB_OUTLET_CURSOR_POS);
+
+    return cursor(outlet, LB_OUTLET_CURSOR_RING) == ring->id && pos >= lb_ring_tail(ring) &&
+           pos <= lb_ring_head(ring);
+}
+
+void lb_router_attach(struct lb_router *router)
+{
+    struct lb_files *files = router->files;
+    const struct lb_ring *first = files->has_old_ring ? &files->old_ring : &files->ring;
+
+    for (unsigned i = 0; i < router->outlets; i++) {
+        struct lb_outlet *outlet = router->outlet[i];
+        bool is_laid_anew = files->repair.cursors_were_bad;
+
+        if (is_laid_anew || !(is_within(&files->ring, outlet) ||
+                              (files->has_old_ring && is_within(&files->old_ring, outlet))))
+            set_cursor(outlet, first->id, lb_ring_tail(first));
+        lb_commit_publish(&outlet->files.state.fast);
+    }
+    if (!router->has_primary)
+        return;
+    lb_ring_set_limit(&files->ring, least(router, &files->ring));
+    if (files->has_old_ring)
+        lb_ring_set_limit(&files->old_ring, least(router, &files->old_ring));
+}
+
+/* ---- copying ---- */
+
+static bool is_own(const struct lb_record *record)
+{
+    return record->kind != LB_KIND_LINE && record->service_len == sizeof own_service - 1 &&
+           memcmp(lb_record_service(record), own_service, sizeof own_service - 1) == 0;
+}
+
+/* Receipts by number, and how a ring began, speak of the first sink's ring. */
+static bool is_of_the_first(const struct lb_record *record)
+{
+    struct lb_receipt receipt;
+
+    if (record->kind == LB_KIND_START)
+        return true;
+    if (record->kind != LB_KIND_RECEIPT || record->body_len != sizeof receipt)
+        return false;
+    memcpy(&receipt, lb_record_body(record), sizeof receipt);
+    return receipt.reason != LB_REASON_OVERLOAD && receipt.reason != LB_REASON_CLIENT;
+}
+
+static bool takes(const struct lb_outlet *outlet, const struct lb_record *record)
+{
+    if (is_of_the_first(record))
+        return false;
+    return is_own(record) || lb_sink_takes(outlet->shipper.sink_config, lb_record_service(record),
+                                           record->service_len, record->severity);
+}
+
+static void book(struct lb_outlet *outlet, uint32_t row, unsigned word, uint64_t lines, uint64_t bytes)
+{
+    struct lb_commit *fast = &outlet->files.state.fast;
+
+    lb_commit_add(fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + word, lines);
+    lb_commit_add(fast, LB_FAST_BOOKS, row * LB_BOOK_FAST_WORDS + word + 1, bytes);
+}
+
+static int copy(struct lb_outlet *outlet, const struct lb_record *record)
+{
+    struct lb_state *state = &outlet->files.state;
+    struct iovec body = { (void *)(uintptr_t)lb_record_body(record), record->body_len };
+    struct lb_record head = *record;
+    int rc;
+
+    head.service_ix = lb_state_service(state, lb_record_service(record), record->service_len);
+    rc = lb_ring_put(&outlet->files.ring, &head, lb_record_service(record), record->service_len,
+                     lb_record_tags(record), record->tags_len, &body, 1);
+    if (rc < 0)
+        return rc;
+    if (record->kind == LB_KIND_LINE)
+        book(outlet, head.service_ix, LB_BOOK_QUEUED_LINES, record->lines, lb_record_text_len(record));
+    else
+        book(outlet, head.service_ix, LB_BOOK_OWN_LINES, 1, record->body_len);
+    return 0;
+}
+
+/* What does not come to an outlet's ring has no number there: its receipt has no range. */
+static void lose(struct lb_outlet *outlet, enum lb_reason reason, const struct lb_record *record,
+                 uint64_t lines)
+{
+    struct lb_state *state = &outlet->files.state;
+    bool is_line = record->kind == LB_KIND_LINE;
+    uint64_t bytes = is_line ? lb_record_text_len(record) : 0;
+    struct lb_receipt lost = { .reason = reason,
+                               .lines = lines,
+                               .bytes = bytes,
+                               .first_ns = record->boot_ns,
+                               .last_ns = record->boot_ns };
+    struct lb_drop_place place =
+        lb_drop_place(lb_state_service(state, is_line ? lb_record_service(record) : own_service,
+                                       is_line ? record->service_len : sizeof own_service - 1),
+                      reason == LB_REASON_CORRUPT ? LB_DROP_LOST : LB_DROP_OVERLOAD);
+
+    if (is_line) {
+        lost.name_len = record->service_len;
+        memcpy(lost.name, lb_record_service(record), record->service_len);
+        lost.by_severity[record->severity & 7] = lines;
+    }
+    lb_commit_add(&state->fast, place.region, place.word, lines);
+    lb_commit_add(&state->fast, place.region, place.word + 1, bytes);
+    lb_loss_add(state, &lost);
+    lb_commit_publish(&state->slow);
+    outlet->shipper.has_losses = true;
+}
+
+static void lose_hole(struct lb_outlet *outlet, const struct lb_record *hole)
+{
+    uint64_t lines = 0;
+    struct lb_record told = { .kind = LB_KIND_HOLE, .boot_ns = lb_clock_boot_ns() };
+
+    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+        lines += lb_hole_count(hole, lane);
+    if (lines > 0)
+        lose(outlet, LB_REASON_CORRUPT, &told, lines);
+}
+
+/* One record. false: it has to wait. */
+static bool pass_on(struct lb_outlet *outlet, const struct lb_record *record, uint64_t now_ns)
+{
+    int rc;
+
+    if (record->kind == LB_KIND_HOLE) {
+        lose_hole(outlet, record);
+        return true;
+    }
+    if (!takes(outlet, record))
+        return true;
+    rc = copy(outlet, record);
+    if (rc == -ENOSPC) {
+        lb_commit_publish(&outlet->files.state.fast);
+        lb_shed_if_needed(&outlet->shipper, now_ns);
+        rc = copy(outlet, record);
+    }
+    if (rc == -ENOSPC && outlet->is_primary)
+        return false;
+    if (rc < 0 && record->kind == LB_KIND_LINE) /* of our own there will be others */
+        lose(outlet, LB_REASON_OVERLOAD, record, record->lines);
+    return true;
+}
+
+static void feed(struct lb_router *router, struct lb_outlet *outlet, uint64_t now_ns)
+{
+    struct lb_commit *fast = &outlet->files.state.fast;
+    struct lb_ring *ring = ring_of(router, outlet);
+    uint64_t pos = cursor(outlet, LB_OUTLET_CURSOR_POS), head = lb_ring_head(ring);
+    const struct lb_record *record;
+
+    outlet->is_stalled = false;
+    while ((record = lb_ring_at(ring, pos, head))) {
+        if (!pass_on(outlet, record, now_ns)) {
+            outlet->is_stalled = true;
+            break;
+        }
+        pos += record->len;
+        set_cursor(outlet, ring->id, pos);
+        if (!lb_commit_has_room(fast, WORDS_OF_COPY))
+            lb_commit_publish(fast);
+    }
+    if (!record && pos < head && !router->is_damaged) {
+        router->is_damaged = true;
+        lb_log(LB_LEVEL_ERROR, "sink %s: the ring is damaged: restart to recover what is behind it",
+               outlet->name);
+    }
+    if (!record && pos == head && ring != &router->files->ring) {
+        set_cursor(outlet, router->files->ring.id, lb_ring_tail(&router->files->ring));
+        lb_commit_publish(fast);
+        feed(router, outlet, now_ns);
+        return;
+    }
+    lb_commit_publish(fast);
+}
+
+/* ---- losses of an outlet ---- */
+
+static void tell_losses(const struct lb_router *router, struct lb_outlet *outlet, uint64_t now_ns)
+{
+    struct lb_state *state = &outlet->files.state;
+    struct lb_receipt receipt;
+    unsigned row = 0;
+
+    outlet->is_mute = false;
+    if (!lb_link_get(&outlet->link.losses_wait))
+        return;
+    while (lb_loss_next(state, &row, &receipt)) {
+        bool has_name = receipt.name_len > 0 && receipt.name_len <= sizeof receipt.name;
+        const char *name = has_name ? (const char *)receipt.name : own_service;
+        size_t len = has_name ? receipt.name_len : sizeof own_service - 1;
+        struct lb_record head = {
+            .lane = LB_LEVEL_WARNING <= router->urgent ? LB_LANE_URGENT : LB_LANE_ROUTINE,
+            .severity = LB_LEVEL_WARNING,
+            .kind = LB_KIND_RECEIPT,
+            .boot_ns = now_ns,
+            .service_ix = lb_state_service(state, name, len),
+            .lines = 1,
+        };
+        struct iovec body = { &receipt, sizeof receipt };
+
+        if (lb_ring_put(&outlet->files.ring, &head, name, len, "", 0, &body, 1) < 0) {
+            outlet->is_mute = true;
+            break;
+        }
+        book(outlet, head.service_ix, LB_BOOK_OWN_LINES, 1, sizeof receipt);
+        lb_loss_told(state, row);
+        lb_commit_publish(&state->fast);
+    }
+}
+
+bool lb_router_step(struct lb_router *router, uint64_t now_ns)
+{
+    struct lb_files *files = router->files;
+    bool has_moved = false;
+
+    for (unsigned i = 0; i < router->outlets; i++) {
+        if (router->outlet[i]->is_detached)
+            continue;
+        tell_losses(router, router->outlet[i], now_ns);
+        feed(router, router->outlet[i], now_ns);
+    }
+    if (!router->has_primary)
+        return false;
+    has_moved = lb_ring_set_limit(&files->ring, least(router, &files->ring));
+    if (files->has_old_ring)
+        has_moved |= lb_ring_set_limit(&files->old_ring, least(router, &files->old_ring));
+    return has_moved;
+}
+
+bool lb_router_is_done(const struct lb_router *router)
+{
+    for (unsigned i = 0; i < router->outlets; i++)
+        if (!router->outlet[i]->is_detached &&
+            (cursor(router->outlet[i], LB_OUTLET_CURSOR_RING) != router->files->ring.id ||
+             cursor(router->outlet[i], LB_OUTLET_CURSOR_POS) != lb_ring_head(&router->files->ring)))
+            return false;
+    return true;
+}
+
+/* ---- when to look again ---- */
+
+/* At which fill of the ring an outlet wants to look; UINT64_MAX: it has enough, or no room. */
+static uint64_t wish(const struct lb_outlet *outlet)
+{
+    const struct lb_shipper *shipper = &outlet->shipper;
+    uint64_t pos = cursor(outlet, LB_OUTLET_CURSOR_POS), max = shipper->builder.max_bytes;
+
+    if (outlet->is_stalled || outlet->is_detached || shipper->is_full)
+        return UINT64_MAX;
+    if (lb_sink_is_filtered(shipper->sink_config))
+        return pos + LOOK_BYTES;
+    if (shipper->pending_lines == 0)
+        return pos + 1;
+    return pos + lb_later(max - lb_earlier(shipper->pending_bytes, max), 4) / 4 * 3 + 1;
+}
+
+uint64_t lb_router_ask(const struct lb_router *router, struct lb_link *link, const struct lb_shipper *first,
+                       uint64_t now_ns)
+{
+    uint64_t head, wake = lb_link_get(&link->slow_wake_pos), due_ns = LB_NEVER;
+
+    if (first->next_ring)
+        return LB_NEVER; /* a ring is drained: turns follow each other anyway */
+    for (unsigned i = 0; i < router->outlets; i++) {
+        const struct lb_outlet *outlet = router->outlet[i];
+
+        if (outlet->is_detached)
+            continue;
+        wake = lb_earlier(wake, wish(outlet));
+        if (!outlet->shipper.has_urgent && !outlet->is_stalled)
+            lb_link_put(&link->slow_wants_urgent, 1);
+        if (lb_sink_is_filtered(outlet->shipper.sink_config) && first->pending_lines > 0)
+            due_ns = lb_earlier(due_ns, now_ns + outlet->shipper.sink_config->wait_ms * LB_NS_PER_MS);
+    }
+    lb_link_put(&link->slow_wake_pos, wake);
+    head = lb_ring_head(&router->files->ring);
+    for (unsigned i = 0; i < router->outlets; i++)
+        if (head > cursor(router->outlet[i], LB_OUTLET_CURSOR_POS) && head >= wish(router->outlet[i]))
+            due_ns = now_ns;
+    return due_ns;
+}
