@@ -301,7 +301,8 @@ const struct lb_sink_config *lb_config_sink_by_name(const struct lb_config *conf
 /*
  * Compare two snapshots for a reload: which keys changed that only the next
  * start can bring into effect (sizes, runtime_dir, lock: design.md 4)?
- *   names    filled with pointers to static "section.key" texts, at most names_max
+ *   names    filled with pointers to static texts, at most names_max: "section.key", and what of the sinks
+ *            as a whole: how many, their names, which is the first
  *   returns  how many
  *   calls    any thread
  */
