@@ -314,7 +314,10 @@ struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 14
+#define LB_MEMORY_PARTS 15
+/* What the file of a further sink's own state takes, up to whole pages: no less than the agent's state file.
+ */
+#define LB_SINK_STATE_BYTES (576ull * 1024)
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known
@@ -326,6 +329,15 @@ struct lb_memory_part {
  */
 uint64_t lb_config_memory_ceiling(const struct lb_config *config,
                                   struct lb_memory_part parts[LB_MEMORY_PARTS]);
+
+/*
+ * What a sink beside the first adds to the ceiling: queue, state and backlog
+ * of its own, and what it takes to ship. The part "further sinks" is their sum.
+ *   i        of config->sinks, 1 to sink_count - 1
+ *   returns  bytes
+ *   calls    any thread
+ */
+uint64_t lb_config_sink_memory(const struct lb_config *config, size_t i);
 
 /*
  * Print the sample file (conf/logboom.ini) from the key table.
