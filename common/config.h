@@ -301,7 +301,8 @@ const struct lb_sink_config *lb_config_sink_by_name(const struct lb_config *conf
 /*
  * Compare two snapshots for a reload: which keys changed that only the next
  * start can bring into effect (sizes, runtime_dir, lock: design.md 4)?
- *   names    filled with pointers to static "section.key" texts, at most names_max
+ *   names    filled with pointers to static texts, at most names_max: "section.key", and what of the sinks
+ *            as a whole: how many, their names, which is the first
  *   returns  how many
  *   calls    any thread
  */
@@ -313,7 +314,10 @@ struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 14
+#define LB_MEMORY_PARTS 15
+/* What the file of a further sink's own state takes, up to whole pages: no less than the agent's state file.
+ */
+#define LB_SINK_STATE_BYTES (576ull * 1024)
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known
@@ -325,6 +329,15 @@ struct lb_memory_part {
  */
 uint64_t lb_config_memory_ceiling(const struct lb_config *config,
                                   struct lb_memory_part parts[LB_MEMORY_PARTS]);
+
+/*
+ * What a sink beside the first adds to the ceiling: queue, state and backlog
+ * of its own, and what it takes to ship. The part "further sinks" is their sum.
+ *   i        of config->sinks, 1 to sink_count - 1
+ *   returns  bytes
+ *   calls    any thread
+ */
+uint64_t lb_config_sink_memory(const struct lb_config *config, size_t i);
 
 /*
  * Print the sample file (conf/logboom.ini) from the key table.

@@ -186,6 +186,16 @@ static void check_room(struct lb_loader *loader)
                         "size must be more than %d times the longest max_line or join_bytes, which is %s (%d "
                         "bytes more for each)",
                         RING_LINES_MIN, text, RECORD_HEAD_MAX);
+    for (size_t i = 1; i < config->sink_count; i++) {
+        struct lb_origin queue = lb_config_origin(loader, &loader->sinks[i], LB_SECTION_SINK, "queue");
+
+        if (config->sinks[i].queue_bytes < RING_LINES_MIN * (line_bytes + RECORD_HEAD_MAX))
+            lb_config_fault(
+                loader->faults, &queue,
+                "queue must be more than %d times the longest max_line or join_bytes, which is %s "
+                "(%d bytes more for each)",
+                RING_LINES_MIN, text, RECORD_HEAD_MAX);
+    }
 }
 
 static void check_metrics(struct lb_loader *loader)

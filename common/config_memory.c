@@ -39,6 +39,11 @@
 #define BACKLOG_WORK_KIB (128 + 1536 + 1700 + 1280 + 1536)
 /* A row of 144 bytes for 8 KiB of it, in the file and once more in private memory, and a byte for a block. */
 #define BACKLOG_ROWS_SHARE 24
+/* And what a small one has no less of, twice. */
+#define BACKLOG_LEAST_ROWS (2 * MAP_ALIGN)
+/* What the files of the runtime directory, and the headers in them, are multiples of (agent/store/mapfile.h).
+ */
+#define MAP_ALIGN 65536ull
 
 /* Disks, programs, 4096 processes and the past of a day, twice to be shown, and a page of them; a text of
  * pstore's, the end of the kernel's log (agent/wear/sampler.c, writers.c). */
@@ -75,52 +80,99 @@ static uint64_t input_bytes(const struct lb_config *config)
     return kib * KIB;
 }
 
+static uint64_t longest_line(const struct lb_config *config)
+{
+    uint64_t bytes = longest_text(&config->capture);
+
+    for (size_t i = 0; i < config->service_count; i++)
+        if (longest_text(&config->services[i].capture) > bytes)
+            bytes = longest_text(&config->services[i].capture);
+    return bytes;
+}
+
+/* What it takes to make a sink's bodies, and to send them. */
+struct shipping {
+    uint64_t encode, compressor, bodies, connections;
+    uint64_t body; /* one of the bodies */
+};
+
+static struct shipping shipping_of(const struct lb_config *config, const struct lb_sink_config *sink)
+{
+    const struct lb_sink_type *type = lb_sink_type(sink->type);
+    uint64_t encode = sink->body_bytes + JSON_GROWTH_MAX * longest_line(config) + JSON_HEAD_BYTES;
+    uint64_t body = encode + encode / 100 + PACKED_EXTRA;
+
+    return (struct shipping) {
+        .encode = encode,
+        .compressor = compressor_bytes(sink),
+        .bodies = sink->concurrency * body,
+        .connections = type && type->is_network ? sink->concurrency * CONNECTION_KIB * KIB : 0,
+        .body = body,
+    };
+}
+
 /* A shipper of its own, with one body; the rest of it is shared. */
-static uint64_t backlog_work_bytes(const struct lb_config *config, uint64_t encode_bytes, uint64_t body_bytes)
+static uint64_t backlog_work_bytes(const struct lb_config *config, const struct shipping *shipping)
 {
     size_t level = (size_t)config->backlog_level;
 
-    if (config->backlog_bytes == 0)
-        return 0;
-    return BACKLOG_WORK_KIB * KIB + zstd_kib[level < 20 ? level : 19] * KIB + encode_bytes + body_bytes +
-           compressor_bytes(&config->sinks[0]);
+    return BACKLOG_WORK_KIB * KIB + zstd_kib[level < 20 ? level : 19] * KIB + shipping->encode +
+           shipping->body + shipping->compressor;
+}
+
+static uint64_t rounded(uint64_t bytes)
+{
+    return (bytes + MAP_ALIGN - 1) / MAP_ALIGN * MAP_ALIGN;
+}
+
+uint64_t lb_config_sink_memory(const struct lb_config *config, size_t i)
+{
+    const struct lb_sink_config *sink = &config->sinks[i];
+    struct shipping shipping = shipping_of(config, sink);
+    uint64_t backlog = sink->queue_backlog_bytes;
+    uint64_t bytes = rounded(sink->queue_bytes) + MAP_ALIGN + LB_SINK_STATE_BYTES;
+
+    if (backlog > 0)
+        bytes += rounded(backlog) + backlog / BACKLOG_ROWS_SHARE + BACKLOG_LEAST_ROWS +
+                 backlog_work_bytes(config, &shipping);
+    return bytes + shipping.encode + shipping.compressor + shipping.bodies + shipping.connections;
+}
+
+static uint64_t further_sinks_bytes(const struct lb_config *config)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 1; i < config->sink_count; i++)
+        bytes += lb_config_sink_memory(config, i);
+    return bytes;
 }
 
 uint64_t lb_config_memory_ceiling(const struct lb_config *config,
                                   struct lb_memory_part parts[LB_MEMORY_PARTS])
 {
-    const struct lb_sink_config *sink = &config->sinks[0];
-    const struct lb_sink_type *type = lb_sink_type(sink->type);
-    bool is_network = type && type->is_network;
-    uint64_t line_bytes = longest_text(&config->capture), encode_bytes, body_bytes, sum = 0;
+    struct shipping shipping = shipping_of(config, &config->sinks[0]);
+    uint64_t backlog = config->backlog_bytes, sum = 0;
+    const struct lb_memory_part all[LB_MEMORY_PARTS] = {
+        { "staging", config->staging_bytes },
+        { "ring", config->ring_bytes },
+        { "held", config->held_bytes },
+        { "encode buffer", shipping.encode },
+        { "compressor", shipping.compressor },
+        { "bodies in flight", shipping.bodies },
+        { "connections", shipping.connections },
+        { "state tables", STATE_TABLES_KIB * KIB },
+        { "texts, datagrams", (TEXT_KIB + (config->has_syslog ? DATAGRAM_KIB : 0)) * KIB },
+        { "inputs", input_bytes(config) },
+        { "metrics", strcmp(config->metrics_listen, "off") == 0 ? 0 : METRICS_KIB * KIB },
+        { "backlog", backlog + backlog / BACKLOG_ROWS_SHARE },
+        { "backlog at work", backlog > 0 ? backlog_work_bytes(config, &shipping) : 0 },
+        { "wear", config->wear_sample_ms > 0 ? WEAR_KIB * KIB : 0 },
+        { "further sinks", further_sinks_bytes(config) },
+    };
 
-    for (size_t i = 0; i < config->service_count; i++)
-        if (longest_text(&config->services[i].capture) > line_bytes)
-            line_bytes = longest_text(&config->services[i].capture);
-    encode_bytes = sink->body_bytes + JSON_GROWTH_MAX * line_bytes + JSON_HEAD_BYTES;
-    body_bytes = encode_bytes + encode_bytes / 100 + PACKED_EXTRA;
-
-    parts[0] = (struct lb_memory_part) { "staging", config->staging_bytes };
-    parts[1] = (struct lb_memory_part) { "ring", config->ring_bytes };
-    parts[2] = (struct lb_memory_part) { "held", config->held_bytes };
-    parts[3] = (struct lb_memory_part) { "encode buffer", encode_bytes };
-    parts[4] = (struct lb_memory_part) { "compressor", is_network ? compressor_bytes(sink) : 0 };
-    parts[5] = (struct lb_memory_part) { "bodies in flight", sink->concurrency * body_bytes };
-    parts[6] =
-        (struct lb_memory_part) { "connections", is_network ? sink->concurrency * CONNECTION_KIB * KIB : 0 };
-    parts[7] = (struct lb_memory_part) { "state tables", STATE_TABLES_KIB * KIB };
-    parts[8] = (struct lb_memory_part) { "texts, datagrams",
-                                         (TEXT_KIB + (config->has_syslog ? DATAGRAM_KIB : 0)) * KIB };
-    parts[9] = (struct lb_memory_part) { "inputs", input_bytes(config) };
-    parts[10] =
-        (struct lb_memory_part) { "metrics",
-                                  strcmp(config->metrics_listen, "off") == 0 ? 0 : METRICS_KIB * KIB };
-    parts[11] = (struct lb_memory_part) { "backlog", config->backlog_bytes +
-                                                         config->backlog_bytes / BACKLOG_ROWS_SHARE };
-    parts[12] =
-        (struct lb_memory_part) { "backlog at work", backlog_work_bytes(config, encode_bytes, body_bytes) };
-    parts[13] = (struct lb_memory_part) { "wear", config->wear_sample_ms > 0 ? WEAR_KIB * KIB : 0 };
-    for (size_t i = 0; i < LB_MEMORY_PARTS; i++)
-        sum += parts[i].bytes;
+    for (size_t i = 0; i < LB_MEMORY_PARTS; i++) {
+        parts[i] = all[i];
+        sum += all[i].bytes;
+    }
     return sum;
 }

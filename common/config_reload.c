@@ -49,11 +49,34 @@ static bool input_differs(const struct lb_key *key, const struct lb_config *a, c
     return false;
 }
 
+/* A sink that only one of them has is told apart from its keys, by what_sinks(). */
+static bool sink_differs(const struct lb_key *key, const struct lb_config *a, const struct lb_config *b)
+{
+    for (size_t i = 0; i < a->sink_count; i++) {
+        const struct lb_sink_config *other = lb_config_sink_by_name(b, a->sinks[i].name);
+
+        if (other &&
+            !lb_key_equal(key, (const char *)&a->sinks[i] + key->offset, (const char *)other + key->offset))
+            return true;
+    }
+    return false;
+}
+
+/* What of the sinks as a whole changed, or NULL. Each has files of its own, and the first has the ring. */
+static const char *what_sinks(const struct lb_config *a, const struct lb_config *b)
+{
+    if (a->sink_count != b->sink_count)
+        return "the number of sinks";
+    for (size_t i = 0; i < a->sink_count; i++)
+        if (!lb_config_sink_by_name(b, a->sinks[i].name))
+            return "the name of a sink";
+    return strcmp(a->sinks[0].name, b->sinks[0].name) == 0 ? NULL : "the choice of the first sink";
+}
+
 static bool differs(const struct lb_key *key, const struct lb_config *a, const struct lb_config *b)
 {
     if (key->section == LB_SECTION_SINK)
-        return !lb_key_equal(key, (const char *)&a->sinks[0] + key->offset,
-                             (const char *)&b->sinks[0] + key->offset);
+        return sink_differs(key, a, b);
     if (key->section == LB_SECTION_INPUT)
         return input_differs(key, a, b) || input_differs(key, b, a);
     if (!key->is_per_service)
@@ -67,10 +90,13 @@ size_t lb_config_restart_keys(const struct lb_config *old_config, const struct l
 {
     size_t count, found = 0;
     const struct lb_key *keys = lb_keys(&count);
+    const char *sinks = what_sinks(old_config, new_config);
 
     for (size_t i = 0; i < count && found < names_max; i++)
         if (keys[i].reload == LB_RELOAD_RESTART && keys[i].section != LB_SECTION_SERVICE &&
             differs(&keys[i], old_config, new_config))
             names[found++] = keys[i].path;
+    if (sinks && found < names_max)
+        names[found++] = sinks;
     return found;
 }

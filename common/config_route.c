@@ -61,6 +61,11 @@ void lb_config_check_first_sink(struct lb_loader *loader)
 
 /* ---- each ---- */
 
+static bool is_first(const struct lb_sink_section *section)
+{
+    return section->config == &section->loader->config->sinks[0] && takes_all(section->config);
+}
+
 static void warn_if_set(const struct lb_sink_section *section, const char *key, const char *instead)
 {
     struct lb_origin at = lb_sink_section_origin(section, key);
@@ -76,10 +81,9 @@ static void check_when(const struct lb_sink_section *section)
     const struct lb_config *config = section->loader->config;
     const struct lb_sink_config *sink = section->config;
     struct lb_origin at = lb_sink_section_origin(section, "when");
-    bool is_first = sink == &config->sinks[0];
-    const char *backlog = is_first ? "[backlog] size" : "queue_backlog";
+    const char *backlog = is_first(section) ? "[backlog] size" : "queue_backlog";
 
-    if ((is_first ? config->backlog_bytes : sink->queue_backlog_bytes) > 0)
+    if ((is_first(section) ? config->backlog_bytes : sink->queue_backlog_bytes) > 0)
         return;
     if (sink->when == LB_WHEN_URGENT_ONLY)
         lb_config_fault(section->loader->faults, &at,
@@ -124,7 +128,7 @@ void lb_config_check_route(const struct lb_sink_section *section)
             "services must be names parted by commas, each 1 to %d of A-Z a-z 0-9 . _ / @ : - and "
             "* ? [ ]",
             LB_NAME_MAX);
-    if (sink == &section->loader->config->sinks[0]) {
+    if (is_first(section)) {
         warn_if_set(section, "queue", "the ring");
         warn_if_set(section, "queue_backlog", "[backlog]");
     }

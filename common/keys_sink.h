@@ -22,7 +22,8 @@
       .sample = "/etc/logboom/api_key", .sink_type = HTTP_SINKS "|mqtt",
       .help = "File that holds the API key, the token, user:password, or of mqtt's user the password, and nothing else, "
               "mode 0600. Where it is not "
-              "there: api_key of $CREDENTIALS_DIRECTORY (LoadCredential= of systemd), then, for datadog, $DD_API_KEY." },
+              "there: NAME.api_key, by the sink's name, then api_key of $CREDENTIALS_DIRECTORY (LoadCredential= of systemd), "
+              "then, for datadog, $DD_API_KEY." },
     { KEY(SINK, "sink", "auth"), LB_KEY_CHOICE, FIELD(lb_sink_config, auth), .dflt = "none",
       .choices = "none|bearer|basic|apikey|header", .sink_type = "loki|otlp|elasticsearch|http",
       .help = "How the secret of api_key_file is shown: bearer and apikey put it behind that word in Authorization, "

@@ -23,6 +23,9 @@ static void print_ceiling(const struct lb_config *config, FILE *out)
         if (parts[i].bytes > 0)
             fprintf(out, "  %-18s %10s\n", parts[i].name,
                     lb_units_print_human(parts[i].bytes, text, sizeof text));
+    for (size_t i = 1; i < config->sink_count; i++)
+        fprintf(out, "memory of [sink %s]: %s\n", config->sinks[i].name,
+                lb_units_print_human(lb_config_sink_memory(config, i), text, sizeof text));
 }
 
 int lb_offline_check(const char *file, FILE *out, FILE *err)

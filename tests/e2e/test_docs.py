@@ -79,7 +79,7 @@ EXAMPLES = ([("README.md", text) for text in ini_of_readme()] + list(ini_of_page
 
 def test_there_are_examples():
     names = [name for name, _ in EXAMPLES]
-    assert names.count("README.md") >= 5 and names.count("logboom.ini.5") == 3
+    assert names.count("README.md") >= 5 and names.count("logboom.ini.5") == 4
 
 
 @pytest.mark.parametrize("name, text", EXAMPLES, ids=[f"{name}-{i}" for i, (name, _) in enumerate(EXAMPLES)])

@@ -15,6 +15,7 @@ from conftest import BUILD, ROOT, wait_until
 from lines import book, is_own
 
 EXAMPLES = ROOT / "conf" / "examples"
+ROUTING = EXAMPLES / "routing.ini"  # its sinks stand beside each other
 STATIC = BUILD / "logboom-static"
 
 
@@ -55,14 +56,14 @@ def test_the_static_client_is_of_one_piece():
 
 def configurations():
     """(name, text) of each sink in the examples: a file has one, and more that are commented out."""
-    for path in sorted(EXAMPLES.glob("*.ini")):
+    for path in sorted(set(EXAMPLES.glob("*.ini")) - {ROUTING}):
         for block in re.split(r"^(?=#?\[sink )", path.read_text(), flags=re.M)[1:]:
             text = re.sub(r"^#(?=\[sink |\w+ = )", "", block, flags=re.M)
             yield re.match(r"\[sink (\w+)\]", text)[1], text
 
 
-@pytest.mark.parametrize("name, text", configurations(), ids=[name for name, _ in configurations()])
-def test_each_example_of_a_sink_loads(tmp_path, name, text):
+def check(tmp_path, text):
+    """logboomd -t on a text, with files in tmp_path for those that it names."""
     key = tmp_path / "key"
     key.write_text("user:secret\n")
     key.chmod(0o600)
@@ -72,8 +73,38 @@ def test_each_example_of_a_sink_loads(tmp_path, name, text):
                   flags=re.M)
     path = tmp_path / "logboom.ini"
     path.write_text(text)
-    done = subprocess.run([BUILD / "logboomd", "-t", "-c", path], capture_output=True, text=True, timeout=60)
+    return subprocess.run([BUILD / "logboomd", "-t", "-c", path], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("name, text", configurations(), ids=[name for name, _ in configurations()])
+def test_each_example_of_a_sink_loads(tmp_path, name, text):
+    done = check(tmp_path, text)
     assert (done.returncode, done.stderr) == (0, ""), text
+
+
+def test_an_example_may_stand_beside_the_sink_that_is_there(tmp_path):
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "sink.ini").write_text((EXAMPLES / "syslog.ini").read_text())
+    done = check(tmp_path, (ROOT / "conf" / "logboom.ini").read_text())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^memory of \[sink site\]: ", done.stdout, re.M)
+
+
+def test_the_example_of_several_sinks_loads_and_tells_what_each_takes(tmp_path):
+    done = check(tmp_path, ROUTING.read_text())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"^memory of \[sink (\w+)\]: [0-9.]+ MiB$", done.stdout, re.M) == ["house", "oncall"]
+    assert re.search(r"^  further sinks +[0-9.]+ MiB$", done.stdout, re.M)
+    with_key = re.sub(r"^#(?=\w+ = )", "", ROUTING.read_text(), flags=re.M)
+    done = check(tmp_path, with_key)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_the_one_that_takes_all_the_others_are_refused(tmp_path):
+    text = re.sub(r"^\[sink datadog\]\n(?:\w+ = .*\n)*", "", ROUTING.read_text(), flags=re.M)
+    done = check(tmp_path, text)
+    assert done.returncode == 2
+    assert re.fullmatch(r".*:[0-9]+: min_level: one sink with primary = yes must take all, .*\n", done.stderr)
 
 
 def test_there_is_an_example_of_each_sink():

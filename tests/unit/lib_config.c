@@ -51,14 +51,9 @@ int test_make_dir(void **state)
 
 int test_remove_dir(void **state)
 {
-    static const char *const names[] = { "conf.d/10-a.ini",
-                                         "conf.d/9-b.ini",
-                                         "conf.d/.hidden.ini",
-                                         "conf.d/note.txt",
-                                         "main.ini",
-                                         "key",
-                                         "api_key",
-                                         "part" };
+    static const char *const names[] = { "conf.d/10-a.ini", "conf.d/9-b.ini", "conf.d/.hidden.ini",
+                                         "conf.d/note.txt", "main.ini",       "key",
+                                         "api_key",         "a.api_key",      "part" };
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
