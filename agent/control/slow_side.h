@@ -47,6 +47,8 @@ struct lb_slow_side {
     struct lb_wear_side *wear;  /* shown by control; set by the caller before the start, or NULL */
     struct lb_metrics_server metrics;
     struct lb_netwatch netwatch;
+    bool is_metered;         /* the link is */
+    uint64_t metered_due_ns; /* looked at again then */
     uint64_t seed;
     struct lb_files *files;
     struct lb_link *link;

@@ -23,8 +23,8 @@
  * } held_by: { filter collapse sample limit lost quota pressure: lb } quota: QUOTA (a service that has one)
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
- *   sinks: [ { name type state(ok|away|idle) requests delivered_bodies failures lines raw_bytes wire_bytes
- *              wire_bytes_today(since midnight UTC, with what TLS adds; null: the clock is not known)
+ *   sinks: [ { name type state(ok|away|idle|paused|clock|metered) requests delivered_bodies failures lines
+ * raw_bytes wire_bytes wire_bytes_today(since midnight UTC, with what TLS adds; null: the clock is not known)
  *              in_flight last_delivery_s(null: none yet) next_try_s encoding body_lines body_bytes last_error
  *              first(the one that ring, backlog and spool serve) primary filtered
  *              those that are not the first: queue: { id size used fill locked stalled next } backlog: { size
@@ -68,9 +68,9 @@ struct lb_status_source {
     bool uses_jit;
 };
 
-#define LB_STATUS_SINK_STATES                   \
-    {                                           \
-        "idle", "ok", "away", "paused", "clock" \
+#define LB_STATUS_SINK_STATES                              \
+    {                                                      \
+        "idle", "ok", "away", "paused", "clock", "metered" \
     }
 
 /*

@@ -25,6 +25,8 @@ const char *lb_status_sink_state(const struct lb_status_source *source, uint64_t
     case LB_TROUBLE_AWAY:
         break;
     }
+    if (source->shipper->is_barred)
+        return "metered";
     if (lb_shipper_is_away(source->shipper, now_ns))
         return "away";
     if (source->drain && source->drain->shipper.failed_since_delivery)

@@ -111,6 +111,8 @@ static bool may_ship(void *ctx, uint32_t row)
 {
     const struct lb_drain *drain = ctx;
 
+    if (drain->live->is_barred && lb_backlog_lane(drain->backlog, row) != LB_LANE_URGENT)
+        return false;
     return lb_mover_is_free(drain->mover, row);
 }
 
@@ -203,6 +205,8 @@ static bool may_send(const struct lb_drain *drain, uint64_t now_ns)
 
     if (live->is_held || live->question != LB_ASK_NOTHING)
         return false;
+    if (live->is_barred)
+        return live->sink_config->when == LB_WHEN_URGENT_ONLY;
     if (has_nothing(live)) /* whatever its last word of the sink was, there is nobody else to find out more */
         return true;
     return live->trouble == LB_TROUBLE_NONE && !live->failed_since_delivery && !live->retry.is_open &&

@@ -33,7 +33,13 @@ uint64_t lb_shed_away_at_ns(const struct lb_shipper *shipper)
 
 bool lb_shipper_is_away(const struct lb_shipper *shipper, uint64_t now_ns)
 {
-    return shipper->failed_since_delivery || now_ns >= lb_shed_away_at_ns(shipper);
+    return shipper->is_barred || shipper->failed_since_delivery || now_ns >= lb_shed_away_at_ns(shipper);
+}
+
+bool lb_shed_urgent_waits(const struct lb_shipper *shipper)
+{
+    return shipper->is_barred && shipper->mover && shipper->has_urgent &&
+           shipper->sink_config->when == LB_WHEN_URGENT_ONLY;
 }
 
 /* A body is given up, whether it waits or is on its way. In the second case nobody answered: until somebody
@@ -140,16 +146,17 @@ void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
     bool is_away = lb_shipper_is_away(shipper, now_ns);
     const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
     uint64_t next_pos = shipper->next_pos, target;
+    bool is_urgent = lb_shed_urgent_waits(shipper) && now_ns >= shipper->urgent_due_ns;
 
     if (shipper->unpacked)
         return; /* the backlog itself: what goes from it is decided elsewhere */
     lb_link_put(&shipper->link->sink_away, is_away);
-    if ((!is_away && !shipper->is_best_effort) ||
-        lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size))
+    if (!is_urgent && (!(is_away || shipper->is_best_effort) ||
+                       lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size)))
         return;
     /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
      */
-    target = shipper->next_ring ? 0 : LB_LOW_WATER(shipper->ring->size);
+    target = shipper->next_ring || is_urgent ? 0 : LB_LOW_WATER(shipper->ring->size);
     if (shipper->mover)
         move(shipper, target, now_ns);
     else

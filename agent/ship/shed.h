@@ -23,6 +23,13 @@ uint64_t lb_shed_away_at_ns(const struct lb_shipper *shipper);
 void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns);
 
 /*
+ * Does an urgent record wait that may go though the rest may not (when =
+ * urgent-only)? It does so by the backlog, which has a lane for them.
+ *   calls     slow side
+ */
+bool lb_shed_urgent_waits(const struct lb_shipper *shipper);
+
+/*
  * Is there anything that could be given up if the ring passed its high-water mark?
  *   calls     slow side
  */

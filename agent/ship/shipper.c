@@ -181,8 +181,8 @@ static bool may_send(const struct lb_shipper *shipper, uint64_t now_ns)
 {
     unsigned out = lb_slots_count(shipper, LB_SLOT_SENDING);
 
-    if (shipper->is_held || shipper->trouble == LB_TROUBLE_CLOCK || shipper->question != LB_ASK_NOTHING ||
-        !lb_retry_may_send(&shipper->retry, out, now_ns))
+    if (shipper->is_held || shipper->is_barred || shipper->trouble == LB_TROUBLE_CLOCK ||
+        shipper->question != LB_ASK_NOTHING || !lb_retry_may_send(&shipper->retry, out, now_ns))
         return false;
     return out == 0 || !(lb_answers_suspect(shipper) || shipper->learnt.is_gzip_on_trial);
 }
@@ -274,6 +274,8 @@ static uint64_t next_look(struct lb_shipper *shipper, uint64_t now_ns)
 {
     uint64_t due_ns = shipper->is_held ? LB_NEVER : next_send_ns(shipper, now_ns);
 
+    if (lb_shed_urgent_waits(shipper))
+        due_ns = lb_earlier(due_ns, shipper->urgent_due_ns);
     /* Whether the sink is away must be seen also while nothing may be sent. */
     if (!lb_link_get(&shipper->link->sink_away))
         due_ns = lb_earlier(due_ns, lb_shed_away_at_ns(shipper));

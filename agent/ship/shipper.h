@@ -168,7 +168,8 @@ struct lb_shipper {
     bool failed_since_delivery;
     bool has_losses; /* rows of the loss table are open, closed or being told */
     bool is_stopping;
-    bool is_held; /* nothing new is sent: new settings wait for what is on its way */
+    bool is_held;   /* nothing new is sent: new settings wait for what is on its way */
+    bool is_barred; /* the link is metered, and [sink] when says what may go then; held to be away */
     struct lb_shipper_stats stats;
     lb_probe_done probe_done;
     void *probe_ctx;
