@@ -189,6 +189,16 @@ def test_a_reload_names_the_keys_that_wait_for_the_next_start(agent, numbered, i
     assert a.status()["ring"]["size"] == 1 << 20
 
 
+def test_a_reload_tells_that_a_new_sink_waits_for_the_next_start(agent, numbered, intake, tmp_path):
+    a = agent(numbered)
+    a.sections["sink more"] = {"type": "file", "path": tmp_path / "more.ndjson", "primary": "no"}
+    a.reload()
+    assert "the number of sinks takes effect at the next start" in a.log
+    a.run("/bin/echo", "#n=1", service="app")
+    a.flush()
+    assert numbers(intake.entries()) == [1]
+
+
 def test_reloads_under_load_lose_nothing(agent, numbered, intake, feeder):
     a = agent({**numbered, **ROOMY})
     client = a.popen("run", "-s", "app", "--", feeder, "--lines", "15000", "--rate", "10000", "--report", "/dev/null")

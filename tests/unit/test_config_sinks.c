@@ -105,6 +105,9 @@ static void without_one_that_takes_all_the_ring_would_serve_nobody(void **state)
     assert_string_equal(test_faults_of(LOKI("a") "primary = no\n"), "DIR/main.ini:4: primary" WHY);
     assert_string_equal(test_faults_of(LOKI("a") "primary = no\n" LOKI("b") "services = x\n"),
                         "DIR/main.ini:8: services" WHY);
+    assert_string_equal(test_faults_of(LOKI("a") "queue = 2M\nservices = x\n"),
+                        "DIR/main.ini:5: services" WHY);
+    assert_int_equal(test_faults.warning_count, 0); /* queue would have its effect */
 }
 
 static void a_later_file_says_more_of_the_same_sink_or_brings_another(void **state)
