@@ -8,12 +8,9 @@
 #include <string.h>
 
 #include "agent/control/books.h"
+#include "agent/control/metrics_parts.h"
 #include "agent/control/status_backlog.h"
-#include "agent/ship/meter.h"
 #include "common/clock.h"
-
-#define COUNTER "counter"
-#define GAUGE   "gauge"
 
 void lb_metrics_put_label(FILE *out, const char *text, size_t len)
 {
@@ -29,7 +26,7 @@ void lb_metrics_put_label(FILE *out, const char *text, size_t len)
     }
 }
 
-static void family(FILE *out, const char *name, const char *type, const char *help)
+void lb_metrics_family(FILE *out, const char *name, const char *type, const char *help)
 {
     fprintf(out, "# HELP logboom_%s %s\n# TYPE logboom_%s %s\n", name, help, name, type);
 }
@@ -37,12 +34,11 @@ static void family(FILE *out, const char *name, const char *type, const char *he
 /* A family of one series without labels. */
 static void single(FILE *out, const char *name, const char *type, const char *help, uint64_t value)
 {
-    family(out, name, type, help);
+    lb_metrics_family(out, name, type, help);
     fprintf(out, "logboom_%s %llu\n", name, (unsigned long long)value);
 }
 
-/* name{label="value" with the quote still open, for more labels */
-static void begin_series(FILE *out, const char *name, const char *label, const char *value, size_t len)
+void lb_metrics_begin_series(FILE *out, const char *name, const char *label, const char *value, size_t len)
 {
     fprintf(out, "logboom_%s{%s=\"", name, label);
     lb_metrics_put_label(out, value, len);
@@ -80,18 +76,18 @@ struct sums {
 };
 
 static const struct sums sums[] = {
-    { "in", COUNTER, "that came in: open, queued, held and dropped.", offsetof(struct lb_book, in), 0, 0 },
-    { "open", GAUGE, "of records whose end has not come yet.", offsetof(struct lb_book, open), 0, 0 },
-    { "queued", COUNTER, "that were queued: pending, delivered, shed and rejected.",
+    { "in", LB_COUNTER, "that came in: open, queued, held and dropped.", offsetof(struct lb_book, in), 0, 0 },
+    { "open", LB_GAUGE, "of records whose end has not come yet.", offsetof(struct lb_book, open), 0, 0 },
+    { "queued", LB_COUNTER, "that were queued: pending, delivered, shed and rejected.",
       offsetof(struct lb_book, queued), 0, 0 },
-    { "pending", GAUGE, "that wait for the sink.", offsetof(struct lb_book, pending), 0, 0 },
-    { "delivered", COUNTER, "that the sink took.", offsetof(struct lb_book, delivered), 0, 0 },
-    { "rejected", COUNTER, "that the sink will never take.", offsetof(struct lb_book, rejected), 0, 0 },
-    { "own", COUNTER, "of records of logboom's own, which are in no other of these.",
+    { "pending", LB_GAUGE, "that wait for the sink.", offsetof(struct lb_book, pending), 0, 0 },
+    { "delivered", LB_COUNTER, "that the sink took.", offsetof(struct lb_book, delivered), 0, 0 },
+    { "rejected", LB_COUNTER, "that the sink will never take.", offsetof(struct lb_book, rejected), 0, 0 },
+    { "own", LB_COUNTER, "of records of logboom's own, which are in no other of these.",
       offsetof(struct lb_book, own), 0, 0 },
-    { "dropped", COUNTER, "that were dropped before they were queued, by reason.",
+    { "dropped", LB_COUNTER, "that were dropped before they were queued, by reason.",
       offsetof(struct lb_book, dropped_by), LB_DROP_COUNT, 0 },
-    { "held", GAUGE, "that are throttled and kept in RAM, by reason.", offsetof(struct lb_book, held_by),
+    { "held", LB_GAUGE, "that are throttled and kept in RAM, by reason.", offsetof(struct lb_book, held_by),
       LB_DROP_COUNT - LB_DROP_FILTER, LB_DROP_FILTER },
 };
 
@@ -105,16 +101,16 @@ static void print_family(const struct books *books, const struct sums *row, bool
     char name[64], help[160];
 
     snprintf(name, sizeof name, "%s_%s%s", row->name, is_bytes ? "bytes" : "lines",
-             strcmp(row->type, COUNTER) == 0 ? "_total" : "");
+             strcmp(row->type, LB_COUNTER) == 0 ? "_total" : "");
     snprintf(help, sizeof help, "%s %s", is_bytes ? "Bytes" : "Lines", row->help);
-    family(out, name, row->type, help);
+    lb_metrics_family(out, name, row->type, help);
     for (uint32_t i = 0; i < LB_SERVICES_BOOKS; i++) {
         const struct lb_sum *sum = (const void *)((const char *)&books->book[i] + row->at);
         const char *service;
         size_t len = name_of(books, i, &service);
 
         for (unsigned k = 0; len > 0 && k < (row->reasons ? row->reasons : 1); k++) {
-            begin_series(out, name, "service", service, len);
+            lb_metrics_begin_series(out, name, "service", service, len);
             if (row->reasons)
                 fprintf(out, ",reason=\"%s\"", lb_drop_name(row->first_reason + k));
             end_series(out, value_of(&sum[k], is_bytes));
@@ -127,9 +123,9 @@ static void print_shed(const struct books *books, bool is_bytes, FILE *out)
 {
     const char *name = is_bytes ? "shed_bytes_total" : "shed_lines_total";
 
-    family(out, name, COUNTER,
-           is_bytes ? "Bytes that were queued and then given up, by reason."
-                    : "Lines that were queued and then given up, by reason.");
+    lb_metrics_family(out, name, LB_COUNTER,
+                      is_bytes ? "Bytes that were queued and then given up, by reason."
+                               : "Lines that were queued and then given up, by reason.");
     for (uint32_t i = 0; i < LB_SERVICES_BOOKS; i++) {
         uint64_t all = value_of(&books->book[i].shed, is_bytes),
                  expired = value_of(&books->book[i].expired, is_bytes);
@@ -138,10 +134,10 @@ static void print_shed(const struct books *books, bool is_bytes, FILE *out)
 
         if (len == 0)
             continue;
-        begin_series(out, name, "service", service, len);
+        lb_metrics_begin_series(out, name, "service", service, len);
         fputs(",reason=\"away\"", out);
         end_series(out, all - expired);
-        begin_series(out, name, "service", service, len);
+        lb_metrics_begin_series(out, name, "service", service, len);
         fputs(",reason=\"expired\"", out);
         end_series(out, expired);
     }
@@ -163,65 +159,6 @@ static void print_books(const struct lb_status_source *source, FILE *out)
     free(books.book);
 }
 
-/* ---- the sink ---- */
-
-static void sink_number(const struct lb_status_source *source, FILE *out, const char *name, const char *type,
-                        const char *help, double value)
-{
-    const char *sink = source->shipper->sink_config->name;
-
-    family(out, name, type, help);
-    begin_series(out, name, "sink", sink, strlen(sink));
-    fprintf(out, "} %.16g\n", value);
-}
-
-static void print_sink_state(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
-{
-    static const char *const states[] = LB_STATUS_SINK_STATES;
-    const char *sink = source->shipper->sink_config->name, *state = lb_status_sink_state(source, now_ns);
-
-    family(out, "sink_info", GAUGE, "Always 1; the type of a sink.");
-    begin_series(out, "sink_info", "sink", sink, strlen(sink));
-    fprintf(out, ",type=\"%s\"} 1\n", source->shipper->sink->type);
-    family(out, "sink_state", GAUGE, "1 for the state that a sink is in, 0 for the others.");
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        begin_series(out, "sink_state", "sink", sink, strlen(sink));
-        fprintf(out, ",state=\"%s\"} %d\n", states[i], strcmp(state, states[i]) == 0);
-    }
-}
-
-static void print_sink(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
-{
-    const struct lb_shipper *shipper = source->shipper;
-    struct lb_shipper_stats sum = lb_status_stats(source), *stats = &sum;
-    uint64_t until_ns = shipper->retry.until_ns, today;
-
-    print_sink_state(source, now_ns, out);
-    sink_number(source, out, "sink_requests_total", COUNTER, "Requests that were sent.",
-                (double)stats->requests);
-    sink_number(source, out, "sink_failures_total", COUNTER, "Requests that failed.",
-                (double)stats->failures);
-    sink_number(source, out, "sink_bodies_total", COUNTER, "Bodies that the sink took.",
-                (double)stats->delivered_bodies);
-    sink_number(source, out, "sink_lines_total", COUNTER, "Records that the sink took.",
-                (double)stats->lines);
-    sink_number(source, out, "sink_raw_bytes_total", COUNTER,
-                "Bytes of what the sink took, before compression.", (double)stats->raw_bytes);
-    sink_number(source, out, "sink_wire_bytes_total", COUNTER, "Bytes that went over the wire.",
-                (double)stats->wire_bytes);
-    if (lb_meter_today(shipper, now_ns, &today))
-        sink_number(source, out, "sink_wire_today_bytes", GAUGE,
-                    "Bytes that went over the wire since midnight UTC, with what TLS adds.", (double)today);
-    sink_number(source, out, "sink_in_flight_bodies", GAUGE, "Bodies that are on their way.",
-                lb_status_in_flight(source));
-    sink_number(source, out, "sink_backoff_seconds", GAUGE,
-                "Time until the next try, 0 when nothing is waited for.",
-                until_ns > now_ns ? (double)(until_ns - now_ns) / 1e9 : 0);
-    if (stats->last_delivery_ns)
-        sink_number(source, out, "sink_last_delivery_age_seconds", GAUGE, "Time since the last delivery.",
-                    (double)(now_ns - stats->last_delivery_ns) / 1e9);
-}
-
 /* ---- room ---- */
 
 static void print_room(const struct lb_status_source *source, FILE *out)
@@ -231,27 +168,27 @@ static void print_room(const struct lb_status_source *source, FILE *out)
     uint64_t size = staging->map.data_bytes;
     uint64_t left = (uint64_t)LB_CHUNK_BYTES * lb_capture_free_chunks(source->capture);
 
-    single(out, "ring_size_bytes", GAUGE, "Size of the queue ring.", ring->size);
-    single(out, "ring_used_bytes", GAUGE, "Bytes of it that wait for the sink.",
+    single(out, "ring_size_bytes", LB_GAUGE, "Size of the queue ring.", ring->size);
+    single(out, "ring_used_bytes", LB_GAUGE, "Bytes of it that wait for the sink.",
            lb_ring_head(ring) - lb_ring_tail(ring));
-    single(out, "ring_tmpfs", GAUGE, "1 if the ring is in RAM, 0 if it wears the card.", source->is_tmpfs);
-    single(out, "ring_locked", GAUGE, "1 if the ring cannot be swapped out.", ring->map.is_locked);
-    single(out, "ring_holes", GAUGE, "Damaged stretches that were found in the ring at start.",
+    single(out, "ring_tmpfs", LB_GAUGE, "1 if the ring is in RAM, 0 if it wears the card.", source->is_tmpfs);
+    single(out, "ring_locked", LB_GAUGE, "1 if the ring cannot be swapped out.", ring->map.is_locked);
+    single(out, "ring_holes", LB_GAUGE, "Damaged stretches that were found in the ring at start.",
            source->repair->holes);
-    single(out, "ring_set_aside", GAUGE, "1 while a ring of another size is drained first.",
+    single(out, "ring_set_aside", LB_GAUGE, "1 while a ring of another size is drained first.",
            source->shipper->next_ring != NULL);
     if (source->drain) {
-        single(out, "backlog_size_bytes", GAUGE, "Size of the backlog.", lb_status_backlog_size(source));
-        single(out, "backlog_used_bytes", GAUGE, "Bytes of it that are taken.",
+        single(out, "backlog_size_bytes", LB_GAUGE, "Size of the backlog.", lb_status_backlog_size(source));
+        single(out, "backlog_used_bytes", LB_GAUGE, "Bytes of it that are taken.",
                lb_status_backlog_used(source));
-        single(out, "backlog_lines", GAUGE, "Lines in it.", source->drain->backlog->sum.lines);
+        single(out, "backlog_lines", LB_GAUGE, "Lines in it.", source->drain->backlog->sum.lines);
     }
-    single(out, "held_pool_size_bytes", GAUGE, "Size of the pool for what is throttled.",
+    single(out, "held_pool_size_bytes", LB_GAUGE, "Size of the pool for what is throttled.",
            (uint64_t)source->capture->held->chunks * LB_HELD_CHUNK_BYTES);
-    single(out, "held_pool_used_bytes", GAUGE, "Bytes of it in chunks that are taken.",
+    single(out, "held_pool_used_bytes", LB_GAUGE, "Bytes of it in chunks that are taken.",
            lb_status_held_used(source));
-    single(out, "staging_size_bytes", GAUGE, "Size of staging.", size);
-    single(out, "staging_used_bytes", GAUGE, "Bytes of it in chunks that are taken.",
+    single(out, "staging_size_bytes", LB_GAUGE, "Size of staging.", size);
+    single(out, "staging_used_bytes", LB_GAUGE, "Bytes of it in chunks that are taken.",
            size > left ? size - left : 0);
 }
 
@@ -260,11 +197,11 @@ static void print_memory(const struct lb_status_source *source, FILE *out)
     struct lb_memory_part parts[LB_MEMORY_PARTS];
     uint64_t ceiling = lb_config_memory_ceiling(source->config, parts);
 
-    single(out, "memory_ceiling_bytes", GAUGE, "The most memory that the agent takes for lines and shipping.",
-           ceiling);
-    family(out, "memory_part_bytes", GAUGE, "What the ceiling is made of.");
+    single(out, "memory_ceiling_bytes", LB_GAUGE,
+           "The most memory that the agent takes for lines and shipping.", ceiling);
+    lb_metrics_family(out, "memory_part_bytes", LB_GAUGE, "What the ceiling is made of.");
     for (unsigned i = 0; i < LB_MEMORY_PARTS; i++) {
-        begin_series(out, "memory_part_bytes", "part", parts[i].name, strlen(parts[i].name));
+        lb_metrics_begin_series(out, "memory_part_bytes", "part", parts[i].name, strlen(parts[i].name));
         end_series(out, parts[i].bytes);
     }
 }
@@ -275,16 +212,16 @@ static void print_network(const struct lb_status_source *source, uint64_t now_ns
 {
     struct lb_quota_view view;
 
-    single(out, "pressure_step", GAUGE, "Step of the ladder of pressure, 0 to 3.",
+    single(out, "pressure_step", LB_GAUGE, "Step of the ladder of pressure, 0 to 3.",
            lb_shortage_pressure(source->capture));
     lb_shortage_view(source->capture, LB_METER_ALL, &source->config->quota, now_ns, &view);
     if (!view.is_on)
         return;
-    single(out, "network_quota_bytes", GAUGE, "The quota of the day or the month that it is.",
+    single(out, "network_quota_bytes", LB_GAUGE, "The quota of the day or the month that it is.",
            view.quota.bytes);
-    single(out, "network_quota_spent_bytes", GAUGE, "Bytes of it that are spent, what is queued among them.",
-           view.spent);
-    single(out, "network_quota_step", GAUGE, "Step of its ladder, 0 to 7.", view.step);
+    single(out, "network_quota_spent_bytes", LB_GAUGE,
+           "Bytes of it that are spent, what is queued among them.", view.spent);
+    single(out, "network_quota_step", LB_GAUGE, "Step of its ladder, 0 to 7.", view.step);
 }
 
 enum quota_number { QUOTA_LIMIT = 0, QUOTA_SPENT, QUOTA_STEP, QUOTA_NUMBERS };
@@ -314,9 +251,9 @@ static void print_service_quotas(const struct lb_status_source *source, uint64_t
             if (!view.is_on)
                 continue;
             if (!has_family)
-                family(out, names[number][0], GAUGE, names[number][1]);
+                lb_metrics_family(out, names[number][0], LB_GAUGE, names[number][1]);
             has_family = true;
-            begin_series(out, names[number][0], "service", name, len);
+            lb_metrics_begin_series(out, names[number][0], "service", name, len);
             end_series(out, number == QUOTA_LIMIT   ? view.quota.bytes
                             : number == QUOTA_SPENT ? view.spent
                                                     : view.step);
@@ -330,13 +267,14 @@ static void print_clock(const struct lb_status_source *source, uint64_t now_ns, 
 {
     enum lb_clock_trust trust = lb_wall_trust(&source->shipper->wall, now_ns);
 
-    single(out, "clock_synchronized", GAUGE, "1 if somebody disciplines the wall clock.",
+    single(out, "clock_synchronized", LB_GAUGE, "1 if somebody disciplines the wall clock.",
            lb_clock_is_synced());
-    family(out, "clock_state", GAUGE, "1 for how far a record's time is trusted now, 0 for the others.");
+    lb_metrics_family(out, "clock_state", LB_GAUGE,
+                      "1 for how far a record's time is trusted now, 0 for the others.");
     for (int i = 0; i < LB_CLOCK_TRUST_COUNT; i++) {
         const char *name = lb_clock_trust_name((enum lb_clock_trust)i);
 
-        begin_series(out, "clock_state", "state", name, strlen(name));
+        lb_metrics_begin_series(out, "clock_state", "state", name, strlen(name));
         end_series(out, i == (int)trust);
     }
 }
@@ -348,16 +286,17 @@ static void print_inputs(const struct lb_status_source *source, FILE *out)
 
     if (count == 0)
         return;
-    family(out, "input_info", GAUGE, "Always 1; the type of an input, and the state that it is in.");
+    lb_metrics_family(out, "input_info", LB_GAUGE,
+                      "Always 1; the type of an input, and the state that it is in.");
     for (unsigned i = 0; i < count; i++) {
         lb_capture_input(source->capture, i, &view);
-        begin_series(out, "input_info", "input", view.name, strlen(view.name));
+        lb_metrics_begin_series(out, "input_info", "input", view.name, strlen(view.name));
         fprintf(out, ",type=\"%s\",state=\"%s\"} 1\n", view.type, view.state);
     }
-    family(out, "input_files", GAUGE, "Files that an input follows.");
+    lb_metrics_family(out, "input_files", LB_GAUGE, "Files that an input follows.");
     for (unsigned i = 0; i < count; i++) {
         lb_capture_input(source->capture, i, &view);
-        begin_series(out, "input_files", "input", view.name, strlen(view.name));
+        lb_metrics_begin_series(out, "input_files", "input", view.name, strlen(view.name));
         end_series(out, view.files);
     }
 }
@@ -368,25 +307,25 @@ static void print_capture(const struct lb_status_source *source, FILE *out)
     struct lb_datagram_view view;
 
     lb_capture_datagrams(capture, &view);
-    single(out, "streams", GAUGE, "Pipes that are read.", lb_capture_streams(capture));
-    single(out, "streams_cut_total", COUNTER, "Streams whose last line went out unfinished.",
+    single(out, "streams", LB_GAUGE, "Pipes that are read.", lb_capture_streams(capture));
+    single(out, "streams_cut_total", LB_COUNTER, "Streams whose last line went out unfinished.",
            __atomic_load_n(&capture->cut_streams, __ATOMIC_RELAXED));
-    single(out, "refused_connections_total", COUNTER, "Connections of clients that were turned away.",
+    single(out, "refused_connections_total", LB_COUNTER, "Connections of clients that were turned away.",
            __atomic_load_n(&capture->refused, __ATOMIC_RELAXED));
-    single(out, "syslog_sockets", GAUGE, "Sockets that syslog messages come by.", view.sockets);
-    single(out, "syslog_datagrams_total", COUNTER, "Syslog messages that were taken.", view.taken);
-    single(out, "syslog_queue_datagrams", GAUGE, "Messages that a socket holds before senders wait.",
+    single(out, "syslog_sockets", LB_GAUGE, "Sockets that syslog messages come by.", view.sockets);
+    single(out, "syslog_datagrams_total", LB_COUNTER, "Syslog messages that were taken.", view.taken);
+    single(out, "syslog_queue_datagrams", LB_GAUGE, "Messages that a socket holds before senders wait.",
            view.queue_length);
 }
 
 void lb_metrics_print(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
-    family(out, "build_info", GAUGE, "Always 1; the version.");
+    lb_metrics_family(out, "build_info", LB_GAUGE, "Always 1; the version.");
     fputs("logboom_build_info{version=\"" LB_VERSION "\"} 1\n", out);
-    family(out, "uptime_seconds", GAUGE, "Time since the agent's start.");
+    lb_metrics_family(out, "uptime_seconds", LB_GAUGE, "Time since the agent's start.");
     fprintf(out, "logboom_uptime_seconds %.3f\n", (double)(now_ns - source->started_ns) / 1e9);
     print_books(source, out);
-    print_sink(source, now_ns, out);
+    lb_metrics_print_sinks(source, now_ns, out);
     print_room(source, out);
     print_network(source, now_ns, out);
     print_service_quotas(source, now_ns, out);

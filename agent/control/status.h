@@ -24,7 +24,8 @@
  *            in = open + queued + held + dropped; queued = pending + delivered + shed + rejected;
  *            own = records of logboom's own, outside of in
  *   sinks: [ { name type state(ok|away|idle|paused|clock|metered) requests delivered_bodies failures lines
- * raw_bytes wire_bytes wire_bytes_today(since midnight UTC, with what TLS adds; null: the clock is not known)
+ * raw_bytes wire_bytes wire_bytes_today(of all sinks, told with the first; since midnight UTC, with what TLS
+ *              adds; null: the clock is not known)
  *              in_flight last_delivery_s(null: none yet) next_try_s encoding body_lines body_bytes last_error
  *              first(the one that ring, backlog and spool serve) primary filtered
  *              those that are not the first: queue: { id size used fill locked stalled next } backlog: { size

@@ -70,7 +70,7 @@ static void print_sink(const struct lb_status_source *source, uint64_t now_ns, F
     fprintf(out, ",\"raw_bytes\":%llu,\"wire_bytes\":%llu,\"in_flight\":%u",
             (unsigned long long)stats->raw_bytes, (unsigned long long)stats->wire_bytes,
             lb_status_in_flight(source));
-    if (lb_meter_today(shipper, now_ns, &today))
+    if (!shipper->meter_state && lb_meter_today(shipper, now_ns, &today))
         fprintf(out, ",\"wire_bytes_today\":%llu", (unsigned long long)today);
     else
         fputs(",\"wire_bytes_today\":null", out);
