@@ -80,6 +80,8 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
         target->reads_reply = sink->reads_reply;
     if (rc == 0 && sink->transport == LB_TRANSPORT_FILE)
         rc = lb_filedrop_open(slow->card, config, target, on_answer, slow, ret_transport);
+    else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM && target->is_datagram)
+        rc = lb_datagram_open(&slow->loop, config, target, on_answer, slow, ret_transport);
     else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM)
         rc = lb_stream_open(&slow->loop, config, target, slow->seed, on_answer, slow, ret_transport);
     else if (rc == 0)

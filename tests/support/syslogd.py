@@ -20,6 +20,7 @@ class Syslogd:
     """with Rsyslog("tls", authority.issue()) as server: ... server.address ... server.entries()"""
 
     KINDS = ()
+    WORDS = {"unix": "unix", "dgram": "unix-dgram"}
 
     def __init__(self, kind="tcp", certificate=None, clients=False):
         """clients: they must show a certificate that the same authority vouches for"""
@@ -31,11 +32,11 @@ class Syslogd:
 
     @property
     def address(self):
-        return f"unix:{self.dir}/sock" if self.is_unix else f"{self.kind}://127.0.0.1:{self.port}"
+        return f"{self.WORDS[self.kind]}:{self.dir}/sock" if self.is_unix else f"{self.kind}://127.0.0.1:{self.port}"
 
     @property
     def is_unix(self):
-        return self.kind == "unix"
+        return self.kind in self.WORDS
 
     def up(self):
         for _ in range(5):  # somebody else may take the free port before it does
@@ -58,8 +59,9 @@ class Syslogd:
 
     def _answers(self):
         end = time.monotonic() + 10
+        form = socket.SOCK_DGRAM if self.kind == "dgram" else socket.SOCK_STREAM
         while self._process.poll() is None and time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX if self.is_unix else socket.AF_INET) as sock:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX if self.is_unix else socket.AF_INET, form) as sock:
                 sock.connect(f"{self.dir}/sock" if self.is_unix else ("127.0.0.1", self.port))
                 return True
             time.sleep(0.02)
@@ -104,10 +106,10 @@ class Syslogd:
 class Rsyslog(Syslogd):
     """An installed one."""
 
-    KINDS = ("tcp", "tls", "unix")
+    KINDS = ("tcp", "tls", "unix", "dgram")
     CONFIG = """
 global(workDirectory="{dir}" maxMessageSize="1m" parser.escapeControlCharactersOnReceive="off" {tls_global})
-module(load="{module}" {tls_module})
+module(load="{module}" {of_module})
 input(type="{module}" {where})
 template(name="all" type="list") {{ property(name="jsonmesg") constant(value="\\n") }}
 action(type="omfile" file="{dir}/out" template="all" asyncWriting="off" flushOnTXEnd="on")
@@ -121,16 +123,19 @@ action(type="omfile" file="{dir}/out" template="all" asyncWriting="off" flushOnT
         return [self.program(), "-n", "-f", self.dir / "conf", "-i", self.dir / "pid"]
 
     def _config(self):
-        words = {"dir": self.dir, "tls_global": "", "tls_module": "", "module": "imtcp",
+        words = {"dir": self.dir, "tls_global": "", "of_module": "", "module": "imtcp",
                  "where": f'port="{self.port}" address="127.0.0.1"'}
         if self.kind == "unix":
             words.update(module="imptcp", where=f'path="{self.dir}/sock" unlink="on"')
+        if self.kind == "dgram":
+            words.update(module="imuxsock", of_module='sysSock.use="off"',
+                         where=f'socket="{self.dir}/sock" useSpecialParser="off" parseHostname="on"')
         if self.kind == "tls":
             one = self._certificate
             words["tls_global"] = (f'defaultNetstreamDriver="ossl" defaultNetstreamDriverCAFile="{one.ca}" '
                                    f'defaultNetstreamDriverCertFile="{one.chain}" defaultNetstreamDriverKeyFile="{one.key}"')
             mode = "x509/certvalid" if self._clients else "anon"
-            words["tls_module"] = f'streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="{mode}"'
+            words["of_module"] = f'streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="{mode}"'
         return self.CONFIG.format(**words)
 
     @staticmethod
@@ -147,7 +152,7 @@ action(type="omfile" file="{dir}/out" template="all" asyncWriting="off" flushOnT
 class SyslogNg(Syslogd):
     """One that lies unpacked in the build (make apart): its package cannot be installed beside rsyslog's."""
 
-    KINDS = ("tcp", "tls")
+    KINDS = ("tcp", "tls", "dgram")
     TOP = Path(os.environ.get("LB_BUILD", Path(__file__).resolve().parents[2] / "build")).resolve() / "apart"
     CONFIG = """
 @version: 3.38
@@ -176,6 +181,8 @@ log {{ source(far); destination(out); flags(flow-control); }};
 
     def _config(self):
         source = f'syslog(ip(127.0.0.1) port({self.port}) transport("{self.kind}") max-connections(100)'
+        if self.kind == "dgram":
+            source = f'unix-dgram("{self.dir}/sock" flags(syslog-protocol)'
         if self.kind == "tls":
             one = self._certificate
             verify = "required-trusted" if self._clients else "optional-untrusted"
