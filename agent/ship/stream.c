@@ -117,6 +117,23 @@ static void want_out(struct stream *stream, bool wants)
     stream->wants_out = wants;
 }
 
+/* Nobody is to say anything; when the other end closes, this is how we hear of it. */
+static bool hear(struct stream *stream)
+{
+    char heard[512];
+    size_t len = 0;
+    CURLcode code;
+
+    do
+        code = curl_easy_recv(stream->easy, heard, sizeof heard, &len);
+    while (code == CURLE_OK && len > 0);
+    if (code == CURLE_AGAIN)
+        return true;
+    fail(stream, code == CURLE_OK ? CURLE_GOT_NOTHING : code,
+         code == CURLE_OK ? "the other end has closed the connection" : stream->error);
+    return false;
+}
+
 /* Send what can be sent, and see what has arrived. */
 static void go_on(struct stream *stream)
 {
@@ -128,6 +145,8 @@ static void go_on(struct stream *stream)
         if (!write_some(stream, parcel))
             return;
         if (parcel->sent == parcel->len && queued_bytes(stream) == 0) {
+            if (!hear(stream)) /* after the look: an end empties the queue as well */
+                return;
             delivered(stream, parcel);
             continue;
         }
@@ -144,23 +163,6 @@ static void go_on(struct stream *stream)
         want_out(stream, false);
         stream->timer.due_ns = stream->closes_ns;
     }
-}
-
-/* Nobody is to say anything; when the other end closes, this is how we hear of it. */
-static bool hear(struct stream *stream)
-{
-    char heard[512];
-    size_t len = 0;
-    CURLcode code;
-
-    do
-        code = curl_easy_recv(stream->easy, heard, sizeof heard, &len);
-    while (code == CURLE_OK && len > 0);
-    if (code == CURLE_AGAIN)
-        return true;
-    fail(stream, code == CURLE_OK ? CURLE_GOT_NOTHING : code,
-         code == CURLE_OK ? "the other end has closed the connection" : stream->error);
-    return false;
 }
 
 static void on_ready(void *arg, uint32_t events)
