@@ -27,8 +27,8 @@
 #include "agent/ship/transport.h"
 #include "common/clock.h"
 
-#define LOOK_MIN_NS     (2 * LB_NS_PER_MS) /* how often it is looked whether all was read: doubles … */
-#define LOOK_MAX_NS     (100 * LB_NS_PER_MS)
+#define LOOK_MIN_NS     (2 * LB_NS_PER_MS)   /* how often it is looked what was read: doubles … */
+#define LOOK_MAX_NS     (100 * LB_NS_PER_MS) /* … while nothing was */
 #define SEND_BUFFER     (256 * 1024) /* room for the longest message, whatever the system's default is */
 #define LENGTH_DIGITS   8
 #define TOO_LONG_ROOM   8192 /* numbers of all messages of a body, should all be too long */
@@ -242,8 +242,10 @@ static bool is_want_of_room(int rc)
 /* Not all is read yet: look again later, or give it up. */
 static void wait_on(struct datagram *datagram, bool has_moved, int unread, int rc, uint64_t now_ns)
 {
-    if (has_moved || unread < datagram->unread)
+    if (has_moved || unread < datagram->unread) {
         datagram->due_ns = now_ns + datagram->timeout_ns;
+        datagram->look_ns = LOOK_MIN_NS;
+    }
     datagram->unread = unread;
     if (now_ns >= datagram->due_ns) {
         fail(datagram, LB_STEP_ANSWER, ETIMEDOUT, "the receiver reads nothing: timed out");
@@ -251,11 +253,7 @@ static void wait_on(struct datagram *datagram, bool has_moved, int unread, int r
     }
     wait_for_room(datagram, rc == -EAGAIN);
     datagram->timer.due_ns = now_ns + datagram->look_ns;
-    datagram->look_ns *= 2;
-    if (has_moved)
-        datagram->look_ns = LOOK_MIN_NS;
-    if (datagram->look_ns > LOOK_MAX_NS)
-        datagram->look_ns = LOOK_MAX_NS;
+    datagram->look_ns = datagram->look_ns * 2 < LOOK_MAX_NS ? datagram->look_ns * 2 : LOOK_MAX_NS;
 }
 
 /* Send what can be sent of one, and see what was read. Returns true when it is delivered. */
