@@ -46,12 +46,11 @@ struct lb_answer_steps {
 
 /* What came back for one body. */
 struct lb_answer {
-    int error; /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file, datagrams): there is none
-                */
-    long status;             /* HTTP status, 0 without one */
-    char text[256];          /* what came back, for people, never a secret; may be "" when all is well */
-    size_t wire_bytes;       /* sent, heads included */
-    size_t link_bytes;       /* the same, with what TLS adds by estimate; 0: it never touched a network */
+    int error;         /* 0: there is an answer | > 0: none: a CURLcode, or an errno (file, datagrams) */
+    long status;       /* HTTP status, 0 without one */
+    char text[256];    /* what came back, for people, never a secret; may be "" when all is well */
+    size_t wire_bytes; /* sent, heads included */
+    size_t link_bytes; /* the same, with what TLS adds by estimate; 0: it never touched a network */
     uint64_t retry_after_ms; /* what the answer asked for; 0: nothing, or a date that is past */
     uint64_t date_s;         /* Date of an answer whose sender's certificate was verified; 0: none */
     bool is_clock_fault;     /* the certificate is not valid at our time, and nothing else is wrong with it */
