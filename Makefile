@@ -151,10 +151,12 @@ unit: $(UNIT_BIN)
 support: $(SUPPORT_BIN)
 kp: # the programs with kill points, for the tests that need them
 	$(Q)$(MAKE) --no-print-directory B=$(B)/kp CPPFLAGS='$(CPPFLAGS) -DLB_KILLPOINTS' all kill
+apart: # programs that tests start from where they were unpacked
+	$(Q)packaging/deps.sh --unpack $(B)/apart apart
 
 check: ## build and run all tests but the long ones (installs what is missing)
 	$(Q)packaging/deps.sh build check
-	$(Q)$(again) check-build
+	$(Q)$(again) check-build apart
 	$(Q)tests/check.sh $(B) unit kill ini fleet ga e2e
 
 check-unit: unit ## the unit tests alone
@@ -167,7 +169,7 @@ kill: $(KILL_BIN)
 check-kill: kp ## kill the store between every two stores, by injection
 	$(Q)tests/check.sh $(B) kill
 
-check-e2e: check-build ## the end-to-end tests alone (ARGS goes to pytest: make check-e2e ARGS='-k pipe')
+check-e2e: check-build apart ## the end-to-end tests alone (ARGS goes to pytest: make check-e2e ARGS='-k pipe')
 	$(Q)tests/check.sh $(B) e2e
 
 check-long: check-build ## the end-to-end tests that take minutes, or the network
@@ -196,7 +198,7 @@ check-cross: ## the unit tests and a line's way, built for another architecture,
 
 asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(Q)packaging/deps.sh build check
-	$(Q)$(again) $(ASAN) check-build
+	$(Q)$(again) $(ASAN) check-build apart
 	$(Q)tests/check.sh $(B)/asan unit e2e
 
 tsan: ## the unit tests, and both sides of live agents, under ThreadSanitizer
@@ -274,7 +276,7 @@ deb-repro: $(B)/tests/support/fakeclock.so ## build it twice, in unlike surround
 clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all static help wear deps check-build unit support kp kill check check-unit check-kill check-ini check-e2e check-long check-image check-cross check-fleet fleet ga \
+.PHONY: all static help wear deps check-build unit support kp apart kill check check-unit check-kill check-ini check-e2e check-long check-image check-cross check-fleet fleet ga \
         asan tsan fuzz cover bench lint fmt ini demo install uninstall sbom sbom-static deb deb-cross deb-repro clean
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -110,6 +110,14 @@ static bool is_port(const char *text)
     return isdigit((unsigned char)*text) && !*end && port > 0 && port <= PORT_MAX;
 }
 
+/* An absolute path behind a word such as "unix:", as long as a socket's may be. */
+static bool is_socket(const char *text, const char *word)
+{
+    size_t len = strlen(word);
+
+    return strncmp(text, word, len) == 0 && text[len] == '/' && strlen(text + len) <= UNIX_PATH_MAX;
+}
+
 static void check_address(const struct lb_sink_section *section)
 {
     const struct lb_sink_config *sink = section->config;
@@ -119,14 +127,14 @@ static void check_address(const struct lb_sink_section *section)
 
     if (strcmp(sink->type, "syslog") != 0)
         return;
-    is_right = strncmp(text, "unix:/", 6) == 0 ? strlen(text) - 5 <= UNIX_PATH_MAX
-                                               : is_net && colon >= text + 7 && is_port(colon + 1);
+    is_right = is_socket(text, "unix:") || is_socket(text, "unix-dgram:") ||
+               (is_net && colon >= text + 7 && is_port(colon + 1));
     if (text[0] == '\0')
         lb_config_fault(section->loader->faults, &origin, "[sink %s] is of type syslog and needs an address",
                         sink->name);
     else if (!is_right)
         lb_config_fault(section->loader->faults, &origin,
-                        "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH");
+                        "address takes tls://HOST:PORT, tcp://HOST:PORT, unix:PATH or unix-dgram:PATH");
 }
 
 void lb_config_check_sink_texts(const struct lb_sink_section *section)

@@ -114,9 +114,10 @@
       .sink_type = "http", .help = "The statuses that mean that all was taken: 200,202 or 200-299." },
     { KEY(SINK, "sink", "address"), LB_KEY_TEXT, FIELD(lb_sink_config, address), .dflt = "", .max = 300,
       .example = "tls://logs.example.com:6514", .sink_type = "syslog|mqtt",
-      .help = "The syslog server: tls://HOST:PORT (RFC 5425), tcp://HOST:PORT, or unix:PATH of a stream socket. Messages "
-              "are RFC 5424, each with its length in front (RFC 6587). Or the MQTT broker: mqtts://HOST:PORT (TLS), "
-              "mqtt://HOST:PORT." },
+      .help = "The syslog server: tls://HOST:PORT (RFC 5425), tcp://HOST:PORT, unix:PATH of a stream socket, or "
+              "unix-dgram:PATH of a datagram socket. Messages are RFC 5424: each with its length in front (RFC 6587), or "
+              "each a datagram of its own. journald's /dev/log does not take that form apart. Or the MQTT broker: "
+              "mqtts://HOST:PORT (TLS), mqtt://HOST:PORT." },
     { KEY(SINK, "sink", "facility"), LB_KEY_NUMBER, FIELD(lb_sink_config, facility), .dflt = "1", .max = 23,
       .unit = "as RFC 5424 counts: 1 is user, 3 daemon, 16 local0", .sink_type = "syslog",
       .off_never = "a message has one", .help = "The facility of what did not come with one." },

@@ -4,6 +4,7 @@
 #
 #   deps.sh GROUP...             install what is missing, quietly when nothing is (root or sudo)
 #   deps.sh --missing GROUP...   only name what is missing; exit 1 when something is
+#   deps.sh --unpack DIR GROUP   download and unpack it below DIR instead; needs no root and starts nothing
 #   deps.sh --headers CC         ask the compiler for the headers of the build; works without dpkg and
 #                                for cross builds, so this is what plain `make` uses
 set -euo pipefail
@@ -16,6 +17,8 @@ group() {
         e2fsprogs util-linux qemu-system-common fuse3 curl iproute2 nginx strace \
         tmux chromium musl-tools systemd prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog \
         python3-jsonschema rsyslog rsyslog-openssl mosquitto python3-paho-mqtt ;;
+    # What cannot be installed beside the rest: syslog-ng beside rsyslog. With the libraries that `check` does not bring.
+    apart) echo syslog-ng-core libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 ;;
     long) command -v npm >/dev/null || echo npm ;; # which may have come from elsewhere
     wear) echo rsyslog systemd ;;
     demo) echo python3 python3-zstandard ;;
@@ -24,7 +27,7 @@ group() {
     cross) echo mmdebstrap qemu-user-static iproute2 util-linux ;;
     image) echo mmdebstrap systemd-container ;;
     *)
-        echo "deps.sh: no group '$1' (build check long wear demo lint deb cross image)" >&2
+        echo "deps.sh: no group '$1' (build check apart long wear demo lint deb cross image)" >&2
         exit 2
         ;;
     esac
@@ -72,8 +75,39 @@ install_packages() {
     "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null
 }
 
+# fetch DIR NAME...: as whoever this is, who may be the only one that can write there
+fetch() {
+    (cd "$1" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "${@:2}" >/dev/null)
+}
+
+# unpack_packages DIR NAME...: where the same ones lie already, nothing is done.
+unpack_packages() {
+    local dir=$1 archives
+    shift
+    [ "$(cat "$dir/packages" 2>/dev/null)" != "$*" ] || return 0
+    echo "unpacking below $dir: $*"
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    archives=$(mktemp -d "$dir/archives.XXXXXX")
+    if ! fetch "$archives" "$@" 2>/dev/null; then
+        apt-get -qq update || true # the lists may name what the archive no longer has
+        fetch "$archives" "$@"
+    fi
+    for archive in "$archives"/*.deb; do
+        dpkg -x "$archive" "$dir"
+    done
+    rm -r "$archives"
+    echo "$*" >"$dir/packages"
+}
+
 mode=install
 case ${1:-} in
+--unpack)
+    list=$(group "$3")
+    read -ra names <<<"$list"
+    unpack_packages "$2" "${names[@]}"
+    exit
+    ;;
 --missing)
     mode=missing
     shift

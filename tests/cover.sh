@@ -9,7 +9,7 @@ set -euo pipefail
 
 build=$1
 cd "$(dirname "$0")/.."
-make --no-print-directory -j"$(nproc)" B="$build" CFLAGS="-O0 -g --coverage" check-build
+make --no-print-directory -j"$(nproc)" B="$build" CFLAGS="-O0 -g --coverage" check-build apart
 find "$build" -name '*.gcda' -delete
 failed=0
 tests/check.sh "$build" unit e2e || failed=1

@@ -25,6 +25,8 @@ int lb_sink_transport_open(struct lb_loop *loop, struct lb_card *card, const str
         target->reads_reply = sink->reads_reply;
     if (rc == 0 && sink->transport == LB_TRANSPORT_FILE) {
         rc = lb_filedrop_open(card, config, target, done, ctx, ret_transport);
+    } else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM && target->is_datagram) {
+        rc = lb_datagram_open(loop, config, target, done, ctx, ret_transport);
     } else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM) {
         rc = lb_stream_open(loop, config, target, seed, done, ctx, ret_transport);
     } else if (rc == 0 && sink->transport == LB_TRANSPORT_MQTT) {

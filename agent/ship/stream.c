@@ -19,6 +19,7 @@
 
 #include "agent/ship/curl_loop.h"
 #include "agent/ship/http_reply.h"
+#include "agent/ship/parcels.h"
 #include "agent/ship/transport.h"
 #include "common/clock.h"
 
@@ -28,20 +29,10 @@
 
 enum stream_state { STREAM_CLOSED = 0, STREAM_CONNECTING, STREAM_OPEN };
 
-struct parcel {
-    const char *body;
-    size_t len, sent;
-    uint64_t due_ns; /* given up then */
-    uint64_t turn;   /* the lower one leaves first */
-    bool is_waiting; /* not answered yet */
-    bool has_begun;  /* TLS may hold a part of it that does not count as sent yet */
-};
-
 struct stream {
     struct lb_curl_loop curl;
     struct lb_target target;
-    lb_transport_done done;
-    void *ctx;
+    struct lb_parcels parcels; /* has_begun: TLS may hold a part that does not count as sent yet */
     char *tls_ca, *tls_cert, *tls_key;
     bool is_secure;
     uint64_t timeout_ns, age_ns, closes_ns;
@@ -50,25 +41,10 @@ struct stream {
     struct lb_watch watch; /* of the connection, STREAM_OPEN */
     bool wants_out;
     struct lb_timer timer;
-    uint64_t look_ns; /* the pause until the next look */
-    uint64_t turn;
+    uint64_t look_ns;   /* the pause until the next look */
     size_t extra_bytes; /* of the handshake, told with the next body */
-    struct parcel parcel[LB_TRANSPORT_SLOTS];
     char error[CURL_ERROR_SIZE];
 };
-
-static struct parcel *first_waiting(struct stream *stream)
-{
-    struct parcel *first = NULL;
-
-    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
-        struct parcel *parcel = &stream->parcel[i];
-
-        if (parcel->is_waiting && (!first || parcel->turn < first->turn))
-            first = parcel;
-    }
-    return first;
-}
 
 /* ---- the connection ---- */
 
@@ -85,28 +61,17 @@ static void disconnect(struct stream *stream)
     stream->timer.due_ns = LB_NEVER;
 }
 
-static void answer(struct stream *stream, struct parcel *parcel, const struct lb_answer *said)
-{
-    parcel->is_waiting = false;
-    stream->done(stream->ctx, (unsigned)(parcel - stream->parcel), said);
-}
-
 /* Whatever waits has no answer. */
 static void fail(struct stream *stream, CURLcode code, const char *why)
 {
     struct lb_http_reply none = { 0 };
-    bool was_waiting[LB_TRANSPORT_SLOTS];
     struct lb_answer said = { .error = (int)code };
 
     if (stream->easy)
         lb_http_reply_judge(&none, stream->easy, code, why, &said);
     snprintf(said.text, sizeof said.text, "%s", why[0] ? why : curl_easy_strerror(code));
     disconnect(stream);
-    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++)
-        was_waiting[i] = stream->parcel[i].is_waiting;
-    for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++)
-        if (was_waiting[i] && stream->parcel[i].is_waiting) /* one that is sent anew from within waits on */
-            answer(stream, &stream->parcel[i], &said);
+    lb_parcels_answer_all(&stream->parcels, &said);
 }
 
 static int queued_bytes(const struct stream *stream)
@@ -116,17 +81,17 @@ static int queued_bytes(const struct stream *stream)
     return ioctl(stream->watch.fd, SIOCOUTQ, &left) == 0 ? left : 0;
 }
 
-static void delivered(struct stream *stream, struct parcel *parcel)
+static void delivered(struct stream *stream, struct lb_parcel *parcel)
 {
     struct lb_answer said = { .wire_bytes = parcel->len, .link_bytes = parcel->len + stream->extra_bytes };
 
     stream->extra_bytes = 0;
     stream->look_ns = LOOK_MIN_NS;
-    answer(stream, parcel, &said);
+    lb_parcels_answer(&stream->parcels, parcel, &said);
 }
 
 /* Returns false when the connection is gone. */
-static bool write_some(struct stream *stream, struct parcel *parcel)
+static bool write_some(struct stream *stream, struct lb_parcel *parcel)
 {
     parcel->has_begun = parcel->has_begun || parcel->sent < parcel->len;
     while (parcel->sent < parcel->len) {
@@ -152,17 +117,36 @@ static void want_out(struct stream *stream, bool wants)
     stream->wants_out = wants;
 }
 
+/* Nobody is to say anything; when the other end closes, this is how we hear of it. */
+static bool hear(struct stream *stream)
+{
+    char heard[512];
+    size_t len = 0;
+    CURLcode code;
+
+    do
+        code = curl_easy_recv(stream->easy, heard, sizeof heard, &len);
+    while (code == CURLE_OK && len > 0);
+    if (code == CURLE_AGAIN)
+        return true;
+    fail(stream, code == CURLE_OK ? CURLE_GOT_NOTHING : code,
+         code == CURLE_OK ? "the other end has closed the connection" : stream->error);
+    return false;
+}
+
 /* Send what can be sent, and see what has arrived. */
 static void go_on(struct stream *stream)
 {
-    struct parcel *parcel;
+    struct lb_parcel *parcel;
 
-    while (stream->state == STREAM_OPEN && (parcel = first_waiting(stream))) {
+    while (stream->state == STREAM_OPEN && (parcel = lb_parcels_first(&stream->parcels))) {
         uint64_t now_ns = lb_clock_boot_ns();
 
         if (!write_some(stream, parcel))
             return;
         if (parcel->sent == parcel->len && queued_bytes(stream) == 0) {
+            if (!hear(stream)) /* after the look: an end empties the queue as well */
+                return;
             delivered(stream, parcel);
             continue;
         }
@@ -181,23 +165,6 @@ static void go_on(struct stream *stream)
     }
 }
 
-/* Nobody is to say anything; when the other end closes, this is how we hear of it. */
-static bool hear(struct stream *stream)
-{
-    char heard[512];
-    size_t len = 0;
-    CURLcode code;
-
-    do
-        code = curl_easy_recv(stream->easy, heard, sizeof heard, &len);
-    while (code == CURLE_OK && len > 0);
-    if (code == CURLE_AGAIN)
-        return true;
-    fail(stream, code == CURLE_OK ? CURLE_GOT_NOTHING : code,
-         code == CURLE_OK ? "the other end has closed the connection" : stream->error);
-    return false;
-}
-
 static void on_ready(void *arg, uint32_t events)
 {
     struct stream *stream = arg;
@@ -212,9 +179,10 @@ static void on_timer(void *arg, uint64_t now_ns)
     struct stream *stream = arg;
 
     stream->timer.due_ns = LB_NEVER;
-    if (stream->state == STREAM_CLOSED && first_waiting(stream))
+    if (stream->state == STREAM_CLOSED && lb_parcels_first(&stream->parcels))
         fail(stream, CURLE_OUT_OF_MEMORY, "");
-    else if (stream->state == STREAM_OPEN && !first_waiting(stream) && now_ns >= stream->closes_ns)
+    else if (stream->state == STREAM_OPEN && !lb_parcels_first(&stream->parcels) &&
+             now_ns >= stream->closes_ns)
         disconnect(stream); /* so that moves of a load balancer are followed */
     else
         go_on(stream);
@@ -283,16 +251,12 @@ static int send_body(void *self, unsigned slot, const void *body, size_t len, co
     int rc;
 
     (void)encoding;
-    if (slot == LB_TRANSPORT_PING && !first_waiting(stream))
+    if (slot == LB_TRANSPORT_PING && !lb_parcels_first(&stream->parcels))
         disconnect(stream); /* whether it can be reached tells only a connection of its own */
     rc = stream->state == STREAM_CLOSED ? start_connecting(stream) : 0;
     if (rc < 0)
         return rc;
-    stream->parcel[slot] = (struct parcel) { .body = body,
-                                             .len = len,
-                                             .due_ns = now_ns + stream->timeout_ns,
-                                             .turn = ++stream->turn,
-                                             .is_waiting = true };
+    lb_parcels_put(&stream->parcels, slot, body, len, now_ns + stream->timeout_ns);
     if (stream->state == STREAM_OPEN) /* no callback comes from within: the timer is due in the next turn */
         stream->timer.due_ns = now_ns;
     return 0;
@@ -301,18 +265,18 @@ static int send_body(void *self, unsigned slot, const void *body, size_t len, co
 static bool cancel(void *self, unsigned slot)
 {
     struct stream *stream = self;
-    struct parcel *parcel = &stream->parcel[slot];
+    struct lb_parcel *parcel = &stream->parcels.parcel[slot];
 
     if (parcel->is_waiting && parcel->has_begun) {
         /* Half of it is out: what else waits begins anew on another connection. */
         disconnect(stream);
         for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {
-            stream->parcel[i].sent = 0;
-            stream->parcel[i].has_begun = false;
+            stream->parcels.parcel[i].sent = 0;
+            stream->parcels.parcel[i].has_begun = false;
         }
     }
     parcel->is_waiting = false;
-    if (stream->state == STREAM_CLOSED && first_waiting(stream) && start_connecting(stream) < 0)
+    if (stream->state == STREAM_CLOSED && lb_parcels_first(&stream->parcels) && start_connecting(stream) < 0)
         stream->timer.due_ns = lb_clock_boot_ns(); /* told in the next turn */
     return true;
 }
@@ -361,8 +325,8 @@ int lb_stream_open(struct lb_loop *loop, const struct lb_sink_config *config, co
         return -EIO;
     }
     stream->target = *target;
-    stream->done = done;
-    stream->ctx = ctx;
+    stream->parcels.done = done;
+    stream->parcels.ctx = ctx;
     stream->timeout_ns = config->timeout_ms * LB_NS_PER_MS;
     stream->age_ns = (CONNECTION_AGE_MIN_S + seed % CONNECTION_AGE_MIN_S) * LB_NS_PER_S;
     stream->timer = (struct lb_timer) { LB_NEVER, on_timer, stream, NULL };

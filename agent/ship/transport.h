@@ -104,4 +104,20 @@ int lb_stream_open(struct lb_loop *loop, const struct lb_sink_config *config, co
 int lb_mqtt_open(struct lb_loop *loop, const struct lb_sink_config *config, const struct lb_target *target,
                  lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
 
+/*
+ * Messages to a unix datagram socket, one each; a body is messages with their
+ * length in front. It is delivered when the receiver has read all of it, and is
+ * there still; what it then loses nobody knows. One that was given up, or whose
+ * receiver went, comes again as a whole. Messages that are too long for the
+ * socket are passed over: the answer's reply has their numbers in the body,
+ * each with a blank behind it. The empty body asks whether somebody is there.
+ *   config    timeout is taken over: how long nothing may be read
+ *   target    unix_path
+ *   returns   0 | -ENOMEM
+ *   calls     slow side
+ */
+int lb_datagram_open(struct lb_loop *loop, const struct lb_sink_config *config,
+                     const struct lb_target *target, lb_transport_done done, void *ctx,
+                     struct lb_transport *ret_transport);
+
 #endif

@@ -292,13 +292,13 @@ static void a_text_of_a_sink_has_its_form_or_is_named(void **state)
         { "type = http\nok = 200,\n", "ok takes HTTP statuses: 200,202 or 200-299" },
         { "type = http\nok = 20\n", "ok takes HTTP statuses: 200,202 or 200-299" },
         { "type = syslog\naddress = udp://h:514\n",
-          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+          "address takes tls://HOST:PORT, tcp://HOST:PORT, unix:PATH or unix-dgram:PATH" },
         { "type = syslog\naddress = tcp://h:514x\n",
-          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+          "address takes tls://HOST:PORT, tcp://HOST:PORT, unix:PATH or unix-dgram:PATH" },
         { "type = syslog\naddress = tls://h\n",
-          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+          "address takes tls://HOST:PORT, tcp://HOST:PORT, unix:PATH or unix-dgram:PATH" },
         { "type = syslog\naddress = unix:sock\n",
-          "address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH" },
+          "address takes tls://HOST:PORT, tcp://HOST:PORT, unix:PATH or unix-dgram:PATH" },
     };
     char text[512], want[256];
 
@@ -311,6 +311,7 @@ static void a_text_of_a_sink_has_its_form_or_is_named(void **state)
     }
     sink_of("type = http\nurl = http://h\nheaders = X-Team: a b:c;  Y: ;\nok = 200,202,250-299\n");
     sink_of("type = syslog\naddress = unix:/run/s\n");
+    sink_of("type = syslog\naddress = unix-dgram:/dev/log\n");
     sink_of("type = syslog\naddress = tls://[::1]:6514\n");
     assert_string_equal(test_faults_of("[sink a]\ntype = elasticsearch\nurl = http://h\n"),
                         "DIR/main.ini:1: [sink a] is of type elasticsearch and needs an index\n");

@@ -48,8 +48,9 @@ struct lb_answer_steps {
 
 /* What came back for one body. */
 struct lb_answer {
-    int error;   /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file, mqtt): there is none */
-    long status; /* HTTP status, or a reason code of MQTT 5; 0 without one */
+    int error; /* 0: there is an answer | > 0: a CURLcode (HTTP) or an errno (file, mqtt, datagrams): there is
+                  none */
+    long status;             /* HTTP status, or a reason code of MQTT 5; 0 without one */
     char text[256];          /* what came back, for people, never a secret; may be "" when all is well */
     size_t wire_bytes;       /* sent, heads included */
     size_t link_bytes;       /* the same, with what TLS adds by estimate; 0: it never touched a network */
@@ -59,7 +60,7 @@ struct lb_answer {
     enum lb_answer_step broken; /* error, HTTP: where it went wrong */
     struct lb_answer_steps steps;
     const char *reply; /* what the sink's answer says, reply_len bytes, cut at 64 KiB, only where the sink
-                          reads_reply; gone after the callback */
+                          reads_reply, or messages that no datagram takes; gone after the callback */
     size_t reply_len;
 };
 
@@ -124,6 +125,7 @@ struct lb_target {
     bool reads_reply;    /* HTTP: what answers say is kept */
     char unix_path[108]; /* stream: of a unix socket; "" none */
     char secret[512];    /* mqtt: the password; "" none */
+    bool is_datagram;    /* stream: that socket takes datagrams, a message each */
 };
 
 struct lb_sink {

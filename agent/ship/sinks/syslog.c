@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A syslog server: RFC 5424 messages, each with its length in front (RFC 6587, 3.4.1), over TLS (RFC 5425),
- * TCP or a unix stream socket. In: settings, records. Out: a target, bodies, and what an answer means.
+ * TCP or a unix stream socket; a datagram socket gets each without it. In: settings, records. Out: a target,
+ * bodies, and what an answer means.
  *
  * What the other forms have as members is structured data, under the number that RFC 5612 keeps for examples:
  * logboom@32473 has them as one text of JSON, tags@32473 the tags. Every message has its own numbers: there
@@ -22,17 +23,26 @@
 #define APPNAME_MAX 48 /* RFC 5424, 6 */
 #define SD_NAME_MAX 32
 
+/* What is behind a word at the front of an address. NULL: another word is there. */
+static const char *behind(const char *address, const char *word)
+{
+    size_t len = strlen(word);
+
+    return strncmp(address, word, len) == 0 ? address + len : NULL;
+}
+
 static int aim(const struct lb_sink_config *config, const char *key, struct lb_target *ret_target)
 {
-    const char *address = config->address;
-    bool is_tls = strncmp(address, "tls://", 6) == 0;
+    const char *address = config->address, *path = behind(address, "unix:");
+    bool is_tls = behind(address, "tls://");
     int len;
 
     (void)key;
     ret_target->headers = 0;
     ret_target->unix_path[0] = '\0';
-    if (strncmp(address, "unix:", 5) == 0) {
-        len = snprintf(ret_target->unix_path, sizeof ret_target->unix_path, "%s", address + 5);
+    ret_target->is_datagram = !path && (path = behind(address, "unix-dgram:"));
+    if (path) {
+        len = snprintf(ret_target->unix_path, sizeof ret_target->unix_path, "%s", path);
         if (len < 0 || (size_t)len >= sizeof ret_target->unix_path)
             return -E2BIG;
         address = "tcp://localhost";
@@ -44,9 +54,28 @@ static int aim(const struct lb_sink_config *config, const char *key, struct lb_t
 
 static enum lb_verdict judge(const struct lb_answer *answer)
 {
-    return answer->is_clock_fault ? LB_VERDICT_CLOCK
-           : answer->error        ? LB_VERDICT_RETRY
-                                  : LB_VERDICT_DELIVERED;
+    if (answer->error)
+        return answer->is_clock_fault ? LB_VERDICT_CLOCK : LB_VERDICT_RETRY;
+    return answer->reply_len > 0 ? LB_VERDICT_PARTLY : LB_VERDICT_DELIVERED;
+}
+
+/* The numbers of messages that no datagram takes: of records, since each is one message. */
+static void partly(const struct lb_answer *answer, struct lb_partly *ret_partly)
+{
+    const char *at = answer->reply, *end = at + answer->reply_len;
+
+    *ret_partly = (struct lb_partly) { 0 };
+    while (at < end) {
+        uint32_t number = 0;
+
+        for (; at < end && *at >= '0' && *at <= '9'; at++)
+            number = number * 10 + (uint32_t)(*at - '0');
+        at++;
+        if (ret_partly->count < LB_PARTLY_MAX)
+            ret_partly->index[ret_partly->count++] = number;
+        else
+            ret_partly->unknown++;
+    }
 }
 
 /* ---- the message ---- */
@@ -182,4 +211,5 @@ const struct lb_sink lb_sink_syslog = {
     .probe = "",
     .aim = aim,
     .judge = judge,
+    .partly = partly,
 };
