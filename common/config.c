@@ -192,6 +192,11 @@ static int find_input(struct lb_loader *loader, const char *name, struct target 
     return 0;
 }
 
+int lb_config_set_sink_defaults(struct lb_config *config, struct lb_sink_config *sink)
+{
+    return set_defaults(config, LB_SECTION_SINK, NULL, NULL, sink) != 0 ? -ENOMEM : 0;
+}
+
 /* Find or add [sink NAME]. 0, or -ENOMEM, or -ENOSPC when there are too many. */
 static int find_sink(struct lb_loader *loader, const char *name, struct target *target)
 {
@@ -207,7 +212,7 @@ static int find_sink(struct lb_loader *loader, const char *name, struct target *
 
         config->sink_count++;
         snprintf(sink->name, sizeof sink->name, "%s", name);
-        if (set_defaults(config, LB_SECTION_SINK, NULL, NULL, sink) != 0)
+        if (lb_config_set_sink_defaults(config, sink) != 0)
             return -ENOMEM;
     }
     target->sink = &config->sinks[i];

@@ -18,8 +18,10 @@
  * Durations are milliseconds, sizes bytes, rates per second unless the name
  * says otherwise. LB_OFF is what `off` reads as, LB_AUTO what `auto` does.
  */
-#define LB_OFF             UINT64_MAX
-#define LB_AUTO            (UINT64_MAX - 1)
+#define LB_OFF  UINT64_MAX
+#define LB_AUTO (UINT64_MAX - 1)
+#define LB_SINK_NONE \
+    "(none)" /* name of a sink that is not in the files: the records of all are shared by others */
 #define LB_SINKS_MAX       4 /* each has a queue, books and a transport of its own */
 #define LB_SERVICES_MAX    256
 #define LB_INPUTS_MAX      15 /* each keeps its place in a row of the state file, whose last row is taken */
@@ -297,6 +299,18 @@ const struct lb_service_config *lb_config_service(const struct lb_config *config
  *   calls    any thread
  */
 const struct lb_sink_config *lb_config_sink_by_name(const struct lb_config *config, const char *name);
+
+/*
+ * Does some sink put each record's pattern on it?
+ *   calls    any thread; per line
+ */
+static inline bool lb_config_wants_patterns(const struct lb_config *config)
+{
+    for (size_t i = 0; i < config->sink_count; i++)
+        if (config->sinks[i].sequence == LB_SEQUENCE_ALL)
+            return true;
+    return false;
+}
 
 /*
  * Compare two snapshots for a reload: which keys changed that only the next

@@ -239,8 +239,9 @@ int lb_config_complete(struct lb_loader *loader)
     struct lb_origin whole = { config->file, 0 };
     int rc;
 
-    lb_config_order_sinks(loader);
-    rc = inherit(loader);
+    rc = lb_config_order_sinks(loader);
+    if (rc == 0)
+        rc = inherit(loader);
     if (rc == 0)
         rc = expand_all(loader);
     if (rc == 0)

@@ -155,11 +155,22 @@ int lb_config_expand(struct lb_loader *loader, char **text, const char *key, con
 struct lb_origin lb_sink_section_origin(const struct lb_sink_section *section, const char *key);
 
 /*
+ * Fill all keys of a sink with their defaults.
+ *   sink     of config; its texts are NULL
+ *   returns  0 | -ENOMEM
+ *   calls    the thread that loads
+ */
+int lb_config_set_sink_defaults(struct lb_config *config, struct lb_sink_config *sink);
+
+/*
  * Put the sink that takes all first, with what was seen of it. Before anything
  * else looks at sinks: what is to be said of the first is said of that one.
+ * Where primaries share the records, one of ours is put before them
+ * (LB_SINK_NONE): it takes all, and keeps nothing.
+ *   returns  0 | -ENOMEM
  *   calls    the thread that loads, when all files are in
  */
-void lb_config_order_sinks(struct lb_loader *loader);
+int lb_config_order_sinks(struct lb_loader *loader);
 
 /*
  * Complete all [sink NAME]: their texts are expanded, and what follows from

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which sink is the first, and how the others stand beside it. In: all [sink NAME]. Out: sinks[0] is the one
- * that takes all; faults where there is none, or where two are the same place. Always true: of what the ring
- * and the backlog hold there is no record that sinks[0] does not take, or they would wait for it for ever.
+ * that takes all, ours if need be; faults where none is primary, or where two are the same place. Always
+ * true: of what the ring and the backlog hold there is no record that sinks[0] does not take, or they would
+ * wait for it for ever.
  */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/config_load.h"
@@ -16,47 +20,64 @@ static bool takes_all(const struct lb_sink_config *sink)
 
 /* ---- the first ---- */
 
-void lb_config_order_sinks(struct lb_loader *loader)
+static void move_to_front(struct lb_loader *loader, size_t from)
 {
     struct lb_config *config = loader->config;
-    struct lb_sink_config sink;
-    struct lb_section_seen seen;
-    size_t first = 0;
+    struct lb_sink_config sink = config->sinks[from];
+    struct lb_section_seen seen = loader->sinks[from];
 
-    while (first < config->sink_count && !takes_all(&config->sinks[first]))
-        first++;
-    if (first == config->sink_count || first == 0)
-        return;
-    sink = config->sinks[first];
-    seen = loader->sinks[first];
-    memmove(&config->sinks[1], &config->sinks[0], first * sizeof sink);
-    memmove(&loader->sinks[1], &loader->sinks[0], first * sizeof seen);
+    memmove(&config->sinks[1], &config->sinks[0], from * sizeof sink);
+    memmove(&loader->sinks[1], &loader->sinks[0], from * sizeof seen);
     config->sinks[0] = sink;
     loader->sinks[0] = seen;
 }
 
-/* The blame is with the primary that comes nearest, and what keeps it from taking all. */
+/* Primaries share the records: before them stands one that takes all and keeps nothing. */
+static int put_none_first(struct lb_loader *loader)
+{
+    struct lb_config *config = loader->config;
+    size_t ix = config->sink_count;
+    struct lb_sink_config *sink = &config->sinks[ix];
+
+    memset(&loader->sinks[ix], 0, sizeof loader->sinks[ix]);
+    snprintf(sink->name, sizeof sink->name, "%s", LB_SINK_NONE);
+    config->sink_count++;
+    if (lb_config_set_sink_defaults(config, sink) < 0)
+        return -ENOMEM;
+    free(sink->type);
+    sink->type = strdup("none");
+    if (!sink->type)
+        return -ENOMEM;
+    move_to_front(loader, ix);
+    return 0;
+}
+
+int lb_config_order_sinks(struct lb_loader *loader)
+{
+    const struct lb_config *config = loader->config;
+    size_t first = 0;
+    bool has_primary = false;
+
+    while (first < config->sink_count && !takes_all(&config->sinks[first]))
+        has_primary |= config->sinks[first++].primary;
+    if (first < config->sink_count && first > 0)
+        move_to_front(loader, first);
+    return first == config->sink_count && has_primary && first < LB_SINKS_MAX ? put_none_first(loader) : 0;
+}
+
 void lb_config_check_first_sink(struct lb_loader *loader)
 {
     const struct lb_config *config = loader->config;
     struct lb_sink_section section = { loader, &loader->config->sinks[0], &loader->sinks[0] };
-    struct lb_origin at;
-    const char *key;
+    struct lb_origin at = lb_sink_section_origin(&section, "primary");
 
     if (takes_all(&config->sinks[0]))
         return;
-    for (size_t i = config->sink_count; i-- > 0;)
-        if (config->sinks[i].primary)
-            section = (struct lb_sink_section) { loader, &loader->config->sinks[i], &loader->sinks[i] };
-    key = !section.config->primary              ? "primary"
-          : section.config->services[0] != '\0' ? "services"
-                                                : "min_level";
-    at = lb_sink_section_origin(&section, key);
-    lb_config_fault(
-        loader->faults, &at,
-        "%s: one sink with primary = yes must take all, without services and min_level, since the "
-        "ring, the backlog and the spool serve it",
-        key);
+    if (config->sink_count == LB_SINKS_MAX)
+        lb_config_fault(loader->faults, &at, "where no primary takes all there may be %d sinks",
+                        LB_SINKS_MAX - 1);
+    else
+        lb_config_fault(loader->faults, &at, "primary: one sink must have primary = yes");
 }
 
 /* ---- each ---- */

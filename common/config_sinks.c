@@ -142,7 +142,7 @@ static void check_whole(const struct lb_sink_section *section, const struct lb_s
     struct lb_config_faults *faults = section->loader->faults;
     struct lb_origin at = lb_sink_section_origin(section, "type");
 
-    if (!type->is_network && sink->path[0] == '\0')
+    if (strcmp(type->name, "file") == 0 && sink->path[0] == '\0')
         lb_config_fault(faults, &at, "[sink %s] is of type file and needs a path", sink->name);
     if (type->needs_url && sink->url[0] == '\0')
         lb_config_fault(faults, &at, "[sink %s] is of type %s and needs a url", sink->name, type->name);

@@ -18,6 +18,7 @@ static const struct lb_sink_type types[] = {
     { "http",          true,  true,  LB_SINK_KEY_BY_AUTH, { 1, 1, 1 }, LB_COMPRESSION_GZIP, BATCH, 0 },
     { "syslog",        true,  false, LB_SINK_KEY_NEVER,   { 1, 0, 0 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
     { "mqtt",          true,  false, LB_SINK_KEY_BY_USER, { 1, 1, 1 }, LB_COMPRESSION_ZSTD, BATCH, 0 },
+    { "none",          false, false, LB_SINK_KEY_NEVER,   { 1, 1, 1 }, LB_COMPRESSION_NONE, LB_SEQUENCE_OFF, 0 },
     { "file",          false, false, LB_SINK_KEY_NEVER,   { 1, 0, 1 }, LB_COMPRESSION_NONE, LB_SEQUENCE_ALL, 0 },
 };
 /* clang-format on */

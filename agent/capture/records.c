@@ -162,7 +162,7 @@ static struct lb_shape_input begin_input(struct lb_turn *turn)
         .service_ix = turn->stream->service_ix,
         .boot_ns = turn->head.boot_ns,
         .key = (turn->head.stream_id ^ turn->stream->service_ix * 0x9e3779b97f4a7c15u) | 1,
-        .wants_pattern = capture->config->sinks[0].sequence == LB_SEQUENCE_ALL,
+        .wants_pattern = lb_config_wants_patterns(capture->config),
         .last = turn->last ? turn->last : &turn->stream->last,
         .squeeze = squeeze_of(turn),
     };

@@ -215,10 +215,13 @@ static void on_ping_done(void *ctx, const char *text)
 static void on_ping(struct lb_control_client *client, const char *name)
 {
     struct lb_control *control = client->control;
-    struct lb_outlet *outlet = lb_outlets_find(control->outlets, name);
-    struct lb_shipper *shipper = outlet ? &outlet->shipper : control->shipper;
+    struct lb_shipper *shipper = control->shipper;
+    bool is_nowhere = shipper->sink->transport == LB_TRANSPORT_NONE;
+    struct lb_outlet *outlet = name[0] || is_nowhere ? lb_outlets_find(control->outlets, name) : NULL;
     int rc;
 
+    if (outlet)
+        shipper = &outlet->shipper;
     if (name[0] && strcmp(name, shipper->sink_config->name) != 0) {
         fail(client, "there is no sink of this name");
         return;

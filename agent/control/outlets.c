@@ -279,7 +279,8 @@ void lb_outlets_hurry(struct lb_outlets *outlets, uint64_t now_ns)
 struct lb_outlet *lb_outlets_find(const struct lb_outlets *outlets, const char *name)
 {
     for (unsigned i = 0; i < outlets->router.outlets; i++)
-        if (!outlets->router.outlet[i]->is_detached && strcmp(outlets->router.outlet[i]->name, name) == 0)
+        if (!outlets->router.outlet[i]->is_detached &&
+            (!name[0] || strcmp(outlets->router.outlet[i]->name, name) == 0))
             return outlets->router.outlet[i];
     return NULL;
 }

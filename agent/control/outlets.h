@@ -93,7 +93,7 @@ bool lb_outlets_have_passed(const struct lb_outlets *outlets, const struct lb_ou
 void lb_outlets_hurry(struct lb_outlets *outlets, uint64_t now_ns);
 
 /*
- * The outlet of a sink.
+ * The outlet of a sink; of "", any.
  *   returns   it | NULL there is none of that name
  *   calls     slow side
  */

@@ -23,7 +23,9 @@ int lb_sink_transport_open(struct lb_loop *loop, struct lb_card *card, const str
 
     if (rc == 0)
         target->reads_reply = sink->reads_reply;
-    if (rc == 0 && sink->transport == LB_TRANSPORT_FILE) {
+    if (rc == 0 && sink->transport == LB_TRANSPORT_NONE) {
+        rc = lb_nowhere_open(loop, done, ctx, ret_transport);
+    } else if (rc == 0 && sink->transport == LB_TRANSPORT_FILE) {
         rc = lb_filedrop_open(card, config, target, done, ctx, ret_transport);
     } else if (rc == 0 && sink->transport == LB_TRANSPORT_STREAM && target->is_datagram) {
         rc = lb_datagram_open(loop, config, target, done, ctx, ret_transport);

@@ -291,24 +291,13 @@ static void print_inputs_text(const struct lb_status_source *source, FILE *out)
 
 void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
-    struct lb_shipper_stats sum = lb_status_stats(source), *stats = &sum;
     uint64_t used = lb_ring_head(source->ring) - lb_ring_tail(source->ring);
-    char size[32], fill[32], raw[32], wire[32];
+    char size[32], fill[32];
 
     fprintf(out, "logboom " LB_VERSION " on %s, up %llu s, pid %d, %s\n", source->config->hostname,
             (unsigned long long)((now_ns - source->started_ns) / LB_NS_PER_S), (int)getpid(),
             source->config->runtime_dir);
     print_services(source, out);
-    fprintf(out, "\nsink %s (%s): %s", source->shipper->sink_config->name, source->shipper->sink->type,
-            lb_status_sink_state(source, now_ns));
-    if (stats->last_delivery_ns)
-        fprintf(out, ", last delivery %.1f s ago", (double)(now_ns - stats->last_delivery_ns) / 1e9);
-    fprintf(out, "\n  %llu requests, %llu failed, %llu lines as %s, %s on the wire\n",
-            (unsigned long long)stats->requests, (unsigned long long)stats->failures,
-            (unsigned long long)stats->lines, lb_units_print_human(stats->raw_bytes, raw, sizeof raw),
-            lb_units_print_human(stats->wire_bytes, wire, sizeof wire));
-    if (stats->last_error[0] && strcmp(lb_status_sink_state(source, now_ns), "away") == 0)
-        fprintf(out, "  %s\n", stats->last_error);
     lb_status_print_sinks_text(source, now_ns, out);
     fprintf(out, "\nring %s of %s in use (%.0f %%), %s%s\n", lb_units_print_human(used, fill, sizeof fill),
             lb_units_print_human(source->ring->size, size, sizeof size),

@@ -223,8 +223,31 @@ static void print_outlet_text(const struct lb_status_source *source, const struc
         fputs("  it takes lines more slowly than they come: the pipe waits for it\n", out);
 }
 
+static void print_first_text(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
+{
+    struct lb_shipper_stats sum = lb_status_stats(source), *stats = &sum;
+    char raw[32], wire[32];
+
+    fprintf(out, "\nsink %s (%s): %s", source->shipper->sink_config->name, source->shipper->sink->type,
+            lb_status_sink_state(source, now_ns));
+    if (stats->last_delivery_ns)
+        fprintf(out, ", last delivery %.1f s ago", (double)(now_ns - stats->last_delivery_ns) / 1e9);
+    fprintf(out, "\n  %llu requests, %llu failed, %llu lines as %s, %s on the wire\n",
+            (unsigned long long)stats->requests, (unsigned long long)stats->failures,
+            (unsigned long long)stats->lines, lb_units_print_human(stats->raw_bytes, raw, sizeof raw),
+            lb_units_print_human(stats->wire_bytes, wire, sizeof wire));
+    if (stats->last_error[0] && strcmp(lb_status_sink_state(source, now_ns), "away") == 0)
+        fprintf(out, "  %s\n", stats->last_error);
+}
+
 void lb_status_print_sinks_text(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
+    if (source->shipper->sink->transport == LB_TRANSPORT_NONE)
+        fputs("\nno sink takes all: delivered, above, is what has come to the queues of those that take a "
+              "part\n",
+              out);
+    else
+        print_first_text(source, now_ns, out);
     for (unsigned i = 0; i < source->outlets->router.outlets; i++)
         if (!source->outlets->router.outlet[i]->is_detached)
             print_outlet_text(source, source->outlets->router.outlet[i], now_ns, out);

@@ -39,7 +39,7 @@ struct lb_outlet_book lb_status_outlet_book(const struct lb_outlet *outlet);
 void lb_status_print_sinks(const struct lb_status_source *source, uint64_t now_ns, FILE *out);
 
 /*
- * Print a line for each sink beside the first, for a person.
+ * Print the sinks for a person.
  *   errors    those of stdio, seen by ferror(out)
  *   calls     slow side
  */

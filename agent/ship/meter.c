@@ -38,7 +38,7 @@ static void set(struct lb_shipper *shipper, uint32_t row, unsigned word, uint64_
 
 static bool is_network(const struct lb_shipper *shipper)
 {
-    return shipper->sink->transport != LB_TRANSPORT_FILE;
+    return shipper->sink->transport != LB_TRANSPORT_FILE && shipper->sink->transport != LB_TRANSPORT_NONE;
 }
 
 /* ---- windows ---- */
@@ -172,7 +172,9 @@ void lb_meter_charge(struct lb_shipper *shipper, const struct lb_body *body, boo
 
 bool lb_meter_today(const struct lb_shipper *shipper, uint64_t now_ns, uint64_t *ret_bytes)
 {
-    if (!is_network(shipper) || get(shipper, LB_METER_MORE, LB_METER_OFFSET_NS) == 0)
+    bool is_on_link = shipper->sink->transport != LB_TRANSPORT_FILE; /* of one to nowhere others are */
+
+    if (!is_on_link || get(shipper, LB_METER_MORE, LB_METER_OFFSET_NS) == 0)
         return false;
     /* Nobody steps at midnight only for this. */
     *ret_bytes = now_ns < shipper->meter.day_ends_ns ? get(shipper, LB_METER_ALL, LB_METER_DAY_BYTES) : 0;

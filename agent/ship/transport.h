@@ -90,6 +90,14 @@ int lb_stream_open(struct lb_loop *loop, const struct lb_sink_config *config, co
                    uint64_t seed, lb_transport_done done, void *ctx, struct lb_transport *ret_transport);
 
 /*
+ * Nowhere: each body is answered in the next turn of the loop, and is gone.
+ *   returns   0 | -ENOMEM
+ *   calls     slow side
+ */
+int lb_nowhere_open(struct lb_loop *loop, lb_transport_done done, void *ctx,
+                    struct lb_transport *ret_transport);
+
+/*
  * An MQTT broker, by libmosquitto in a loop: a body is a message of QoS 1,
  * delivered when the broker has acknowledged it. The connection is made when a
  * body is sent, and only then. close() tells the broker that we go, which may

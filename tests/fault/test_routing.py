@@ -419,3 +419,40 @@ def test_status_says_of_each_how_it_is(agent, house):
     assert "sink first (http): ok" in text and "sink house (http, secondary, a part): ok" in text
     assert "10 lines delivered, 0 wait" in text
     assert all(is_own(e) or e["service"] == "web-1" for e in by_number(house.intakes["house"].everything()).values())
+
+
+# --- none takes all
+
+
+def test_sinks_may_share_the_lines(agent, house):
+    web, rest = house.add("web", services="web-*"), house.add("rest", services="db,cron")
+    a = agent(house.sections)
+    feed(a, lines(0, 100), "web-1")
+    feed(a, lines(100, 150), "db")
+    feed(a, lines(150, 160), "nobody")
+    wait_given(a, "web", 100)
+    wait_given(a, "rest", 50)
+    wait_until(lambda: book(a)["delivered"] == 160, what="the ring lets go of what nobody wants, too")
+    prove(web, range(100))
+    prove(rest, range(100, 150))
+    assert [sink["type"] for sink in a.status()["sinks"]] == ["none", "http", "http"]
+    assert "no sink takes all" in a.client("status").stdout
+    assert a.client("ping").returncode == 0 and a.client("ping", "rest").returncode == 0
+    prove_balance(a)
+
+
+def test_one_that_shares_and_is_away_gets_its_part_when_it_is_back(agent, house):
+    web, rest = house.add("web", services="web-*"), house.add("rest", services="db")
+    a = agent(house.sections)
+    rest.down()
+    feed(a, lines(0, 500), "web-1")
+    feed(a, lines(500, 900), "db")
+    wait_given(a, "web", 500)
+    a.kill9()
+    a.start()
+    assert a.client("flush", "-w", "1").returncode == 1
+    rest.up()
+    wait_given(a, "rest", 400)
+    prove(web, range(500))
+    prove(rest, range(500, 900))
+    prove_balance(a)

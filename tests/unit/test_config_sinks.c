@@ -6,6 +6,7 @@
  * found out, each is checked by what its own section says, and what cannot be is told with the line that is
  * to blame.
  */
+#include "common/sink_route.h"
 #include "tests/unit/lib_config.h"
 
 #include <errno.h>
@@ -93,21 +94,41 @@ static void what_was_seen_of_a_sink_goes_with_it_to_the_first_place(void **state
     assert_int_equal(sink_at(1)->compression, LB_COMPRESSION_NONE);
 }
 
-static void without_one_that_takes_all_the_ring_would_serve_nobody(void **state)
+static void where_primaries_share_the_records_one_of_ours_stands_before_them(void **state)
 {
-#define WHY                                                                                             \
-    ": one sink with primary = yes must take all, without services and min_level, since the ring, the " \
-    "backlog "                                                                                          \
-    "and the spool serve it\n"
     (void)state;
-    assert_string_equal(test_faults_of(LOKI("a") "services = x\n"), "DIR/main.ini:4: services" WHY);
-    assert_string_equal(test_faults_of(LOKI("a") "min_level = error\n"), "DIR/main.ini:4: min_level" WHY);
-    assert_string_equal(test_faults_of(LOKI("a") "primary = no\n"), "DIR/main.ini:4: primary" WHY);
-    assert_string_equal(test_faults_of(LOKI("a") "primary = no\n" LOKI("b") "services = x\n"),
-                        "DIR/main.ini:8: services" WHY);
-    assert_string_equal(test_faults_of(LOKI("a") "queue = 2M\nservices = x\n"),
-                        "DIR/main.ini:5: services" WHY);
-    assert_int_equal(test_faults.warning_count, 0); /* queue would have its effect */
+    test_config_of(LOKI("a") "services = x\n" LOKI("b") "min_level = error\nprimary = no\n");
+    assert_int_equal(test_config->sink_count, 3);
+    assert_string_equal(sink_at(0)->name, LB_SINK_NONE);
+    assert_string_equal(sink_at(0)->type, "none");
+    assert_string_equal(sink_at(1)->name, "a");
+    assert_string_equal(sink_at(2)->name, "b");
+    assert_false(lb_sink_is_filtered(sink_at(0)));
+    assert_true(lb_sink_is_filtered(sink_at(1)));
+}
+
+static void it_takes_a_place_among_them(void **state)
+{
+    (void)state;
+    assert_string_equal(test_faults_of(LOKI("a") "services = x\n" LOKI("b") "services = y\n" LOKI(
+                            "c") "services = z\n" LOKI("d") "services = w\n"),
+                        "DIR/main.ini:1: where no primary takes all there may be 3 sinks\n");
+}
+
+static void one_is_primary(void **state)
+{
+    (void)state;
+    assert_string_equal(test_faults_of(LOKI("a") "primary = no\n"),
+                        "DIR/main.ini:4: primary: one sink must have primary = yes\n");
+    assert_string_equal(test_faults_of(LOKI("a") "primary = no\n" LOKI("b") "primary = no\nservices = x\n"),
+                        "DIR/main.ini:4: primary: one sink must have primary = yes\n");
+}
+
+static void nobody_may_ask_for_the_one_of_ours(void **state)
+{
+    (void)state;
+    assert_non_null(
+        strstr(test_faults_of("[sink a]\ntype = none\n"), "DIR/main.ini:2: type must be datadog, "));
 }
 
 static void a_later_file_says_more_of_the_same_sink_or_brings_another(void **state)
@@ -147,7 +168,7 @@ static void each_sink_is_checked_with_its_own_lines(void **state)
                                  "address = udp://x\n[sink c]\ntype = mqtt\naddress = b\ntopic = {x}\n"),
         "DIR/main.ini:13: topic knows {host} and {service}, and no other braces\n"
         "DIR/main.ini:4: [sink a] is of type elasticsearch and needs an index\n"
-        "DIR/main.ini:9: address takes tls://HOST:PORT, tcp://HOST:PORT or unix:PATH\n"
+        "DIR/main.ini:9: address takes tls://HOST:PORT, tcp://HOST:PORT, unix:PATH or unix-dgram:PATH\n"
         "DIR/main.ini:12: address takes mqtts://HOST:PORT or mqtt://HOST:PORT\n");
     assert_string_equal(test_faults_of(TEST_SINK "[sink a]\nwait = 1s\n[sink b]\ntype = http\nok = x\n"),
                         "DIR/main.ini:4: [sink a] needs a type: datadog, loki, otlp, elasticsearch, splunk, "
@@ -431,7 +452,10 @@ int main(void)
         TEST(what_is_set_is_set_for_that_sink),
         TEST(the_first_is_the_first_primary_that_takes_all_and_the_others_keep_their_order),
         TEST(what_was_seen_of_a_sink_goes_with_it_to_the_first_place),
-        TEST(without_one_that_takes_all_the_ring_would_serve_nobody),
+        TEST(where_primaries_share_the_records_one_of_ours_stands_before_them),
+        TEST(it_takes_a_place_among_them),
+        TEST(one_is_primary),
+        TEST(nobody_may_ask_for_the_one_of_ours),
         TEST(a_later_file_says_more_of_the_same_sink_or_brings_another),
         TEST(a_second_value_is_one_in_the_same_section),
         TEST(each_sink_is_checked_with_its_own_lines),

@@ -15,6 +15,7 @@
     X(http_array)    /* … or an array of them */ \
     X(syslog)        /* RFC 5424 over TLS, TCP, unix */ \
     X(mqtt)          /* an MQTT broker, a message a body */ \
+    X(none)          /* nowhere: other sinks share the records */ \
     X(file)          /* one JSON object a line, for tests and the first five minutes */
 /* clang-format on */
 

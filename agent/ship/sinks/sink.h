@@ -25,7 +25,13 @@ enum lb_verdict {
     LB_VERDICT_COUNT
 };
 
-enum lb_transport_kind { LB_TRANSPORT_HTTP = 0, LB_TRANSPORT_FILE, LB_TRANSPORT_STREAM, LB_TRANSPORT_MQTT };
+enum lb_transport_kind {
+    LB_TRANSPORT_HTTP = 0,
+    LB_TRANSPORT_FILE,
+    LB_TRANSPORT_STREAM,
+    LB_TRANSPORT_MQTT,
+    LB_TRANSPORT_NONE
+};
 
 #define LB_MQTT_MESSAGE_MAX (96 * 1024) /* of a packed body */
 
