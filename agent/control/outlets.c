@@ -242,31 +242,41 @@ int lb_outlets_reload(struct lb_outlets *outlets, const struct lb_config *config
 
 /* ---- requests of others ---- */
 
+static void flush_one(struct lb_outlets *outlets, unsigned i, struct lb_outlets_mark *mark)
+{
+    struct lb_outlet *outlet = outlets->router.outlet[i];
+
+    lb_shipper_flush(&outlet->shipper);
+    mark->pos[i] = lb_ring_head(&outlet->files.ring);
+    mark->seq[i] = outlet->mover ? lb_drain_flush(&outlet->drain) : 0;
+    mark->is_behind[i] = !lb_router_has_passed(&outlets->router, outlet, mark->head);
+}
+
 void lb_outlets_flush(struct lb_outlets *outlets, uint64_t now_ns, struct lb_outlets_mark *ret_mark)
 {
     lb_outlets_feed(outlets, now_ns);
-    for (unsigned i = 0; i < outlets->router.outlets; i++) {
-        struct lb_outlet *outlet = outlets->router.outlet[i];
-
-        if (outlet->is_detached)
-            continue;
-        lb_shipper_flush(&outlet->shipper);
-        ret_mark->pos[i] = lb_ring_head(&outlet->files.ring);
-        ret_mark->seq[i] = outlet->mover ? lb_drain_flush(&outlet->drain) : 0;
-    }
+    ret_mark->head = lb_ring_head(&outlets->router.files->ring);
+    for (unsigned i = 0; i < outlets->router.outlets; i++)
+        if (!outlets->router.outlet[i]->is_detached)
+            flush_one(outlets, i, ret_mark);
 }
 
-bool lb_outlets_have_passed(const struct lb_outlets *outlets, const struct lb_outlets_mark *mark)
+bool lb_outlets_have_passed(struct lb_outlets *outlets, struct lb_outlets_mark *mark)
 {
+    bool have_all = true;
+
     for (unsigned i = 0; i < outlets->router.outlets; i++) {
         const struct lb_outlet *outlet = outlets->router.outlet[i];
 
-        if (outlet->is_primary && !outlet->is_detached &&
-            (outlet->shipper.next_ring || lb_ring_tail(&outlet->files.ring) < mark->pos[i] ||
-             (outlet->mover && !lb_drain_has_passed(&outlet->drain, mark->seq[i]))))
-            return false;
+        if (outlet->is_detached || !outlet->is_primary)
+            continue;
+        if (mark->is_behind[i] && lb_router_has_passed(&outlets->router, outlet, mark->head))
+            flush_one(outlets, i, mark);
+        have_all = have_all && !mark->is_behind[i] && !outlet->shipper.next_ring &&
+                   lb_ring_tail(&outlet->files.ring) >= mark->pos[i] &&
+                   (!outlet->mover || lb_drain_has_passed(&outlet->drain, mark->seq[i]));
     }
-    return true;
+    return have_all;
 }
 
 void lb_outlets_hurry(struct lb_outlets *outlets, uint64_t now_ns)

@@ -20,7 +20,9 @@ struct lb_outlets {
 
 /* How far all must come for a flush to be done. */
 struct lb_outlets_mark {
-    uint64_t pos[LB_SINKS_MAX], seq[LB_SINKS_MAX];
+    uint64_t head;                                 /* of the ring: all before it counts */
+    uint64_t pos[LB_SINKS_MAX], seq[LB_SINKS_MAX]; /* of the outlets' rings and backlogs */
+    bool is_behind[LB_SINKS_MAX];                  /* not all of it has come there yet */
 };
 
 /*
@@ -84,7 +86,7 @@ void lb_outlets_reload_undo(struct lb_outlets *outlets);
  *   calls     slow side
  */
 void lb_outlets_flush(struct lb_outlets *outlets, uint64_t now_ns, struct lb_outlets_mark *ret_mark);
-bool lb_outlets_have_passed(const struct lb_outlets *outlets, const struct lb_outlets_mark *mark);
+bool lb_outlets_have_passed(struct lb_outlets *outlets, struct lb_outlets_mark *mark);
 
 /*
  * Something changed in the network.

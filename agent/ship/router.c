@@ -312,12 +312,17 @@ bool lb_router_step(struct lb_router *router, uint64_t now_ns)
     return has_moved;
 }
 
+bool lb_router_has_passed(const struct lb_router *router, const struct lb_outlet *outlet, uint64_t pos)
+{
+    return cursor(outlet, LB_OUTLET_CURSOR_RING) == router->files->ring.id &&
+           cursor(outlet, LB_OUTLET_CURSOR_POS) >= pos;
+}
+
 bool lb_router_is_done(const struct lb_router *router)
 {
     for (unsigned i = 0; i < router->outlets; i++)
         if (!router->outlet[i]->is_detached &&
-            (cursor(router->outlet[i], LB_OUTLET_CURSOR_RING) != router->files->ring.id ||
-             cursor(router->outlet[i], LB_OUTLET_CURSOR_POS) != lb_ring_head(&router->files->ring)))
+            !lb_router_has_passed(router, router->outlet[i], lb_ring_head(&router->files->ring)))
             return false;
     return true;
 }

@@ -66,6 +66,12 @@ uint64_t lb_router_ask(const struct lb_router *router, struct lb_link *link, con
                        uint64_t now_ns);
 
 /*
+ * Has an outlet been given all before a place of the newest ring?
+ *   calls     slow side
+ */
+bool lb_router_has_passed(const struct lb_router *router, const struct lb_outlet *outlet, uint64_t pos);
+
+/*
  * Have the outlets been given all before the ring's head? A stalled one has not.
  *   calls     slow side
  */

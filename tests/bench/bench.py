@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True  # the source tree is no place for it
 from backlog import backlog  # noqa: E402
 from card import card  # noqa: E402
 from firehose import firehose  # noqa: E402
+from further import further  # noqa: E402
 from instructions import instructions  # noqa: E402
 from looks import looks  # noqa: E402
 from memory import memory  # noqa: E402
@@ -36,7 +37,7 @@ from throttle import throttle  # noqa: E402
 
 SECTIONS = {"firehose": firehose, "instructions": instructions, "throttle": throttle, "trickle": trickle,
             "backlog": backlog, "idle": idle, "stalls": stalls, "startup": startup, "memory": memory, "card": card,
-            "peers": peers, "plan": plan, "looks": looks, "sinks": sinks}
+            "peers": peers, "plan": plan, "looks": looks, "sinks": sinks, "further": further}
 SLOW = ("trickle", "idle")  # minutes each: left out by --quick
 
 
