@@ -167,7 +167,9 @@ static int expand_all(struct lb_loader *loader)
     if (rc == 0 && config->sink_count > 0)
         rc = expand_pairs(loader, &config->sinks[0].labels, &loader->fixed[LB_SECTION_SINK], LB_SECTION_SINK,
                           "labels");
-    return rc == 0 ? lb_config_expand_topics(loader) : rc;
+    if (rc == 0)
+        rc = lb_config_expand_topics(loader);
+    return rc == 0 ? lb_config_expand_remote(loader) : rc;
 }
 
 /* Staging and ring must have room for several of the longest lines. */
@@ -358,5 +360,6 @@ int lb_config_complete(struct lb_loader *loader)
     check_metrics(loader);
     if (sink)
         check_sink(loader);
+    lb_config_check_remote(loader);
     return lb_config_complete_inputs(loader);
 }

@@ -40,18 +40,17 @@ void lb_config_check_mqtt(struct lb_loader *loader)
         lb_config_fault(loader->faults, &at, "client_id must have 1 to %d bytes", CLIENT_ID_MAX);
 }
 
-static int fill_topic(struct lb_loader *loader, char **topic, const char *key)
+int lb_config_fill_topic(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at)
 {
-    struct lb_origin at = origin(loader, key);
     char buf[LB_TOPIC_MAX];
     char *copy;
-    int rc = lb_config_expand(loader, topic, key, &at);
+    int rc = lb_config_expand(loader, text, key, at);
 
     if (rc < 0)
         return rc == -ENOMEM ? rc : 0;
-    rc = lb_topic_fill(*topic, loader->config->hostname, buf, sizeof buf);
+    rc = lb_topic_fill(*text, loader->config->hostname, buf, sizeof buf);
     if (rc < 0 || !lb_topic_is_legal(buf)) {
-        lb_config_fault(loader->faults, &at, "%s %s", key,
+        lb_config_fault(loader->faults, at, "%s %s", key,
                         rc == -E2BIG ? "is too long"
                         : rc < 0     ? "knows {host} and {service}, and no other braces"
                                  : "must be a topic: levels parted by /, none before the first, no + and #");
@@ -60,9 +59,16 @@ static int fill_topic(struct lb_loader *loader, char **topic, const char *key)
     copy = strdup(buf);
     if (!copy)
         return -ENOMEM;
-    free(*topic);
-    *topic = copy;
+    free(*text);
+    *text = copy;
     return 0;
+}
+
+static int fill_topic(struct lb_loader *loader, char **topic, const char *key)
+{
+    struct lb_origin at = origin(loader, key);
+
+    return lb_config_fill_topic(loader, topic, key, &at);
 }
 
 int lb_config_expand_topics(struct lb_loader *loader)
