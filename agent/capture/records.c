@@ -165,6 +165,7 @@ static struct lb_shape_input begin_input(struct lb_turn *turn)
         .wants_pattern = capture->config->sinks[0].sequence == LB_SEQUENCE_ALL,
         .last = turn->last ? turn->last : &turn->stream->last,
         .squeeze = squeeze_of(turn),
+        .level_asked = lb_hand_level(&capture->link->hand, turn->stream->service_ix, turn->now_ns),
     };
 }
 
