@@ -8,6 +8,8 @@
 #include "agent/capture/capture.h"
 #include "agent/control/control.h"
 #include "agent/control/metrics_server.h"
+#include "agent/control/pulse.h"
+#include "agent/control/remote.h"
 #include "agent/ship/drain.h"
 #include "agent/ship/netwatch.h"
 #include "agent/ship/shipper.h"
@@ -45,6 +47,8 @@ struct lb_slow_side {
     struct lb_wear_side *wear; /* shown by control; set by the caller before the start, or NULL */
     struct lb_metrics_server metrics;
     struct lb_netwatch netwatch;
+    struct lb_remote remote; /* commands, by the broker of an MQTT sink */
+    struct lb_pulse pulse;   /* heartbeats, there too */
     uint64_t seed;
     struct lb_files *files;
     struct lb_link *link;
