@@ -306,7 +306,7 @@ struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 14
+#define LB_MEMORY_PARTS 15
 
 /*
  * The most memory that the agent takes for lines and for shipping them, known

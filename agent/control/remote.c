@@ -66,6 +66,12 @@ static void answer(struct lb_remote *remote, const struct lb_remote_command *com
 
 /* ---- carried out ---- */
 
+static void remember(struct lb_remote *remote, const char *id)
+{
+    memcpy(remote->ids[remote->next_id], id, sizeof remote->ids[0]);
+    remote->next_id = (remote->next_id + 1) % LB_REMOTE_IDS;
+}
+
 static void set_level(struct lb_remote *remote, const struct lb_remote_command *command, uint64_t now_ns,
                       struct lb_remote_outcome *outcome)
 {
@@ -99,6 +105,7 @@ static bool ask_for_context(struct lb_remote *remote, const struct lb_remote_com
         refuse(outcome, why);
         return false;
     }
+    remember(remote, command->id);
     remote->asked.is_open = true;
     remote->asked.ticket = lb_link_get(&remote->link->context_asked);
     remote->asked.due_ns = now_ns + LB_REMOTE_WAIT_NS;
@@ -117,7 +124,7 @@ void lb_remote_settle(struct lb_remote *remote, uint64_t now_ns)
     if (lb_link_get(&remote->link->context_done) == remote->asked.ticket) {
         outcome.has_lines = true;
         outcome.lines = lb_link_get(&remote->link->context_lines);
-        snprintf(outcome.text, sizeof outcome.text, "%llu records that were held are sent",
+        snprintf(outcome.text, sizeof outcome.text, "%llu lines that were held are sent",
                  (unsigned long long)outcome.lines);
     } else if (now_ns >= remote->asked.due_ns) {
         snprintf(outcome.text, sizeof outcome.text, "the agent is busy, and sends it when it is not");
@@ -136,12 +143,6 @@ static bool is_known(const struct lb_remote *remote, const char *id)
         if (strcmp(remote->ids[i], id) == 0)
             return true;
     return false;
-}
-
-static void remember(struct lb_remote *remote, const char *id)
-{
-    memcpy(remote->ids[remote->next_id], id, sizeof remote->ids[0]);
-    remote->next_id = (remote->next_id + 1) % LB_REMOTE_IDS;
 }
 
 static const char *check_time(const struct lb_remote *remote, const struct lb_remote_command *command,
@@ -215,7 +216,6 @@ void lb_remote_take(struct lb_remote *remote, const struct lb_mqtt_heard *heard,
         answer(remote, &command, &outcome, heard);
         return;
     }
-    remember(remote, command.id);
     switch ((enum lb_remote_name)command.name) {
     case LB_REMOTE_CONTEXT:
         if (ask_for_context(remote, &command, heard, now_ns, &outcome))
@@ -231,6 +231,8 @@ void lb_remote_take(struct lb_remote *remote, const struct lb_mqtt_heard *heard,
     case LB_REMOTE_NAMES:
         break;
     }
+    if (!outcome.is_refused)
+        remember(remote, command.id);
     answer(remote, &command, &outcome, heard);
 }
 

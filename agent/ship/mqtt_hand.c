@@ -153,27 +153,28 @@ static void connect_link(struct lb_mqtt_hand *hand, uint64_t now_ns)
 
 static void look_at_suback(struct lb_mqtt_hand *hand, uint64_t now_ns)
 {
-    bool was_refused = hand->retry.failures > 0 && !hand->retry.may_hurry;
-
     hand->has_subscribe_answer = false;
     if (hand->subscribe_code < MQTT_RC_UNSPECIFIED) {
         hand->state = LB_MQTT_HAND_HEARING;
+        hand->is_refusal_told = false;
         lb_retry_succeeded(&hand->retry);
         return;
     }
-    if (!was_refused)
+    if (!hand->is_refusal_told)
         lb_log(LB_LEVEL_ERROR, "the broker refuses to let us hear commands on %s: %s", hand->command_topic,
                mosquitto_reason_string(hand->subscribe_code));
+    hand->is_refusal_told = true;
     lb_retry_failed(&hand->retry, LB_FAILURE_REFUSED, 0, now_ns);
 }
 
-/* With MQTT 5: never what we say ourselves, and what is retained only when it is new, so that a command which
- * somebody retained is seen as what it is, and refused. */
+/* With MQTT 5: never what we say ourselves; what somebody retains comes marked as that, and not again with
+ * each connection. With 3.1.1 it is marked only when it comes again. */
 static void subscribe(struct lb_mqtt_hand *hand, uint64_t now_ns)
 {
-    int options = hand->link->settings->protocol == LB_MQTT_5
-                      ? MQTT_SUB_OPT_NO_LOCAL | MQTT_SUB_OPT_RETAIN_AS_PUBLISHED
-                      : 0;
+    int options =
+        hand->link->settings->protocol == LB_MQTT_5
+            ? MQTT_SUB_OPT_NO_LOCAL | MQTT_SUB_OPT_RETAIN_AS_PUBLISHED | MQTT_SUB_OPT_SEND_RETAIN_NEW
+            : 0;
     int rc;
 
     if (now_ns < hand->retry.until_ns) {

@@ -62,8 +62,9 @@ struct lb_mqtt_hand {
     struct lb_mqtt_link *link; /* NULL: it is of no transport */
     struct lb_timer timer;     /* wakes the loop: the step does the work */
     enum lb_mqtt_hand_state state;
-    int subscribe_mid;         /* of what was asked and not acknowledged; 0: nothing */
-    int subscribe_code;        /* a reason of MQTT 5: what the broker last said to that */
+    int subscribe_mid;  /* of what was asked and not acknowledged; 0: nothing */
+    int subscribe_code; /* a reason of MQTT 5: what the broker last said to that */
+    bool is_refusal_told;
     bool has_subscribe_answer; /* and it was not looked at yet */
     struct lb_mqtt_heard heard[LB_MQTT_HEARD_MAX];
     unsigned heard_count;
