@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -106,6 +107,18 @@ def test_status_and_wear_answer_as_the_client_does(agent, broker, protocol):
     message = broker.on("/reply")[-1]
     assert not message.is_retained
     assert message.content_type == ("application/json" if protocol == "5" else None)
+
+
+def test_a_status_that_would_be_too_long_is_without_services(agent, broker):
+    a = hears(agent(hand(broker)))
+    clients = [a.pipe("-s", f"service-{number}") for number in range(110)]
+    for client in clients:
+        client.communicate(line(0, level="INFO"), timeout=60)
+    assert len(a.ask("status json")) > 96 * 1024
+    reply = ask(broker, "status")
+    assert reply["reduced"] is True and reply["status"]["books"]["services"] == {}
+    assert reply["status"]["books"]["all"]["in"]["lines"] >= 110
+    assert max(len(message.payload) for message in broker.on("/reply")) <= 96 * 1024
 
 
 def test_wear_that_nobody_looks_at_is_refused(agent, broker):
@@ -358,12 +371,19 @@ def test_a_topic_that_may_not_be_read_is_said_and_lines_go_their_way(agent, runt
         assert_books_balance(a.status())
 
 
-def test_an_acl_as_in_the_example_lets_only_the_operator_ask(agent, runtime):
-    """The rules of conf/examples/mqtt.ini, with a device and an operator by their passwords."""
+def acl_of_the_example():
+    text = (Path(__file__).parents[2] / "conf/examples/mqtt.ini").read_text()
+    rules = [row[1:].strip() for row in text.split("\n") if re.match(r"#     (pattern|user operator|topic)|#$", row)]
+    return "\n".join(rules).strip() + "\n"
+
+
+def test_the_acl_of_the_example_lets_a_device_do_what_it_must_and_not_ask_itself(agent, runtime):
+    """The rules of conf/examples/mqtt.ini, for a device that has a password."""
     rules = runtime.parent / "rules"
-    rules.write_text("user testhost\npattern write logs/%u/#\npattern read logs/%u/command\n")
+    rules.write_text(acl_of_the_example())
     key = runtime.parent / "password"
     key.write_text("right\n")
+    key.chmod(0o600)
     with Broker(user="testhost", password="right", more=f"acl_file {rules}") as broker:
         sections = hand(broker)
         sections["sink fleet"].update(user="testhost", api_key_file=key)
@@ -371,6 +391,10 @@ def test_an_acl_as_in_the_example_lets_only_the_operator_ask(agent, runtime):
         ask(broker, "status")
         feed(a, line(0, level="WARNING"))
         wait_until(lambda: numbers(broker.entries()) == [0])
+        subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(broker.port), "-u", "testhost", "-P", "right",
+                        "-i", "thief", "-q", "1", "-t", COMMAND, "-m", '{"id":"stolen","command":"status"}'], timeout=30)
+        ask(broker, "status")
+        assert not replies(broker, "stolen"), "what a device knows is not enough to ask it"
 
 
 def test_a_heartbeat_is_retained_where_the_birth_was(agent, broker):
