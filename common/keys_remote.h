@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows of [remote], included by keys.c in the middle of its table: there is one table, in two files that can be
- * read. No include guard: it is no header, and nobody else includes it. */
+/* The rows of [remote], included by the key table (keys.c) where they belong in it, as keys_sink.h is. */
 
-/* clang-format off: a row reads as a paragraph */
+/* A row reads as a paragraph. */
+/* clang-format off */
     { KEY(REMOTE, "remote", "enabled"), LB_KEY_BOOL, FIELD(lb_config, has_remote), .dflt = "no",
       .help = "Take commands from the broker of the [sink] of type mqtt. The agent then keeps the connection when it has "
               "nothing to send. Whoever may publish to command_topic can do what commands names, and nothing else: no path, "

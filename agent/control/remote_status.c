@@ -17,7 +17,7 @@ static const char *state_of(const struct lb_remote *remote)
 {
     switch (remote->hand.state) {
     case LB_MQTT_HAND_AWAY:
-        return "connecting";
+        return remote->hand.is_refusal_told ? "refused" : "connecting";
     case LB_MQTT_HAND_ASKING:
         return remote->hand.subscribe_code >= 0x80 ? "refused" : "subscribing";
     case LB_MQTT_HAND_HEARING:

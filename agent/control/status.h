@@ -43,9 +43,8 @@
  * inputs: [ { name type(file|journal) state(starting|reading|waiting|refused|failed) error("": none)
  * files(that are followed; type file) | cursor(of the last entry taken, "": none yet; type journal) } ]
  * syslog: { sockets(of syslog.sock; 0: syslog = no) passed(by systemd: what waits there survives the agent)
- * queue_length(datagrams, then senders wait) datagrams(taken since the start) } remote: commands from afar, see
- * remote_status.h; null(they are off) refused: connections that
- * were turned away
+ * queue_length(datagrams, then senders wait) datagrams(taken since the start) } remote: commands from afar,
+ * see remote_status.h; null(they are off) refused: connections that were turned away
  */
 struct lb_remote;
 struct lb_wear_side;

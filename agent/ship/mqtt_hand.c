@@ -97,22 +97,40 @@ void lb_mqtt_hand_up(struct lb_mqtt_hand *hand)
     hand->state = LB_MQTT_HAND_ASKING;
     hand->subscribe_mid = 0;
     hand->has_subscribe_answer = false;
-    hand->retry.until_ns = 0;
     hand->timer.due_ns = 0;
 }
 
+/* Another time, but not soon: whoever may not read there is refused the next time, too. */
+static void put_off_subscribing(struct lb_mqtt_hand *hand, const char *why, uint64_t now_ns)
+{
+    if (!hand->is_refusal_told)
+        lb_log(LB_LEVEL_ERROR, "the broker refuses to let us hear commands on %s: %s", hand->command_topic,
+               why);
+    hand->is_refusal_told = true;
+    lb_retry_failed(&hand->retry, LB_FAILURE_REFUSED, 0, now_ns);
+    hand->ask_from_ns = hand->retry.until_ns;
+}
+
+/* Some brokers (AWS IoT) answer a subscription that they do not allow by hanging up. Were it asked for with
+ * each connection, no line would get through. */
 void lb_mqtt_hand_down(struct lb_mqtt_hand *hand, const struct lb_answer *why)
 {
-    enum lb_failure kind = why->status && !why->error ? LB_FAILURE_REFUSED : LB_FAILURE_NETWORK;
+    uint64_t now_ns = lb_clock_boot_ns();
 
     for (unsigned i = 0; i < LB_MQTT_SAID_MAX; i++)
         hand->said[i].mid = 0;
     if (hand->is_deaf)
         return;
+    if (hand->subscribe_mid) {
+        hand->subscribe_code = MQTT_RC_UNSPECIFIED;
+        put_off_subscribing(hand, "it hangs up", now_ns);
+    } else {
+        lb_retry_failed(&hand->retry, why->status && !why->error ? LB_FAILURE_REFUSED : LB_FAILURE_NETWORK, 0,
+                        now_ns);
+    }
     hand->state = LB_MQTT_HAND_AWAY;
     hand->subscribe_mid = 0;
     hand->has_subscribe_answer = false;
-    lb_retry_failed(&hand->retry, kind, 0, lb_clock_boot_ns());
     hand->timer.due_ns = hand->retry.until_ns;
 }
 
@@ -160,11 +178,7 @@ static void look_at_suback(struct lb_mqtt_hand *hand, uint64_t now_ns)
         lb_retry_succeeded(&hand->retry);
         return;
     }
-    if (!hand->is_refusal_told)
-        lb_log(LB_LEVEL_ERROR, "the broker refuses to let us hear commands on %s: %s", hand->command_topic,
-               mosquitto_reason_string(hand->subscribe_code));
-    hand->is_refusal_told = true;
-    lb_retry_failed(&hand->retry, LB_FAILURE_REFUSED, 0, now_ns);
+    put_off_subscribing(hand, mosquitto_reason_string(hand->subscribe_code), now_ns);
 }
 
 /* With MQTT 5: never what we say ourselves; what somebody retains comes marked as that, and not again with
@@ -177,8 +191,8 @@ static void subscribe(struct lb_mqtt_hand *hand, uint64_t now_ns)
             : 0;
     int rc;
 
-    if (now_ns < hand->retry.until_ns) {
-        hand->timer.due_ns = hand->retry.until_ns;
+    if (now_ns < hand->ask_from_ns) {
+        hand->timer.due_ns = hand->ask_from_ns;
         return;
     }
     errno = 0;

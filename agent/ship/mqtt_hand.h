@@ -18,7 +18,7 @@
  *
  *            the link is up          SUBACK
  *   AWAY ───────────────▶ ASKING ─────────────▶ HEARING
- *    ▲                      │ refused: asks again, seldom
+ *    ▲                      │ refused, or hung up over it: asks again, seldom
  *    └── the link is down ──┴──────────────────────┘
  *
  * Both directions are bounded: what is heard beyond LB_MQTT_HEARD_MAX before
@@ -65,6 +65,7 @@ struct lb_mqtt_hand {
     int subscribe_mid;  /* of what was asked and not acknowledged; 0: nothing */
     int subscribe_code; /* a reason of MQTT 5: what the broker last said to that */
     bool is_refusal_told;
+    uint64_t ask_from_ns;      /* it was refused: not again before */
     bool has_subscribe_answer; /* and it was not looked at yet */
     struct lb_mqtt_heard heard[LB_MQTT_HEARD_MAX];
     unsigned heard_count;

@@ -14,6 +14,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import pytest
 from broker import PROGRAM, Broker
 from conftest import BUILD, ROOMY, wait_until
 from fire import feed
-from lines import assert_books_balance, line, lines, numbers
+from lines import assert_books_balance, book, line, lines, numbers
 
 COMMAND, REPLY, STATUS = "logs/testhost/command", "logs/testhost/reply", "logs/testhost/status"
 
@@ -369,6 +370,61 @@ def test_a_topic_that_may_not_be_read_is_said_and_lines_go_their_way(agent, runt
         feed(a, lines(0, 100, level="WARNING"))
         wait_until(lambda: len(numbers(broker.entries())) == 100)
         assert_books_balance(a.status())
+
+
+class Rude(threading.Thread):
+    """A broker of 3.1.1 that takes lines, and hangs up on who subscribes, as AWS IoT does where a policy says no."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"mqtt://127.0.0.1:{self.server.getsockname()[1]}"
+        self.connects, self.subscribes, self.bodies = 0, [], 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.server.accept()
+            except OSError:
+                return
+            with sock, sock.makefile("rb") as stream, contextlib.suppress(OSError, IndexError):
+                self.serve(sock, stream)
+
+    def serve(self, sock, stream):
+        while True:
+            kind, length, shift = stream.read(1)[0], 0, 0
+            while True:
+                more = stream.read(1)[0]
+                length |= (more & 127) << shift
+                shift += 7
+                if more < 128:
+                    break
+            packet = stream.read(length)
+            if kind >> 4 == 1:
+                self.connects += 1
+                sock.sendall(b"\x20\x02\x00\x00")
+            elif kind >> 4 == 3:  # a publication: acknowledged
+                at = 2 + int.from_bytes(packet[:2], "big")
+                self.bodies += packet[2:at].endswith(b"/all")
+                sock.sendall(b"\x40\x02" + packet[at:at + 2])
+            elif kind >> 4 == 8:
+                self.subscribes.append(time.monotonic())
+                return
+
+
+def test_a_broker_that_hangs_up_over_a_subscription_has_the_lines_all_the_same(agent):
+    broker = Rude()
+    sections = hand(broker)
+    sections["sink fleet"].update(protocol="3.1.1", retry_max="20s")
+    a = agent(sections)
+    wait_until(lambda: (state(a) or {}).get("state") == "refused", what="that is what it is")
+    feed(a, lines(0, 100, level="WARNING"))
+    wait_until(lambda: book(a)["delivered"] == 100, what="lines go their way")
+    assert a.log.count("refuses to let us hear commands") == 1
+    wait_until(lambda: len(broker.subscribes) >= 3, what="it asks again")
+    assert all(after - before > 1 for before, after in itertools.pairwise(broker.subscribes)), "seldom"
+    broker.server.close()
 
 
 def acl_of_the_example():
