@@ -100,6 +100,26 @@ void lb_mqtt_hand_up(struct lb_mqtt_hand *hand)
     hand->timer.due_ns = 0;
 }
 
+static void forget(struct lb_mqtt_said *said)
+{
+    free(said->body);
+    *said = (struct lb_mqtt_said) { 0 };
+}
+
+/* What was not acknowledged is said again, but not for ever. */
+static void unsay(struct lb_mqtt_hand *hand)
+{
+    for (unsigned i = 0; i < LB_MQTT_SAID_MAX; i++) {
+        struct lb_mqtt_said *said = &hand->said[i];
+
+        if (said->mid && ++said->tries == LB_MQTT_SAID_TRIES) {
+            hand->unsaid++;
+            forget(said);
+        }
+        said->mid = 0;
+    }
+}
+
 /* Another time, but not soon: whoever may not read there is refused the next time, too. */
 static void put_off_subscribing(struct lb_mqtt_hand *hand, const char *why, uint64_t now_ns)
 {
@@ -117,8 +137,7 @@ void lb_mqtt_hand_down(struct lb_mqtt_hand *hand, const struct lb_answer *why)
 {
     uint64_t now_ns = lb_clock_boot_ns();
 
-    for (unsigned i = 0; i < LB_MQTT_SAID_MAX; i++)
-        hand->said[i].mid = 0;
+    unsay(hand);
     if (hand->is_deaf)
         return;
     if (hand->subscribe_mid) {
@@ -132,12 +151,6 @@ void lb_mqtt_hand_down(struct lb_mqtt_hand *hand, const struct lb_answer *why)
     hand->subscribe_mid = 0;
     hand->has_subscribe_answer = false;
     hand->timer.due_ns = hand->retry.until_ns;
-}
-
-static void forget(struct lb_mqtt_said *said)
-{
-    free(said->body);
-    *said = (struct lb_mqtt_said) { 0 };
 }
 
 void lb_mqtt_hand_acknowledged(struct lb_mqtt_hand *hand, int mid, int code)

@@ -31,6 +31,7 @@
 #define LB_MQTT_PAYLOAD_MAX     512 /* of what is heard */
 #define LB_MQTT_CORRELATION_MAX 64
 #define LB_MQTT_SESSION_S       3600
+#define LB_MQTT_SAID_TRIES      3 /* a broker may hang up over an answer, and then over each */
 
 enum lb_mqtt_hand_state { LB_MQTT_HAND_AWAY = 0, LB_MQTT_HAND_ASKING, LB_MQTT_HAND_HEARING };
 
@@ -49,7 +50,8 @@ struct lb_mqtt_said {
     size_t len;
     unsigned char correlation[LB_MQTT_CORRELATION_MAX];
     size_t correlation_len;
-    int mid; /* 0: not sent over this connection */
+    int mid;        /* 0: not sent over this connection */
+    unsigned tries; /* connections that broke over it */
 };
 
 struct lb_mqtt_hand {

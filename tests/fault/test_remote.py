@@ -373,9 +373,11 @@ def test_a_topic_that_may_not_be_read_is_said_and_lines_go_their_way(agent, runt
 
 
 class Rude(threading.Thread):
-    """A broker of 3.1.1 that takes lines, and hangs up on who subscribes, as AWS IoT does where a policy says no."""
+    """A broker of 3.1.1 that takes lines, and hangs up on who subscribes, as AWS IoT does where a policy says no; or
+    sends one command to who subscribes, and hangs up over the answer, as over a message that is too long."""
 
-    def __init__(self):
+    def __init__(self, command=None):
+        self.command, self.replies = command, 0
         super().__init__(daemon=True)
         self.server = socket.create_server(("127.0.0.1", 0))
         self.address = f"mqtt://127.0.0.1:{self.server.getsockname()[1]}"
@@ -406,11 +408,20 @@ class Rude(threading.Thread):
                 sock.sendall(b"\x20\x02\x00\x00")
             elif kind >> 4 == 3:  # a publication: acknowledged
                 at = 2 + int.from_bytes(packet[:2], "big")
+                if packet[2:at].endswith(b"/reply"):
+                    self.replies += 1
+                    return
                 self.bodies += packet[2:at].endswith(b"/all")
                 sock.sendall(b"\x40\x02" + packet[at:at + 2])
             elif kind >> 4 == 8:
                 self.subscribes.append(time.monotonic())
-                return
+                if not self.command:
+                    return
+                sock.sendall(b"\x90\x03" + packet[:2] + b"\x01")
+                if len(self.subscribes) == 1:
+                    topic = len(COMMAND).to_bytes(2, "big") + COMMAND.encode()
+                    body = topic + b"\x00\x07" + self.command
+                    sock.sendall(b"\x32" + bytes([len(body)]) + body)
 
 
 def test_a_broker_that_hangs_up_over_a_subscription_has_the_lines_all_the_same(agent):
@@ -424,6 +435,19 @@ def test_a_broker_that_hangs_up_over_a_subscription_has_the_lines_all_the_same(a
     assert a.log.count("refuses to let us hear commands") == 1
     wait_until(lambda: len(broker.subscribes) >= 3, what="it asks again")
     assert all(after - before > 1 for before, after in itertools.pairwise(broker.subscribes)), "seldom"
+    broker.server.close()
+
+
+def test_an_answer_that_a_broker_hangs_up_over_is_given_up(agent):
+    broker = Rude(b'{"id":"7","command":"status"}')
+    sections = hand(broker)
+    sections["sink fleet"]["protocol"] = "3.1.1"
+    a = agent(sections)
+    wait_until(lambda: broker.replies == 3, what="it is said three times")
+    hears(a)
+    feed(a, lines(0, 100, level="WARNING"))
+    wait_until(lambda: book(a)["delivered"] == 100, what="lines go their way")
+    assert broker.replies == 3
     broker.server.close()
 
 
