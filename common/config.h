@@ -231,6 +231,12 @@ struct lb_config {
     uint64_t heartbeat_ms; /* 0: off */
     /* [metrics] */
     char *metrics_listen; /* "off", or what lb_listen_parse() takes */
+    /* [remote] */
+    bool has_remote;
+    char *remote_command_topic, *remote_reply_topic; /* filled in where the sink is of type mqtt */
+    char *remote_commands;                           /* names parted by blanks */
+    uint64_t remote_max_for_ms;
+    uint64_t remote_rate_per_day;
     /* [service NAME], [input NAME], [sink NAME] in the order of the files, but for sinks[0] */
     struct lb_service_config *services;
     size_t service_count;
@@ -323,12 +329,19 @@ static inline bool lb_config_wants_patterns(const struct lb_config *config)
 size_t lb_config_restart_keys(const struct lb_config *old_config, const struct lb_config *new_config,
                               const char **names, size_t names_max);
 
+/*
+ * The sink by whose broker commands come: the first of type mqtt.
+ *   returns  it lives as long as config | NULL there is none
+ *   calls    any thread
+ */
+const struct lb_sink_config *lb_config_remote_sink(const struct lb_config *config);
+
 /* One line of the memory ceiling. */
 struct lb_memory_part {
     const char *name; /* static */
     uint64_t bytes;
 };
-#define LB_MEMORY_PARTS 15
+#define LB_MEMORY_PARTS 16
 /* What the file of a further sink's own state takes, up to whole pages: no less than the agent's state file.
  */
 #define LB_SINK_STATE_BYTES (576ull * 1024)

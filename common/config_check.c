@@ -162,7 +162,7 @@ static int expand_all(struct lb_loader *loader)
         rc = expand_tags(loader, &config->services[i].tags, &loader->services[i], LB_SECTION_SERVICE);
     for (size_t i = 0; rc == 0 && i < config->input_count; i++)
         rc = expand_input(loader, &config->inputs[i], &loader->inputs[i]);
-    return rc;
+    return rc == 0 ? lb_config_expand_remote(loader) : rc;
 }
 
 /* Staging and ring must have room for several of the longest lines. */
@@ -261,5 +261,6 @@ int lb_config_complete(struct lb_loader *loader)
     check_wear(loader);
     check_metrics(loader);
     lb_config_check_sinks(loader);
+    lb_config_check_remote(loader);
     return lb_config_complete_inputs(loader);
 }

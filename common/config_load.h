@@ -226,6 +226,29 @@ int lb_config_expand_topics(const struct lb_sink_section *section);
 void lb_config_check_mqtt(const struct lb_sink_section *section);
 
 /*
+ * Replace a topic's template by what it stands for.
+ *   text     a field of the snapshot; what it was is freed
+ *   at       of the key, for what is wrong
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    the thread that loads; may block on the disk
+ */
+int lb_config_fill_topic(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at);
+
+/*
+ * Fill in the topics of [remote], when the hostname is known.
+ *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults
+ *   calls    the thread that loads; may block on the disk
+ */
+int lb_config_expand_remote(struct lb_loader *loader);
+
+/*
+ * Check [remote]: a sink that commands can come by, topics that are not one
+ * another's, names of commands. What is wrong goes to the loader's faults.
+ *   calls    the thread that loads
+ */
+void lb_config_check_remote(struct lb_loader *loader);
+
+/*
  * Complete all [input NAME], and check which keys go with which type. Their
  * texts are expanded already.
  *   returns  0 | -ENOMEM; what is wrong goes to the loader's faults

@@ -34,6 +34,9 @@
  */
 #define METRICS_KIB (4 * 1024 + 64)
 
+/* Two answers under way, as we and as the library have them, and one that is being printed. */
+#define REMOTE_KIB 640
+
 /* While the backlog is at work: lists and the arena of a step, what packs and unpacks, segments that are
  * given up or gone on with, and those that are being shipped (agent/ship/mover.c, unpacked.c). */
 #define BACKLOG_WORK_KIB (128 + 1536 + 1700 + 1280 + 1536)
@@ -168,6 +171,7 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
         { "backlog at work", backlog > 0 ? backlog_work_bytes(config, &shipping) : 0 },
         { "wear", config->wear_sample_ms > 0 ? WEAR_KIB * KIB : 0 },
         { "further sinks", further_sinks_bytes(config) },
+        { "remote", config->has_remote ? REMOTE_KIB * KIB : 0 },
     };
 
     for (size_t i = 0; i < LB_MEMORY_PARTS; i++) {

@@ -36,19 +36,17 @@ void lb_config_check_mqtt(const struct lb_sink_section *section)
         lb_config_fault(faults, &at, "client_id must have 1 to %d bytes", CLIENT_ID_MAX);
 }
 
-static int fill_topic(const struct lb_sink_section *section, char **topic, const char *key)
+int lb_config_fill_topic(struct lb_loader *loader, char **text, const char *key, const struct lb_origin *at)
 {
-    struct lb_loader *loader = section->loader;
-    struct lb_origin at = lb_sink_section_origin(section, key);
     char buf[LB_TOPIC_MAX];
     char *copy;
-    int rc = lb_config_expand(loader, topic, key, &at);
+    int rc = lb_config_expand(loader, text, key, at);
 
     if (rc < 0)
         return rc == -ENOMEM ? rc : 0;
-    rc = lb_topic_fill(*topic, loader->config->hostname, buf, sizeof buf);
+    rc = lb_topic_fill(*text, loader->config->hostname, buf, sizeof buf);
     if (rc < 0 || !lb_topic_is_legal(buf)) {
-        lb_config_fault(loader->faults, &at, "%s %s", key,
+        lb_config_fault(loader->faults, at, "%s %s", key,
                         rc == -E2BIG ? "is too long"
                         : rc < 0     ? "knows {host} and {service}, and no other braces"
                                  : "must be a topic: levels parted by /, none before the first, no + and #");
@@ -57,9 +55,16 @@ static int fill_topic(const struct lb_sink_section *section, char **topic, const
     copy = strdup(buf);
     if (!copy)
         return -ENOMEM;
-    free(*topic);
-    *topic = copy;
+    free(*text);
+    *text = copy;
     return 0;
+}
+
+static int fill_topic(const struct lb_sink_section *section, char **topic, const char *key)
+{
+    struct lb_origin at = lb_sink_section_origin(section, key);
+
+    return lb_config_fill_topic(section->loader, topic, key, &at);
 }
 
 int lb_config_expand_topics(const struct lb_sink_section *section)

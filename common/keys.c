@@ -331,6 +331,8 @@ static const struct lb_key keys[] = {
           "user and group may read, or 127.0.0.1:9464 or [::1]:9464, which everybody on the device may. "
           "No other address is taken. A reload brings it into effect." },
 
+#include "common/keys_remote.h"
+
     { KEY(SERVICE, "service", "tags"), LB_KEY_TEMPLATE, FIELD(lb_service_config, tags), .dflt = "",
       .help = "Tags of this service's records, beside those of [agent]." },
     { KEY(SERVICE, "service", "source"), LB_KEY_TEXT, FIELD(lb_service_config, source), .dflt = "python",
@@ -397,6 +399,7 @@ static const struct lb_key_section_info sections[LB_SECTION_COUNT] = {
                           "The queue between the apps and the first sink: a file in RAM, which "
                           "outlives the agent." },
     [LB_SECTION_METRICS] = { "metrics", NULL, false, "The numbers of logboom status, for Prometheus." },
+    [LB_SECTION_REMOTE] = { "remote", NULL, false, "What may be asked of the agent from afar." },
     [LB_SECTION_SERVICE] = { "service", "checkout", true,
                              "One service, by the name that -s gave it (or its systemd unit, or its "
                              "program). Repeat the section for each; "

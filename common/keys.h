@@ -25,6 +25,7 @@ enum lb_key_section {
     LB_SECTION_WEAR,
     LB_SECTION_HEARTBEAT,
     LB_SECTION_METRICS,
+    LB_SECTION_REMOTE,
     LB_SECTION_SERVICE, /* [service NAME]; takes the rows of its own and those with is_per_service */
     LB_SECTION_INPUT,   /* [input NAME] */
     LB_SECTION_SINK,    /* [sink NAME] */

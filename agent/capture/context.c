@@ -108,4 +108,5 @@ void lb_context_answer(struct lb_capture *capture)
     lb_turns_publish(capture, true);
     lb_link_put(&link->context_lines, lines);
     lb_link_put(&link->context_done, asked);
+    lb_link_knock(link->to_slow_fd);
 }

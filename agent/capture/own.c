@@ -168,6 +168,8 @@ void lb_own_tell(struct lb_capture *capture, uint64_t now_ns)
     }
     lb_turns_publish(capture, true);
     capture->has_untold = !has_room;
+    if (has_room)
+        lb_hand_tell(capture, now_ns);
     if (!has_room)
         capture->tell_timer.due_ns = now_ns + LB_TELL_EVERY_NS;
     else if (lb_link_get(&capture->link->losses_wait))

@@ -172,6 +172,13 @@ uint64_t lb_context_bring(struct lb_capture *capture, uint32_t row, const struct
  */
 void lb_context_answer(struct lb_capture *capture);
 
+/* ---- hand_told.c ---- */
+
+/*
+ * Tell the commands from afar that are not told yet, as far as there is room.
+ */
+void lb_hand_tell(struct lb_capture *capture, uint64_t now_ns);
+
 /* ---- exits.c ---- */
 
 /*

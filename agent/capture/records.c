@@ -165,6 +165,7 @@ static struct lb_shape_input begin_input(struct lb_turn *turn)
         .wants_pattern = lb_config_wants_patterns(capture->config),
         .last = turn->last ? turn->last : &turn->stream->last,
         .squeeze = squeeze_of(turn),
+        .level_asked = lb_hand_level(&capture->link->hand, turn->stream->service_ix, turn->now_ns),
     };
 }
 

@@ -209,6 +209,7 @@ static void on_door(void *arg, uint32_t events)
     if (lb_link_get(&capture->link->losses_wait))
         lb_own_tell(capture, capture->loop->now_ns);
     lb_context_answer(capture);
+    lb_hand_tell(capture, capture->loop->now_ns);
     lb_turns_flush(capture);
 }
 

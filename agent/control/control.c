@@ -15,10 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/control/status_wear.h"
-#include "agent/control/wear_print.h"
-#include "agent/control/wear_side.h"
-#include "agent/wear/report.h"
+#include "agent/control/request.h"
 #include "common/clock.h"
 #include "common/proto.h"
 #include "common/units.h"
@@ -94,10 +91,7 @@ static void on_status(struct lb_control_client *client, const char *form)
         return;
     }
     fputs("ok\n", out);
-    if (strcmp(form, "json") == 0)
-        lb_status_print_json(&client->control->status, client->control->loop->now_ns, out);
-    else
-        lb_status_print_text(&client->control->status, client->control->loop->now_ns, out);
+    lb_request_status(&client->control->status, form, client->control->loop->now_ns, out);
     fclose(out);
     answer_with(client, text, len);
 }
@@ -106,56 +100,32 @@ static void on_status(struct lb_control_client *client, const char *form)
 static void on_wear(struct lb_control_client *client, const char *form)
 {
     struct lb_control *control = client->control;
-    struct lb_wear_view *view = control->status.wear ? lb_wear_side_view(control->status.wear) : NULL;
-    uint64_t now_ns = control->loop->now_ns, hangs_s;
     char *text = NULL;
     size_t len = 0;
-    FILE *out = view ? open_memstream(&text, &len) : NULL;
+    FILE *out = open_memstream(&text, &len);
+    const char *why = "out of memory";
 
-    if (!out) {
-        free(view);
-        fail(client, control->status.config->wear_sample_ms ? "out of memory"
-                                                            : "wear is not looked at: [wear] sample is off");
+    if (out) {
+        fputs("ok\n", out);
+        why = lb_request_wear(&control->status, form, control->loop->now_ns, out);
+        fclose(out);
+    }
+    if (!why) {
+        answer_with(client, text, len);
         return;
     }
-    lb_status_fill_wear(&control->status, now_ns, view);
-    hangs_s = lb_wear_side_hangs_ns(control->status.wear, now_ns) / LB_NS_PER_S;
-    fputs("ok\n", out);
-    if (strcmp(form, "json") == 0)
-        lb_wear_print_json(view, now_ns, hangs_s, out);
-    else if (strcmp(form, "html") == 0)
-        lb_report_print(view, out);
-    else
-        lb_wear_print_text(view, now_ns, hangs_s, out);
-    fclose(out);
-    free(view);
-    answer_with(client, text, len);
+    free(text);
+    fail(client, why);
 }
 
 /* Ask the fast side for what it holds of a service. false: it is told why not */
 static bool ask_for_context(struct lb_control_client *client, const char *service)
 {
-    struct lb_link *link = client->control->link;
-    const struct lb_state *state = client->control->status.state;
-    size_t len = strlen(service);
-    uint32_t row;
+    const char *why = lb_request_context(client->control->link, client->control->status.state, service);
 
-    if (!lb_service_name_is_legal(service, len)) {
-        fail(client, "that cannot be the name of a service");
-        return false;
-    }
-    row = lb_state_find_service(state, service, len, LB_SERVICES_BOOKS);
-    if (row == LB_SERVICES_BOOKS - 1) {
-        fail(client, "no service of this name was heard of");
-        return false;
-    }
-    if (lb_link_get(&link->context_done) != lb_link_get(&link->context_asked)) {
-        fail(client, "another wish for context is under way");
-        return false;
-    }
-    memcpy(link->context_service, service, len + 1);
-    lb_link_put(&link->context_asked, lb_link_get(&link->context_asked) + 1);
-    return true;
+    if (why)
+        fail(client, why);
+    return !why;
 }
 
 /* "MS", or "MS SERVICE": with what is held of that. */

@@ -9,6 +9,7 @@
 
 #include "agent/control/books.h"
 #include "agent/control/metrics_parts.h"
+#include "agent/control/remote_status.h"
 #include "agent/control/status_backlog.h"
 #include "common/clock.h"
 
@@ -333,4 +334,5 @@ void lb_metrics_print(const struct lb_status_source *source, uint64_t now_ns, FI
     print_clock(source, now_ns, out);
     print_capture(source, out);
     print_inputs(source, out);
+    lb_metrics_print_remote(source, out);
 }

@@ -42,6 +42,7 @@ static void on_network_change(void *ctx)
     lb_shipper_hurry(&slow->shipper, slow->loop.now_ns);
     lb_outlets_hurry(slow->outlets, slow->loop.now_ns);
     slow->metered_due_ns = 0;
+    lb_remote_hurry(&slow->remote, slow->loop.now_ns);
 }
 
 /* Live bodies and those of the backlog go by one transport. */
@@ -63,6 +64,20 @@ static int open_transport(struct lb_slow_side *slow, const struct lb_loaded *loa
 }
 
 /* ---- reload ---- */
+
+/* The transport of the first sink that is an MQTT broker (lb_config_remote_sink()); NULL: there is none. */
+static const struct lb_transport *broker(const struct lb_slow_side *slow)
+{
+    if (slow->shipper.sink->transport == LB_TRANSPORT_MQTT)
+        return &slow->shipper.transport;
+    for (unsigned i = 0; i < slow->outlets->router.outlets; i++) {
+        const struct lb_outlet *outlet = slow->outlets->router.outlet[i];
+
+        if (!outlet->is_detached && outlet->shipper.sink->transport == LB_TRANSPORT_MQTT)
+            return &outlet->shipper.transport;
+    }
+    return NULL;
+}
 
 /* All sinks change over, or none does. */
 static int change_over(struct lb_slow_side *slow, struct lb_loaded *next)
@@ -112,6 +127,9 @@ static void take_over(struct lb_slow_side *slow)
     }
     slow->metered_due_ns = 0;
     slow->control.status.config = next->config;
+    slow->pulse.transport = broker(slow);
+    lb_remote_open(&slow->remote, next->config, broker(slow), slow->seed, slow->loop.now_ns);
+    lb_pulse_reload(&slow->pulse, slow->loop.now_ns);
     lb_metrics_listen(&slow->metrics, next->config->metrics_listen);
     __atomic_store_n(&slow->taken, next, __ATOMIC_RELEASE);
     __atomic_store_n(&slow->next, NULL, __ATOMIC_RELEASE);
@@ -269,6 +287,7 @@ static void *run(void *arg)
         take_over(slow);
         slow->step_timer.due_ns = step(slow);
         lb_control_step(&slow->control, slow->loop.now_ns);
+        lb_remote_step(&slow->remote, slow->loop.now_ns);
         lb_link_put(&slow->link->slow_turns, slow->link->slow_turns + 1);
     }
     lb_link_put(&slow->link->slow_done, 1);
@@ -385,6 +404,18 @@ static void serve_metrics(struct lb_slow_side *slow, const struct lb_loaded *loa
     lb_metrics_listen(&slow->metrics, loaded->config->metrics_listen);
 }
 
+static void open_remote(struct lb_slow_side *slow, const struct lb_loaded *loaded)
+{
+    slow->control.status.remote = &slow->remote;
+    slow->remote.link = slow->link;
+    slow->remote.status = &slow->control.status;
+    slow->remote.wall = &slow->shipper.wall;
+    lb_remote_open(&slow->remote, loaded->config, broker(slow), slow->seed, lb_clock_boot_ns());
+    slow->pulse.status = &slow->control.status;
+    slow->pulse.transport = broker(slow);
+    lb_pulse_start(&slow->pulse, &slow->loop);
+}
+
 int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct lb_link *link,
                        struct lb_card *card, struct lb_loaded *loaded, const struct lb_capture *capture)
 {
@@ -419,6 +450,8 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
         rc = lb_control_start(&slow->control, files->dir_fd);
     if (rc == 0)
         serve_metrics(slow, loaded);
+    if (rc == 0)
+        open_remote(slow, loaded);
     if (rc == 0)
         rc = -pthread_create(&slow->thread, NULL, run, slow);
     if (rc < 0) {

@@ -9,6 +9,8 @@
 #include "agent/control/control.h"
 #include "agent/control/metrics_server.h"
 #include "agent/control/outlets.h"
+#include "agent/control/pulse.h"
+#include "agent/control/remote.h"
 #include "agent/ship/drain.h"
 #include "agent/ship/netwatch.h"
 #include "agent/ship/shipper.h"
@@ -49,6 +51,8 @@ struct lb_slow_side {
     struct lb_netwatch netwatch;
     bool is_metered;         /* the link is */
     uint64_t metered_due_ns; /* looked at again then */
+    struct lb_remote remote; /* commands, by the broker of an MQTT sink */
+    struct lb_pulse pulse;   /* heartbeats, there too */
     uint64_t seed;
     struct lb_files *files;
     struct lb_link *link;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/control/books.h"
+#include "agent/control/remote_status.h"
 #include "agent/control/status_backlog.h"
 #include "agent/control/status_short.h"
 #include "agent/control/status_sinks.h"
@@ -94,7 +95,7 @@ static void print_books(const struct lb_status_source *source, uint64_t now_ns, 
     fputs("\"books\":{\"all\":", out);
     print_book(out, &all, &quota);
     fputs(",\"services\":{", out);
-    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
+    for (uint32_t row = 0; row < LB_SERVICES_BOOKS && !source->is_reduced; row++) {
         const struct lb_state_name *name = &source->state->file->name[row];
         uint64_t len = __atomic_load_n(&name->len, __ATOMIC_ACQUIRE);
 
@@ -240,6 +241,8 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
     fputc(',', out);
     print_syslog(source, out);
     fputc(',', out);
+    lb_status_print_remote(source, now_ns, out);
+    fputc(',', out);
     print_rest(source, now_ns, out);
     fputs("}\n", out);
 }
@@ -312,4 +315,5 @@ void lb_status_print_text(const struct lb_status_source *source, uint64_t now_ns
     lb_status_print_wear_text(source, now_ns, out);
     lb_status_print_short_text(source, now_ns, out);
     print_inputs_text(source, out);
+    lb_status_print_remote_text(source, now_ns, out);
 }

@@ -73,8 +73,10 @@
  *   syslog: { sockets (of syslog.sock; 0: syslog = no)
  *     passed (by systemd: what waits there survives the agent)
  *     queue_length (datagrams, then senders wait) datagrams (since the start) }
+ *   remote: commands from afar (remote_status.h) | null: they are off
  *   refused: connections that were turned away
  */
+struct lb_remote;
 struct lb_wear_side;
 
 struct lb_status_source {
@@ -92,6 +94,8 @@ struct lb_status_source {
     uint64_t started_ns;
     bool is_tmpfs;
     bool uses_jit;
+    bool is_reduced;                /* the object's services are left out: there may be many */
+    const struct lb_remote *remote; /* NULL: there is none */
 };
 
 #define LB_STATUS_SINK_STATES                              \

@@ -296,7 +296,8 @@ static void decide(struct lb_shape_output *out, enum lb_shape_verdict verdict, e
 }
 
 /* The user's rules. Returns whether one says that it is to be kept. */
-static bool filter(const struct lb_shape_settings *settings, struct lb_shape_output *out)
+static bool filter(const struct lb_shape_settings *settings, const struct lb_shape_input *in,
+                   struct lb_shape_output *out)
 {
     const char *name = "";
     enum lb_filter_verdict verdict = LB_FILTER_NONE;
@@ -306,7 +307,8 @@ static bool filter(const struct lb_shape_settings *settings, struct lb_shape_out
     if (verdict == LB_FILTER_DROP)
         decide(out, LB_SHAPE_DROP, LB_DROP_FILTER, name);
     else if (verdict == LB_FILTER_NONE && settings->throttle &&
-             (int)out->severity > settings->throttle->min_level)
+             (int)out->severity >
+                 (in->level_asked ? (int)in->level_asked - 1 : settings->throttle->min_level))
         decide(out, LB_SHAPE_HOLD, LB_DROP_FILTER, "min_level");
     return verdict == LB_FILTER_KEEP;
 }
@@ -402,7 +404,7 @@ void lb_shape_record(const struct lb_shape *shape, const struct lb_shape_setting
     was_changed |= mask(settings, in, out);
     lift_ids(shape, was_changed, out);
     is_error = understand(shape, out);
-    is_kept = filter(settings, out);
+    is_kept = filter(settings, in, out);
     if (is_error && out->verdict == LB_SHAPE_QUEUE)
         repeat(settings, tables, in, out);
     if (in->wants_pattern)

@@ -119,6 +119,7 @@ struct lb_shape_input {
     struct lb_collapse *last;  /* of the stream; NULL: nothing is collapsed */
     bool wants_pattern;        /* with the record, whether a step asks for it or not */
     struct lb_squeeze squeeze; /* where its service is on the ladders of what runs short; all 0: nowhere */
+    unsigned level_asked;      /* for a while, in place of min_level: the level + 1; 0: nobody asks */
 };
 
 struct lb_shape_output {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/ship/encode_remote.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/level.h"
@@ -42,6 +43,7 @@ union own {
     struct lb_alert alert;
     struct lb_heartbeat heartbeat;
     struct lb_wear_alert wear;
+    struct lb_remote_told remote;
 };
 
 const char *lb_reason_name(uint64_t reason)
@@ -347,6 +349,17 @@ static char *wear_members(const union own *own, uint64_t offset_ns, char *to)
     return add_u64(to, "limit", wear->limit_bytes);
 }
 
+static int remote_text(const union own *own, char *buf, size_t size)
+{
+    return lb_encode_remote_text(&own->remote, buf, size);
+}
+
+static char *remote_members(const union own *own, uint64_t offset_ns, char *to)
+{
+    (void)offset_ns;
+    return lb_encode_remote_members(&own->remote, to);
+}
+
 /* Short: it is sent all day long. What is not there is nought, or not known; the clock is told as in every
  * record. */
 static char *heartbeat_members(const union own *own, uint64_t offset_ns, char *to)
@@ -395,6 +408,7 @@ static const struct {
     [LB_KIND_ALERT] = { "alert", sizeof(struct lb_alert), alert_text, alert_members },
     [LB_KIND_HEARTBEAT] = { "heartbeat", sizeof(struct lb_heartbeat), heartbeat_text, heartbeat_members },
     [LB_KIND_WEAR] = { "alert", sizeof(struct lb_wear_alert), wear_text, wear_members },
+    [LB_KIND_REMOTE] = { "alert", sizeof(struct lb_remote_told), remote_text, remote_members },
 };
 
 /* A summary is as long as its patterns are many. */

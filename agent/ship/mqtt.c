@@ -4,9 +4,9 @@
  * are out than [sink] concurrency and the broker allow, and what was out when a connection broke is answered
  * as failed: nobody but the shipper sends it again.
  *
- * Who connects is who sends. A connection that breaks while nothing is to be sent stays closed until
- * something is; the broker has published the will then, and the device is offline to whoever looks. The
- * heartbeat bounds for how long.
+ * Who connects is who sends, or hears (mqtt_hand.h). Without [remote] a connection that breaks while nothing
+ * is to be sent stays closed until something is; the broker has published the will then, and the device is
+ * offline to whoever looks. The heartbeat bounds for how long.
  *
  * A question (an empty body, of `logboom ping` and of the shipper) is not published. The broker's welcome
  * answers it, or on a connection that is up already the acknowledgment of something harmless.
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ship/mqtt_hand.h"
 #include "agent/ship/mqtt_say.h"
 #include "agent/ship/transport.h"
 #include "common/clock.h"
@@ -107,6 +108,8 @@ static void answer(struct mqtt *mqtt, struct parcel *parcel, struct lb_answer *s
         said->link_bytes = said->wire_bytes + mqtt->extra_bytes;
         if (mqtt->settings.is_secure)
             said->link_bytes += (said->wire_bytes / RECORD_BYTES + 1) * RECORD_ADDS;
+        if (mqtt->link.hand)
+            said->link_bytes += lb_mqtt_hand_take_bytes(mqtt->link.hand);
         mqtt->extra_bytes = 0;
     }
     parcel->is_waiting = parcel->is_out = false;
@@ -197,6 +200,8 @@ static void on_up(void *ctx, unsigned receive_max)
     mqtt->out_max = mqtt->concurrency < receive_max ? mqtt->concurrency : receive_max;
     mqtt->extra_bytes = CONNECT_BYTES + (mqtt->settings.is_secure ? HANDSHAKE_BYTES : 0);
     mqtt->is_new = true;
+    if (mqtt->link.hand)
+        lb_mqtt_hand_up(mqtt->link.hand);
     go_on(mqtt);
     mqtt->is_new = false;
 }
@@ -213,6 +218,8 @@ static void on_acknowledged(void *ctx, int mid, int code)
             break;
         }
     }
+    if (mqtt->link.hand)
+        lb_mqtt_hand_acknowledged(mqtt->link.hand, mid, code);
     go_on(mqtt);
 }
 
@@ -220,6 +227,8 @@ static void on_down(void *ctx, const struct lb_answer *why)
 {
     struct mqtt *mqtt = ctx;
 
+    if (mqtt->link.hand)
+        lb_mqtt_hand_down(mqtt->link.hand, why);
     mqtt->timer.due_ns = LB_NEVER;
     answer_all(mqtt, why);
     if (mqtt->link.state != LB_MQTT_CLOSED)
@@ -292,6 +301,8 @@ static void close_mqtt(void *self)
     struct mqtt *mqtt = self;
 
     lb_mqtt_say_farewell(&mqtt->link, LB_MQTT_FAREWELL_MS);
+    if (mqtt->link.hand)
+        lb_mqtt_hand_drop(mqtt->link.hand);
     lb_mqtt_link_end(&mqtt->link);
     lb_loop_remove_timer(mqtt->link.loop, &mqtt->timer);
     mosquitto_lib_cleanup();
@@ -349,4 +360,25 @@ int lb_mqtt_open(struct lb_loop *loop, const struct lb_sink_config *config, cons
     lb_loop_add_timer(loop, &mqtt->timer);
     *ret_transport = (struct lb_transport) { mqtt, send_body, cancel, close_mqtt, NULL, false };
     return 0;
+}
+
+bool lb_mqtt_attach(const struct lb_transport *transport, struct lb_mqtt_hand *hand)
+{
+    struct mqtt *mqtt = transport->self;
+
+    if (transport->send != send_body)
+        return false;
+    lb_mqtt_hand_take_link(hand, &mqtt->link);
+    return true;
+}
+
+bool lb_mqtt_beat(const struct lb_transport *transport, const char *body, size_t len)
+{
+    struct mqtt *mqtt = transport->self;
+
+    if (transport->send != send_body || mqtt->link.state != LB_MQTT_UP || mqtt->link.failed ||
+        !lb_mqtt_say_beat(&mqtt->link, body, len))
+        return false;
+    mqtt->extra_bytes += len + strlen(mqtt->settings.status_topic) + PACKET_BYTES;
+    return true;
 }

@@ -13,7 +13,7 @@
  *   - It closes the socket itself, and then calls back.
  *   - Unacknowledged messages are sent again after a reconnect: there is none, the object is made anew.
  *   - A clean_session of false keeps the broker's side of the session. With MQTT 5 it keeps nothing there:
- *     how long a session is kept can only be told by the call that blocks.
+ *     how long a session is kept can only be told by the call that blocks, or by a trick (mqtt_hand.c).
  */
 #include "agent/ship/mqtt_link.h"
 
@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "agent/ship/mqtt_hand.h"
 #include "agent/ship/mqtt_say.h"
 #include "common/clock.h"
 
@@ -38,7 +39,7 @@ static void on_connack(struct mosquitto *mosq, void *arg, int code, int flags,
     uint16_t most = RECEIVE_MAX_DFL;
 
     (void)mosq;
-    (void)flags;
+    link->has_session = flags & 1;
     link->has_connack = true;
     link->up_ns = lb_clock_boot_ns();
     link->connack = lb_mqtt_reason(link->settings->protocol, code);
@@ -328,6 +329,8 @@ static int make_mosq(struct lb_mqtt_link *link)
     mosquitto_unsubscribe_v5_callback_set(link->mosq, on_unsuback);
     mosquitto_disconnect_v5_callback_set(link->mosq, on_disconnect);
     mosquitto_log_callback_set(link->mosq, on_log);
+    if (link->hand)
+        lb_mqtt_hand_listen(link->hand, link->mosq);
     rc = mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION,
                               settings->protocol == LB_MQTT_5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311);
     mosquitto_int_option(link->mosq, MOSQ_OPT_TCP_NODELAY, 1);

@@ -27,6 +27,8 @@
  */
 enum lb_mqtt_state { LB_MQTT_CLOSED = 0, LB_MQTT_RESOLVING, LB_MQTT_CONNECTING, LB_MQTT_UP };
 
+struct lb_mqtt_hand; /* mqtt_hand.h */
+
 struct lb_mqtt_settings {
     char host[256];
     int port;
@@ -57,6 +59,7 @@ struct lb_mqtt_link {
     /* It is closed. why->status: what the broker said, a reason of MQTT 5, or 0. */
     void (*down)(void *ctx, const struct lb_answer *why);
     void *ctx;
+    struct lb_mqtt_hand *hand; /* who hears what the broker sends; NULL: nobody */
 
     /* From here on its own. */
     enum lb_mqtt_state state;
@@ -76,6 +79,7 @@ struct lb_mqtt_link {
     struct lb_mqtt_noted noted[LB_MQTT_NOTED_MAX];
     unsigned noted_count;
     bool has_connack, is_lost;
+    bool has_session; /* the broker kept one from before */
     int connack, lost_code;
     unsigned receive_max;
     char error[200]; /* what the library has told of a fault, "" nothing */

@@ -52,6 +52,41 @@ void lb_mqtt_say_birth(struct lb_mqtt_link *link)
         link->birth_mid = mid;
 }
 
+int lb_mqtt_say_reply(struct lb_mqtt_link *link, const char *topic, const void *body, size_t len,
+                      const void *correlation, size_t correlation_len, int *ret_mid)
+{
+    mosquitto_property *properties = NULL;
+    int rc = MOSQ_ERR_SUCCESS;
+
+    if (link->settings->protocol == LB_MQTT_5) {
+        rc = mosquitto_property_add_string(&properties, MQTT_PROP_CONTENT_TYPE, "application/json");
+        if (rc == MOSQ_ERR_SUCCESS && correlation_len > 0)
+            rc = mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA, correlation,
+                                               (uint16_t)correlation_len);
+    }
+    rc = rc == MOSQ_ERR_SUCCESS ? publish(link, topic, body, len, properties, false, ret_mid) : -ENOMEM;
+    mosquitto_property_free_all(&properties);
+    return rc;
+}
+
+bool lb_mqtt_say_beat(struct lb_mqtt_link *link, const void *body, size_t len)
+{
+    int mid;
+
+    return link->settings->status_topic[0] &&
+           publish(link, link->settings->status_topic, body, len, NULL, true, &mid) == 0;
+}
+
+void lb_mqtt_say_unsubscribe(struct lb_mqtt_link *link, const char *topic)
+{
+    int rc;
+
+    errno = 0;
+    rc = mosquitto_unsubscribe(link->mosq, NULL, topic);
+    if (rc != MOSQ_ERR_NOMEM)
+        lb_mqtt_link_sent(link, rc);
+}
+
 /* The library pings when it wants to. What is always answered, and needs no right, is the end of a
  * subscription that there never was. */
 int lb_mqtt_say_hello(struct lb_mqtt_link *link, int *ret_mid)

@@ -35,6 +35,31 @@ void lb_mqtt_say_birth(struct lb_mqtt_link *link);
 int lb_mqtt_say_hello(struct lb_mqtt_link *link, int *ret_mid);
 
 /*
+ * Publish an answer with QoS 1.
+ *   body         JSON; copied by the library
+ *   correlation  what belongs to whoever asked; with MQTT 3.1.1 it is left out
+ *   ret_mid      names its acknowledgment
+ *   returns      0 | -EMSGSIZE larger than the broker takes | -ENOMEM
+ *   calls        the loop's thread
+ */
+int lb_mqtt_say_reply(struct lb_mqtt_link *link, const char *topic, const void *body, size_t len,
+                      const void *correlation, size_t correlation_len, int *ret_mid);
+
+/*
+ * Retain on status_topic how we are.
+ *   body      JSON; copied by the library
+ *   returns   true: it is on its way | false: there is no such topic, or no memory
+ *   calls     the loop's thread
+ */
+bool lb_mqtt_say_beat(struct lb_mqtt_link *link, const void *body, size_t len);
+
+/*
+ * End a subscription that a session from before may have.
+ *   calls     the loop's thread
+ */
+void lb_mqtt_say_unsubscribe(struct lb_mqtt_link *link, const char *topic);
+
+/*
  * Tell that we go, wait until the broker knows it, and close. No callback. A
  * link that is not up is closed.
  *   wait_ms   the longest that it may block

@@ -100,8 +100,8 @@ int lb_nowhere_open(struct lb_loop *loop, lb_transport_done done, void *ctx,
 /*
  * An MQTT broker, by libmosquitto in a loop: a body is a message of QoS 1,
  * delivered when the broker has acknowledged it. The connection is made when a
- * body is sent, and only then. close() tells the broker that we go, which may
- * block for LB_MQTT_FAREWELL_MS.
+ * body is sent, and only then, unless somebody hears (mqtt_hand.h). close()
+ * tells the broker that we go, which may block for LB_MQTT_FAREWELL_MS.
  *   config    protocol, topics, client_id, user, keepalive, timeout, concurrency, tls_ca, tls_cert, tls_key
  *             are taken over; the target is copied
  *   target    url mqtt://host:port or mqtts://host:port; secret: the password

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/store/hand.h"
+
 /*
  * What the fast and the slow side tell each other beside the ring: two doors
  * to knock on (eventfds) and a few flags, each with one writer. No locks; a
@@ -29,6 +31,7 @@ struct lb_link {
     uint64_t context_done;      /* fast: number of the last one that was carried out */
     uint64_t context_lines;     /* fast: how many lines that brought, stored before */
     char context_service[129];  /* slow: written only while nothing is asked for */
+    struct lb_hand hand;        /* what is asked from afar */
     uint64_t quota_step; /* fast: of a quota's ladder, the highest of all: bodies wait longer, pack better */
     uint64_t stopping;   /* fast: inputs are drained, ship what is there and end; 2: end at once */
     uint64_t down_by_ns; /* fast, before stopping: the system goes down; until then it may be shipped, then

@@ -35,6 +35,7 @@ enum lb_record_kind {
     LB_KIND_HEARTBEAT, /* ours: body is a struct lb_heartbeat */
     LB_KIND_WEAR,      /* ours: body is a struct lb_wear_alert */
     LB_KIND_WORDS,     /* ours: body is a text of the kernel's, from before it died */
+    LB_KIND_REMOTE,    /* ours: body is a struct lb_remote_told */
     LB_KIND_COUNT
 };
 
@@ -250,6 +251,16 @@ struct lb_heartbeat {
     uint64_t throttled; /* bits as the board's firmware has them; LB_HEARTBEAT_UNKNOWN: not known */
 };
 #define LB_HEARTBEAT_UNKNOWN UINT64_MAX
+
+/* The body of an alert about a command from afar: who asked for what. Texts are padded with NUL, and are the
+ * sender's. */
+struct lb_remote_told {
+    uint64_t is_refused;
+    uint64_t for_ms;                   /* 0: it has no time */
+    char command[16], id[64], who[64]; /* who: what he says of himself; MQTT tells nobody who publishes */
+    char topic[128], service[128], level[16]; /* topic: on which it came */
+    char text[160];                           /* what was done, or why not */
+};
 
 _Static_assert(sizeof(struct lb_record) == 72, "the ring's format");
 

@@ -26,7 +26,7 @@ HELD = {"filter", "collapse", "sample", "limit", "lost", "quota", "pressure"}
 DROPS = {"blank", "overload", "client", "repeat"} | HELD
 KEYS = {
     "": {"version", "pid", "uptime_s", "runtime_dir", "hostname", "books", "sinks", "ring", "held", "redact", "network", "pressure", "staging", "inputs", "syslog", "clock",
-         "memory", "refused", "backlog", "spool", "hours_left", "wear"},
+         "memory", "refused", "backlog", "spool", "hours_left", "wear", "remote"},
     "sinks": {"name", "type", "state", "requests", "delivered_bodies", "failures", "lines", "raw_bytes", "wire_bytes", "wire_bytes_today",
               "in_flight", "last_delivery_s", "next_try_s", "encoding", "body_lines", "body_bytes", "last_error"},
     "ring": {"id", "size", "used", "fill", "tmpfs", "locked", "lock_error", "holes", "lost_bytes", "set_aside", "next"},

@@ -54,6 +54,7 @@ class Message:
     is_retained: bool
     content_type: str | None
     user: dict
+    correlation: bytes | None = None
 
     def entries(self):
         """Its records. How it is packed is read off its first bytes: with 3.1.1 nobody tells."""
@@ -161,7 +162,8 @@ class Broker:
     def _on_message(self, client, data, message):
         told = message.properties
         self._messages.append(Message(message.topic, message.payload, message.retain,
-                                      getattr(told, "ContentType", None), dict(getattr(told, "UserProperty", []))))
+                                      getattr(told, "ContentType", None), dict(getattr(told, "UserProperty", [])),
+                                      getattr(told, "CorrelationData", None)))
 
     def __enter__(self):
         return self.up()
@@ -182,13 +184,33 @@ class Broker:
         return [(name, int(version)) for name, version in
                 re.findall(r"New client connected from \S+ as (logboom-\S+) \(p(\d)", self.log())]
 
+    def on(self, end):
+        """Messages whose topic ends so."""
+        return [message for message in list(self._messages) if message.topic.endswith(end)]
+
     def bodies(self):
-        return [message for message in list(self._messages) if not message.topic.endswith("/status")]
+        return [message for message in list(self._messages)
+                if not message.topic.endswith(("/status", "/command", "/reply"))]
 
     def statuses(self):
-        """What was said of devices: 1 online, 0 not."""
-        return [json.loads(message.payload)["online"] for message in list(self._messages)
-                if message.topic.endswith("/status")]
+        """What was said of devices as they came and went: 1 online, 0 not."""
+        told = [json.loads(message.payload) for message in self.on("/status")]
+        return [one["online"] for one in told if "up_s" not in one]
+
+    def beats(self):
+        """Heartbeats of devices."""
+        return [one for one in (json.loads(message.payload) for message in self.on("/status")) if "up_s" in one]
+
+    def publish(self, topic, payload, retain=False, correlation=None, expires_s=None, response_topic=None):
+        """As somebody else would, with QoS 1; returns when the broker has it."""
+        told = Properties(PacketTypes.PUBLISH)
+        if correlation is not None:
+            told.CorrelationData = correlation
+        if expires_s is not None:
+            told.MessageExpiryInterval = expires_s
+        if response_topic is not None:
+            told.ResponseTopic = response_topic
+        self._reader.publish(topic, payload, 1, retain, told).wait_for_publish(30)
 
     def everything(self):
         return [entry for message in self.bodies() for entry in message.entries()]
