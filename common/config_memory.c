@@ -170,8 +170,8 @@ uint64_t lb_config_memory_ceiling(const struct lb_config *config,
         { "backlog", backlog + backlog / BACKLOG_ROWS_SHARE },
         { "backlog at work", backlog > 0 ? backlog_work_bytes(config, &shipping) : 0 },
         { "wear", config->wear_sample_ms > 0 ? WEAR_KIB * KIB : 0 },
-        { "further sinks", further_sinks_bytes(config) },
         { "remote", config->has_remote ? REMOTE_KIB * KIB : 0 },
+        { "further sinks", further_sinks_bytes(config) },
     };
 
     for (size_t i = 0; i < LB_MEMORY_PARTS; i++) {

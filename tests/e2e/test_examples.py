@@ -58,7 +58,7 @@ def configurations():
     """(name, text) of each sink in the examples: a file has one, and more that are commented out."""
     for path in sorted(set(EXAMPLES.glob("*.ini")) - {ROUTING}):
         for block in re.split(r"^(?=#?\[sink )", path.read_text(), flags=re.M)[1:]:
-            text = re.sub(r"^#(?=\[sink |\w+ = )", "", block, flags=re.M)
+            text = re.sub(r"^#(?=\[sink |\[remote\]|\w+ = )", "", block, flags=re.M)
             yield re.match(r"\[sink (\w+)\]", text)[1], text
 
 
