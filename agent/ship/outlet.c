@@ -142,7 +142,7 @@ uint64_t lb_outlet_step(struct lb_outlet *outlet, uint64_t now_ns)
     if (outlet->mover)
         due_ns = lb_earlier(due_ns, lb_drain_step(&outlet->drain, now_ns));
     pass_back(outlet);
-    if (outlet->is_stalled && lb_ring_room(&outlet->files.ring) >= outlet->files.ring.size / 4)
+    if (outlet->is_stalled && lb_ring_room(&outlet->files.ring) >= outlet->wanted_bytes)
         due_ns = now_ns;
     if (!outlet->is_mute && lb_link_get(&outlet->link.losses_wait))
         due_ns = now_ns;

@@ -216,11 +216,13 @@ static bool pass_on(struct lb_outlet *outlet, const struct lb_record *record, ui
     rc = copy(outlet, record);
     if (rc == -ENOSPC) {
         lb_commit_publish(&outlet->files.state.fast);
-        lb_shed_if_needed(&outlet->shipper, now_ns);
+        lb_shed_for(&outlet->shipper, record->len, now_ns);
         rc = copy(outlet, record);
     }
-    if (rc == -ENOSPC && outlet->is_primary)
+    if (rc == -ENOSPC && outlet->is_primary) {
+        outlet->wanted_bytes = record->len;
         return false;
+    }
     if (rc < 0 && record->kind == LB_KIND_LINE) /* of our own there will be others */
         lose(outlet, LB_REASON_OVERLOAD, record, record->lines);
     return true;

@@ -141,18 +141,18 @@ static void shed(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now
     }
 }
 
-void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
+void lb_shed_for(struct lb_shipper *shipper, uint64_t wanted_bytes, uint64_t now_ns)
 {
     bool is_away = lb_shipper_is_away(shipper, now_ns);
     const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
-    uint64_t next_pos = shipper->next_pos, target;
+    uint64_t next_pos = shipper->next_pos, used = lb_ring_head(fed) - lb_ring_tail(fed), target;
     bool is_urgent = lb_shed_urgent_waits(shipper) && now_ns >= shipper->urgent_due_ns;
 
     if (shipper->unpacked)
         return; /* the backlog itself: what goes from it is decided elsewhere */
     lb_link_put(&shipper->link->sink_away, is_away);
     if (!is_urgent && (!(is_away || shipper->is_best_effort) ||
-                       lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size)))
+                       (used <= LB_HIGH_WATER(fed->size) && used + wanted_bytes <= fed->size)))
         return;
     /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
      */
@@ -165,6 +165,11 @@ void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
         lb_pending_forget(shipper); /* some of what was counted is gone */
     if (shipper->suspect.from < lb_ring_tail(shipper->ring))
         shipper->suspect.to = shipper->suspect.from;
+}
+
+void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    lb_shed_for(shipper, 0, now_ns);
 }
 
 bool lb_shed_is_possible(struct lb_shipper *shipper)
