@@ -177,10 +177,10 @@ int lb_outlet_reload(struct lb_outlet *outlet, const struct lb_config *config, u
 
 bool lb_outlet_is_done(const struct lb_outlet *outlet)
 {
-    if (outlet->is_detached)
+    if (outlet->is_detached || outlet->shipper.failed_since_delivery || lb_link_get(&outlet->link.sink_away))
         return true;
     return !outlet->is_stalled && lb_shipper_is_done(&outlet->shipper) &&
-           (outlet->shipper.failed_since_delivery || outlet->files.backlog.sum.segments == 0);
+           outlet->files.backlog.sum.segments == 0;
 }
 
 void lb_outlet_detach(struct lb_outlet *outlet)
