@@ -66,7 +66,8 @@ uint64_t lb_router_ask(const struct lb_router *router, struct lb_link *link, con
                        uint64_t now_ns);
 
 /*
- * Have the outlets been given all before the ring's head? A stalled one has not.
+ * Have the outlets been given all before the ring's head? A stalled one has
+ * not; nobody waits for one that is away.
  *   calls     slow side
  */
 bool lb_router_is_done(const struct lb_router *router);
