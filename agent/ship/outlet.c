@@ -146,7 +146,7 @@ uint64_t lb_outlet_step(struct lb_outlet *outlet, uint64_t now_ns)
         due_ns = now_ns;
     if (!outlet->is_mute && lb_link_get(&outlet->link.losses_wait))
         due_ns = now_ns;
-    return due_ns;
+    return lb_earlier(due_ns, lb_later(outlet->tell_due_ns, now_ns));
 }
 
 void lb_outlet_answer(void *ctx, unsigned slot, const struct lb_answer *answer)

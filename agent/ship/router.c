@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/ship/outlet_loss.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/shed.h"
 #include "agent/store/extra.h"
-#include "agent/store/loss.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -178,53 +178,13 @@ static int copy(struct lb_outlet *outlet, const struct lb_record *record)
     return 0;
 }
 
-/* What does not come to an outlet's ring has no number there: its receipt has no range. */
-static void lose(struct lb_outlet *outlet, enum lb_reason reason, const struct lb_record *record,
-                 uint64_t lines)
-{
-    struct lb_state *state = &outlet->files.state;
-    bool is_line = record->kind == LB_KIND_LINE;
-    uint64_t bytes = is_line ? lb_record_text_len(record) : 0;
-    struct lb_receipt lost = { .reason = reason,
-                               .lines = lines,
-                               .bytes = bytes,
-                               .first_ns = record->boot_ns,
-                               .last_ns = record->boot_ns };
-    struct lb_drop_place place =
-        lb_drop_place(lb_state_service(state, is_line ? lb_record_service(record) : own_service,
-                                       is_line ? record->service_len : sizeof own_service - 1),
-                      reason == LB_REASON_CORRUPT ? LB_DROP_LOST : LB_DROP_OVERLOAD);
-
-    if (is_line) {
-        lost.name_len = lb_earlier(record->service_len, sizeof lost.name);
-        memcpy(lost.name, lb_record_service(record), lost.name_len);
-        lost.by_severity[record->severity & 7] = lines;
-    }
-    lb_commit_add(&state->fast, place.region, place.word, lines);
-    lb_commit_add(&state->fast, place.region, place.word + 1, bytes);
-    lb_loss_add(state, &lost);
-    lb_commit_publish(&state->slow);
-    outlet->shipper.has_losses = true;
-}
-
-static void lose_hole(struct lb_outlet *outlet, const struct lb_record *hole)
-{
-    uint64_t lines = 0;
-    struct lb_record told = { .kind = LB_KIND_HOLE, .boot_ns = lb_clock_boot_ns() };
-
-    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
-        lines += lb_hole_count(hole, lane);
-    if (lines > 0)
-        lose(outlet, LB_REASON_CORRUPT, &told, lines);
-}
-
 /* One record. false: it has to wait. */
 static bool pass_on(struct lb_outlet *outlet, const struct lb_record *record, uint64_t now_ns)
 {
     int rc;
 
     if (record->kind == LB_KIND_HOLE) {
-        lose_hole(outlet, record);
+        lb_outlet_lose_hole(outlet, record, now_ns);
         return true;
     }
     if (!takes(outlet, record))
@@ -239,8 +199,10 @@ static bool pass_on(struct lb_outlet *outlet, const struct lb_record *record, ui
         outlet->wanted_bytes = record->len;
         return false;
     }
-    if (rc < 0 && record->kind == LB_KIND_LINE) /* of our own there will be others */
-        lose(outlet, LB_REASON_OVERLOAD, record, record->lines);
+    if (rc < 0 && record->kind == LB_KIND_LINE)
+        lb_outlet_lose(outlet, record, now_ns);
+    else if (rc < 0 && record->kind == LB_KIND_RECEIPT) /* of others there will be more */
+        lb_outlet_tell_later(outlet, record, now_ns);
     return true;
 }
 
@@ -288,41 +250,6 @@ static void feed(struct lb_router *router, struct lb_outlet *outlet, uint64_t no
     lb_commit_publish(fast);
 }
 
-/* ---- losses of an outlet ---- */
-
-static void tell_losses(const struct lb_router *router, struct lb_outlet *outlet, uint64_t now_ns)
-{
-    struct lb_state *state = &outlet->files.state;
-    struct lb_receipt receipt;
-    unsigned row = 0;
-
-    outlet->is_mute = false;
-    if (!lb_link_get(&outlet->link.losses_wait))
-        return;
-    while (lb_loss_next(state, &row, &receipt)) {
-        bool has_name = receipt.name_len > 0 && receipt.name_len <= sizeof receipt.name;
-        const char *name = has_name ? (const char *)receipt.name : own_service;
-        size_t len = has_name ? receipt.name_len : sizeof own_service - 1;
-        struct lb_record head = {
-            .lane = LB_LEVEL_WARNING <= router->urgent ? LB_LANE_URGENT : LB_LANE_ROUTINE,
-            .severity = LB_LEVEL_WARNING,
-            .kind = LB_KIND_RECEIPT,
-            .boot_ns = now_ns,
-            .service_ix = lb_state_service(state, name, len),
-            .lines = 1,
-        };
-        struct iovec body = { &receipt, sizeof receipt };
-
-        if (lb_ring_put(&outlet->files.ring, &head, name, len, "", 0, &body, 1) < 0) {
-            outlet->is_mute = true;
-            break;
-        }
-        book(outlet, head.service_ix, LB_BOOK_OWN_LINES, 1, sizeof receipt);
-        lb_loss_told(state, row);
-        lb_commit_publish(&state->fast);
-    }
-}
-
 bool lb_router_step(struct lb_router *router, uint64_t now_ns)
 {
     struct lb_files *files = router->files;
@@ -331,7 +258,7 @@ bool lb_router_step(struct lb_router *router, uint64_t now_ns)
     for (unsigned i = 0; i < router->outlets; i++) {
         if (router->outlet[i]->is_detached)
             continue;
-        tell_losses(router, router->outlet[i], now_ns);
+        lb_outlet_tell(router->outlet[i], router->urgent, now_ns);
         feed(router, router->outlet[i], now_ns);
     }
     if (!router->has_primary)
