@@ -415,6 +415,7 @@ def test_status_says_of_each_how_it_is(agent, house):
     a = agent(house.sections)
     feed(a, lines(0, 10), "web-1")
     wait_given(a, "house", 10)
+    wait_until(lambda: book(a)["delivered"] == 10)
     text = a.client("status").stdout
     assert "sink first (http): ok" in text and "sink house (http, secondary, a part): ok" in text
     assert "10 lines delivered, 0 wait" in text
