@@ -35,6 +35,21 @@ void lb_config_order_sinks(struct lb_loader *loader)
     loader->sinks[0] = seen;
 }
 
+bool lb_config_keep_first(struct lb_config *config, const char *name)
+{
+    struct lb_sink_config sink;
+    size_t at = 0;
+
+    while (at < config->sink_count && strcmp(config->sinks[at].name, name) != 0)
+        at++;
+    if (at == config->sink_count || !takes_all(&config->sinks[at]))
+        return false;
+    sink = config->sinks[at];
+    memmove(&config->sinks[1], &config->sinks[0], at * sizeof sink);
+    config->sinks[0] = sink;
+    return true;
+}
+
 /* The blame is with the primary that comes nearest, and what keeps it from taking all. */
 void lb_config_check_first_sink(struct lb_loader *loader)
 {

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/control/loaded.h"
 #include "agent/control/sink_transport.h"
 #include "agent/ship/metered.h"
 #include "common/clock.h"
@@ -404,7 +405,9 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
     wire_shipper(slow, loaded);
     wire_control(slow, loaded, capture);
     watch_network(slow);
-    rc = open_transport(slow, loaded, &slow->shipper.transport);
+    rc = lb_loaded_note_first(loaded, files->dir_fd);
+    if (rc == 0)
+        rc = open_transport(slow, loaded, &slow->shipper.transport);
     if (rc == 0)
         rc = lb_shipper_start(&slow->shipper, slow->seed, lb_clock_boot_ns());
     if (rc == 0)
