@@ -206,6 +206,17 @@ static bool pass_on(struct lb_outlet *outlet, const struct lb_record *record, ui
     return true;
 }
 
+/* The pipe waits for it: what is in its queue goes at once. */
+static void hurry(struct lb_outlet *outlet)
+{
+    struct lb_shipper *shipper = &outlet->shipper;
+    uint64_t *force_pos = shipper->next_ring ? &shipper->force_next_pos : &shipper->force_pos;
+
+    *force_pos = lb_later(*force_pos, lb_ring_head(&outlet->files.ring));
+    if (shipper->next_ring)
+        shipper->force_pos = lb_ring_head(shipper->ring);
+}
+
 /* The record at a place; NULL also where its parts do not fit it: damage that came after the start. */
 static const struct lb_record *record_at(const struct lb_ring *ring, uint64_t pos, uint64_t head)
 {
@@ -229,6 +240,7 @@ static void feed(struct lb_router *router, struct lb_outlet *outlet, uint64_t no
     while ((record = record_at(ring, pos, head))) {
         if (!pass_on(outlet, record, now_ns)) {
             outlet->is_stalled = true;
+            hurry(outlet);
             break;
         }
         pos += record->len;
@@ -267,6 +279,11 @@ bool lb_router_step(struct lb_router *router, uint64_t now_ns)
     if (files->has_old_ring)
         has_moved |= lb_ring_set_limit(&files->old_ring, least(router, &files->old_ring));
     return has_moved;
+}
+
+bool lb_router_has_given(const struct lb_outlet *outlet, uint64_t ring_id, uint64_t pos)
+{
+    return cursor(outlet, LB_OUTLET_CURSOR_RING) == ring_id && cursor(outlet, LB_OUTLET_CURSOR_POS) >= pos;
 }
 
 bool lb_router_is_done(const struct lb_router *router)

@@ -77,7 +77,8 @@ def prove_each(a, house, total, of_part):
         intake = house.intakes[name]
         wait_until(lambda i=intake, e=expected: set(numbers(i.entries())) == set(e), what=f"{name} has all")
         assert_exactly(numbers(prove_ring(intake.everything()).values()), expected)
-        assert not receipts(intake.entries())
+        told = receipts(intake.entries())  # a record of our own may be given up, which is told by its number
+        assert not [e for e in told if e["logboom"]["count"] > 0], told
     for name, expected in ("other", total), ("part", len(of_part)):
         sink = of(a, name)
         assert sink["queued"]["lines"] == sink["delivered"]["lines"] == expected, sink
