@@ -85,7 +85,7 @@ static void reload_done(struct lb_card_job *job)
     struct lb_loaded *fresh = job->arg;
 
     me.is_reloading = false;
-    if (fresh && lb_slow_side_reload(&me.slow, fresh) == 0) {
+    if (fresh && !lb_loaded_takes_over(me.loaded, fresh) && lb_slow_side_reload(&me.slow, fresh) == 0) {
         lb_loaded_free(me.retired);
         me.retired = me.loaded;
         log_restart_keys(me.loaded->config, fresh->config);

@@ -319,6 +319,14 @@ static inline bool lb_config_wants_patterns(const struct lb_config *config)
 }
 
 /*
+ * Make the sink of this name the first, whatever the order of the file: the
+ * ring, and what waits in it, is that one's.
+ *   returns  true: it is | false: there is none of that name, or it does not take all; nothing changed
+ *   calls    who made the snapshot, before anybody else has it
+ */
+bool lb_config_keep_first(struct lb_config *config, const char *name);
+
+/*
  * Compare two snapshots for a reload: which keys changed that only the next
  * start can bring into effect (sizes, runtime_dir, lock: design.md 4)?
  *   names    filled with pointers to static texts, at most names_max: "section.key", and what of the sinks

@@ -65,6 +65,21 @@ int lb_config_order_sinks(struct lb_loader *loader)
     return first == config->sink_count && has_primary && first < LB_SINKS_MAX ? put_none_first(loader) : 0;
 }
 
+bool lb_config_keep_first(struct lb_config *config, const char *name)
+{
+    struct lb_sink_config sink;
+    size_t at = 0;
+
+    while (at < config->sink_count && strcmp(config->sinks[at].name, name) != 0)
+        at++;
+    if (at == config->sink_count || !takes_all(&config->sinks[at]))
+        return false;
+    sink = config->sinks[at];
+    memmove(&config->sinks[1], &config->sinks[0], at * sizeof sink);
+    config->sinks[0] = sink;
+    return true;
+}
+
 void lb_config_check_first_sink(struct lb_loader *loader)
 {
     const struct lb_config *config = loader->config;

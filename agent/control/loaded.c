@@ -4,10 +4,14 @@
 #include "agent/control/loaded.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
+#include "common/read_file.h"
 #include "common/sink_types.h"
 
 static void log_faults(const struct lb_config_faults *faults)
@@ -46,6 +50,58 @@ static int read_secrets(struct lb_loaded *loaded)
     return rc;
 }
 
+/* ---- the first sink ---- */
+
+#define PATH_BYTES 4200    /* the longest value of a key, and the name below */
+#define FIRST_FILE "first" /* of the runtime directory: its name */
+
+static void keep_first(struct lb_config *config)
+{
+    char path[PATH_BYTES], name[LB_NAME_MAX + 2] = "", before[LB_NAME_MAX + 1];
+    size_t len = 0;
+
+    snprintf(path, sizeof path, "%s/" FIRST_FILE, config->runtime_dir);
+    if (lb_read_file(path, name, sizeof name - 1, &len) < 0 || len == 0)
+        return;
+    name[strcspn(name, "\n")] = '\0';
+    snprintf(before, sizeof before, "%s", config->sinks[0].name);
+    if (strcmp(before, name) != 0 && lb_config_keep_first(config, name))
+        lb_log(LB_LEVEL_NOTICE, "sink %s stays the first, before %s: what lies in the ring is for it", name,
+               before);
+}
+
+int lb_loaded_note_first(const struct lb_loaded *loaded, int dir_fd)
+{
+    const char *name = loaded->config->sinks[0].name;
+    int fd = openat(dir_fd, FIRST_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644),
+        rc = fd < 0 ? -errno : 0;
+
+    if (rc == 0 && dprintf(fd, "%s\n", name) < 0)
+        rc = -errno;
+    if (fd >= 0)
+        close(fd);
+    if (rc == 0 && renameat(dir_fd, FIRST_FILE ".new", dir_fd, FIRST_FILE) != 0)
+        rc = -errno;
+    return rc;
+}
+
+bool lb_loaded_takes_over(const struct lb_loaded *old_loaded, const struct lb_loaded *fresh)
+{
+    const char *name = fresh->config->sinks[0].name;
+    const struct lb_config *config = old_loaded->config;
+
+    bool is_shared =
+        strcmp(name, LB_SINK_NONE) == 0; /* none would take all: what waits for one that did is its */
+
+    if (strcmp(config->sinks[0].name, name) == 0 || (!is_shared && !lb_config_sink_by_name(config, name)))
+        return false;
+    lb_log(LB_LEVEL_ERROR, "sink %s would be the first in the place of %s: that takes a restart", name,
+           config->sinks[0].name);
+    return true;
+}
+
+/* ---- all of it ---- */
+
 struct lb_loaded *lb_loaded_read(const char *file)
 {
     struct lb_loaded *loaded = calloc(1, sizeof *loaded);
@@ -56,6 +112,8 @@ struct lb_loaded *lb_loaded_read(const char *file)
         rc = lb_rules_compile(loaded->config, &faults, &loaded->rules);
     log_faults(&faults);
     lb_config_faults_free(&faults);
+    if (rc == 0)
+        keep_first(loaded->config);
     if (rc == 0)
         rc = read_secrets(loaded);
     if (rc == 0)

@@ -242,41 +242,46 @@ int lb_outlets_reload(struct lb_outlets *outlets, const struct lb_config *config
 
 /* ---- requests of others ---- */
 
-static void flush_one(struct lb_outlets *outlets, unsigned i, struct lb_outlets_mark *mark)
+static void flush(struct lb_outlets_mark *mark, unsigned ix, struct lb_outlet *outlet)
 {
-    struct lb_outlet *outlet = outlets->router.outlet[i];
-
+    mark->of[ix].is_short = !lb_router_has_given(outlet, mark->ring_id, mark->head);
     lb_shipper_flush(&outlet->shipper);
-    mark->pos[i] = lb_ring_head(&outlet->files.ring);
-    mark->seq[i] = outlet->mover ? lb_drain_flush(&outlet->drain) : 0;
-    mark->is_behind[i] = !lb_router_has_passed(&outlets->router, outlet, mark->head);
+    mark->of[ix].pos = lb_ring_head(&outlet->files.ring);
+    mark->of[ix].seq = outlet->mover ? lb_drain_flush(&outlet->drain) : 0;
 }
 
 void lb_outlets_flush(struct lb_outlets *outlets, uint64_t now_ns, struct lb_outlets_mark *ret_mark)
 {
+    const struct lb_ring *ring = &outlets->router.files->ring;
+
+    if (outlets->router.outlets == 0)
+        return;
+    ret_mark->ring_id = ring->id;
+    ret_mark->head = lb_ring_head(ring);
     lb_outlets_feed(outlets, now_ns);
-    ret_mark->head = lb_ring_head(&outlets->router.files->ring);
     for (unsigned i = 0; i < outlets->router.outlets; i++)
         if (!outlets->router.outlet[i]->is_detached)
-            flush_one(outlets, i, ret_mark);
+            flush(ret_mark, i, outlets->router.outlet[i]);
+}
+
+static bool has_passed(struct lb_outlets_mark *mark, unsigned ix, struct lb_outlet *outlet)
+{
+    if (mark->of[ix].is_short && lb_router_has_given(outlet, mark->ring_id, mark->head))
+        flush(mark, ix, outlet);
+    return !mark->of[ix].is_short && !outlet->shipper.next_ring &&
+           lb_ring_tail(&outlet->files.ring) >= mark->of[ix].pos &&
+           (!outlet->mover || lb_drain_has_passed(&outlet->drain, mark->of[ix].seq));
 }
 
 bool lb_outlets_have_passed(struct lb_outlets *outlets, struct lb_outlets_mark *mark)
 {
-    bool have_all = true;
-
     for (unsigned i = 0; i < outlets->router.outlets; i++) {
-        const struct lb_outlet *outlet = outlets->router.outlet[i];
+        struct lb_outlet *outlet = outlets->router.outlet[i];
 
-        if (outlet->is_detached || !outlet->is_primary)
-            continue;
-        if (mark->is_behind[i] && lb_router_has_passed(&outlets->router, outlet, mark->head))
-            flush_one(outlets, i, mark);
-        have_all = have_all && !mark->is_behind[i] && !outlet->shipper.next_ring &&
-                   lb_ring_tail(&outlet->files.ring) >= mark->pos[i] &&
-                   (!outlet->mover || lb_drain_has_passed(&outlet->drain, mark->seq[i]));
+        if (outlet->is_primary && !outlet->is_detached && !has_passed(mark, i, outlet))
+            return false;
     }
-    return have_all;
+    return true;
 }
 
 void lb_outlets_hurry(struct lb_outlets *outlets, uint64_t now_ns)

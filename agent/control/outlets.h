@@ -20,9 +20,11 @@ struct lb_outlets {
 
 /* How far all must come for a flush to be done. */
 struct lb_outlets_mark {
-    uint64_t head;                                 /* of the ring: all before it counts */
-    uint64_t pos[LB_SINKS_MAX], seq[LB_SINKS_MAX]; /* of the outlets' rings and backlogs */
-    bool is_behind[LB_SINKS_MAX];                  /* not all of it has come there yet */
+    uint64_t ring_id, head; /* of the first sink's ring */
+    struct {
+        bool is_short; /* it has not been given all up to there: pos and seq are not known yet */
+        uint64_t pos, seq;
+    } of[LB_SINKS_MAX];
 };
 
 /*
@@ -82,7 +84,8 @@ void lb_outlets_reload_undo(struct lb_outlets *outlets);
 
 /*
  * Ship all that is in the ring and in the stores now.
- *   ret_mark  how far primaries must come for it to be done; nobody waits for a secondary
+ *   ret_mark  how far primaries must come for it to be done; nobody waits for a secondary. One that has no
+ *             room for all is marked when it has been given the rest, while it is asked for
  *   calls     slow side
  */
 void lb_outlets_flush(struct lb_outlets *outlets, uint64_t now_ns, struct lb_outlets_mark *ret_mark);

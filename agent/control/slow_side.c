@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/control/loaded.h"
 #include "agent/control/sink_transport.h"
 #include "agent/ship/metered.h"
 #include "common/clock.h"
@@ -365,6 +366,16 @@ static void wire_control(struct lb_slow_side *slow, const struct lb_loaded *load
     open_for_reading(slow, "backlog");
 }
 
+/* Where no sink takes all any more, what waits for one that did is nobody's. */
+static void say_what_is_nobodys(const struct lb_slow_side *slow)
+{
+    uint64_t lines = slow->files->backlog.sum.lines;
+
+    if (slow->shipper.sink->transport == LB_TRANSPORT_NONE && lines > 0)
+        lb_log(LB_LEVEL_WARNING, "no sink takes all any more: %llu lines that wait in the backlog go nowhere",
+               (unsigned long long)lines);
+}
+
 /* Without a backlog, what the ring has no room for is shed. */
 static int start_backlog(struct lb_slow_side *slow)
 {
@@ -372,6 +383,7 @@ static int start_backlog(struct lb_slow_side *slow)
 
     if (!lb_backlog_is_there(&slow->files->backlog))
         return 0;
+    say_what_is_nobodys(slow);
     slow->mover = lb_mover_new(&slow->shipper, &slow->files->backlog);
     slow->shipper.mover = slow->mover;
     slow->control.status.drain = slow->mover ? &slow->drain : NULL;
@@ -435,7 +447,9 @@ int lb_slow_side_start(struct lb_slow_side *slow, struct lb_files *files, struct
     wire_shipper(slow, loaded);
     wire_control(slow, loaded, capture);
     watch_network(slow);
-    rc = open_transport(slow, loaded, &slow->shipper.transport);
+    rc = lb_loaded_note_first(loaded, files->dir_fd);
+    if (rc == 0)
+        rc = open_transport(slow, loaded, &slow->shipper.transport);
     if (rc == 0)
         rc = lb_shipper_start(&slow->shipper, slow->seed, lb_clock_boot_ns());
     if (rc == 0)

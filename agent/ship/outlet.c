@@ -142,11 +142,11 @@ uint64_t lb_outlet_step(struct lb_outlet *outlet, uint64_t now_ns)
     if (outlet->mover)
         due_ns = lb_earlier(due_ns, lb_drain_step(&outlet->drain, now_ns));
     pass_back(outlet);
-    if (outlet->is_stalled && lb_ring_room(&outlet->files.ring) >= outlet->files.ring.size / 4)
+    if (outlet->is_stalled && lb_ring_room(&outlet->files.ring) >= outlet->wanted_bytes)
         due_ns = now_ns;
     if (!outlet->is_mute && lb_link_get(&outlet->link.losses_wait))
         due_ns = now_ns;
-    return due_ns;
+    return lb_earlier(due_ns, lb_later(outlet->tell_due_ns, now_ns));
 }
 
 void lb_outlet_answer(void *ctx, unsigned slot, const struct lb_answer *answer)
@@ -177,10 +177,10 @@ int lb_outlet_reload(struct lb_outlet *outlet, const struct lb_config *config, u
 
 bool lb_outlet_is_done(const struct lb_outlet *outlet)
 {
-    if (outlet->is_detached)
+    if (outlet->is_detached || outlet->shipper.failed_since_delivery || lb_link_get(&outlet->link.sink_away))
         return true;
     return !outlet->is_stalled && lb_shipper_is_done(&outlet->shipper) &&
-           (outlet->shipper.failed_since_delivery || outlet->files.backlog.sum.segments == 0);
+           outlet->files.backlog.sum.segments == 0;
 }
 
 void lb_outlet_detach(struct lb_outlet *outlet)

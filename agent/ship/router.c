@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/ship/outlet_loss.h"
 #include "agent/ship/pending.h"
 #include "agent/ship/shed.h"
 #include "agent/store/extra.h"
-#include "agent/store/loss.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -70,19 +70,30 @@ void lb_router_protect(struct lb_router *router)
 
     for (unsigned i = 0; i < router->outlets; i++)
         router->has_primary |= router->outlet[i]->is_primary;
-    if (!router->has_primary || files->ring.is_new)
+    if (!router->has_primary)
         return;
-    lb_ring_set_limit(&files->ring, least(router, &files->ring));
-    if (files->has_old_ring)
+    if (!files->ring.is_new)
+        lb_ring_set_limit(&files->ring, least(router, &files->ring));
+    if (files->has_old_ring) /* also where the one behind it was not made before a kill */
         lb_ring_set_limit(&files->old_ring, least(router, &files->old_ring));
 }
 
-static bool is_within(const struct lb_ring *ring, const struct lb_outlet *outlet)
+/*
+ * Where to go on in a ring, or LB_NEVER: the cursor is of another one. Recovery may have made one hole of
+ * what lies on both sides of the cursor, and where the end was damaged the head lies before it now: what is
+ * before the cursor was given, so it goes on at the next record.
+ */
+static uint64_t place_in(const struct lb_ring *ring, const struct lb_outlet *outlet)
 {
-    uint64_t pos = cursor(outlet, LB_OUTLET_CURSOR_POS);
+    uint64_t pos = lb_ring_tail(ring), head = lb_ring_head(ring),
+             given = cursor(outlet, LB_OUTLET_CURSOR_POS);
+    const struct lb_record *record;
 
-    return cursor(outlet, LB_OUTLET_CURSOR_RING) == ring->id && pos >= lb_ring_tail(ring) &&
-           pos <= lb_ring_head(ring);
+    if (cursor(outlet, LB_OUTLET_CURSOR_RING) != ring->id)
+        return LB_NEVER;
+    while (pos < given && (record = lb_ring_at(ring, pos, head)))
+        pos += record->len;
+    return pos;
 }
 
 void lb_router_attach(struct lb_router *router)
@@ -92,11 +103,16 @@ void lb_router_attach(struct lb_router *router)
 
     for (unsigned i = 0; i < router->outlets; i++) {
         struct lb_outlet *outlet = router->outlet[i];
-        bool is_laid_anew = files->repair.cursors_were_bad;
+        uint64_t pos = place_in(&files->ring, outlet), old_pos = LB_NEVER;
 
-        if (is_laid_anew || !(is_within(&files->ring, outlet) ||
-                              (files->has_old_ring && is_within(&files->old_ring, outlet))))
+        if (files->has_old_ring)
+            old_pos = place_in(&files->old_ring, outlet);
+        if (files->repair.cursors_were_bad || (pos == LB_NEVER && old_pos == LB_NEVER))
             set_cursor(outlet, first->id, lb_ring_tail(first));
+        else if (pos != LB_NEVER)
+            set_cursor(outlet, files->ring.id, pos);
+        else
+            set_cursor(outlet, files->old_ring.id, old_pos);
         lb_commit_publish(&outlet->files.state.fast);
     }
     if (!router->has_primary)
@@ -162,53 +178,13 @@ static int copy(struct lb_outlet *outlet, const struct lb_record *record)
     return 0;
 }
 
-/* What does not come to an outlet's ring has no number there: its receipt has no range. */
-static void lose(struct lb_outlet *outlet, enum lb_reason reason, const struct lb_record *record,
-                 uint64_t lines)
-{
-    struct lb_state *state = &outlet->files.state;
-    bool is_line = record->kind == LB_KIND_LINE;
-    uint64_t bytes = is_line ? lb_record_text_len(record) : 0;
-    struct lb_receipt lost = { .reason = reason,
-                               .lines = lines,
-                               .bytes = bytes,
-                               .first_ns = record->boot_ns,
-                               .last_ns = record->boot_ns };
-    struct lb_drop_place place =
-        lb_drop_place(lb_state_service(state, is_line ? lb_record_service(record) : own_service,
-                                       is_line ? record->service_len : sizeof own_service - 1),
-                      reason == LB_REASON_CORRUPT ? LB_DROP_LOST : LB_DROP_OVERLOAD);
-
-    if (is_line) {
-        lost.name_len = record->service_len;
-        memcpy(lost.name, lb_record_service(record), record->service_len);
-        lost.by_severity[record->severity & 7] = lines;
-    }
-    lb_commit_add(&state->fast, place.region, place.word, lines);
-    lb_commit_add(&state->fast, place.region, place.word + 1, bytes);
-    lb_loss_add(state, &lost);
-    lb_commit_publish(&state->slow);
-    outlet->shipper.has_losses = true;
-}
-
-static void lose_hole(struct lb_outlet *outlet, const struct lb_record *hole)
-{
-    uint64_t lines = 0;
-    struct lb_record told = { .kind = LB_KIND_HOLE, .boot_ns = lb_clock_boot_ns() };
-
-    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
-        lines += lb_hole_count(hole, lane);
-    if (lines > 0)
-        lose(outlet, LB_REASON_CORRUPT, &told, lines);
-}
-
 /* One record. false: it has to wait. */
 static bool pass_on(struct lb_outlet *outlet, const struct lb_record *record, uint64_t now_ns)
 {
     int rc;
 
     if (record->kind == LB_KIND_HOLE) {
-        lose_hole(outlet, record);
+        lb_outlet_lose_hole(outlet, record, now_ns);
         return true;
     }
     if (!takes(outlet, record))
@@ -216,14 +192,41 @@ static bool pass_on(struct lb_outlet *outlet, const struct lb_record *record, ui
     rc = copy(outlet, record);
     if (rc == -ENOSPC) {
         lb_commit_publish(&outlet->files.state.fast);
-        lb_shed_if_needed(&outlet->shipper, now_ns);
+        lb_shed_for(&outlet->shipper, record->len, now_ns);
         rc = copy(outlet, record);
     }
-    if (rc == -ENOSPC && outlet->is_primary)
+    if (rc == -ENOSPC && outlet->is_primary) {
+        outlet->wanted_bytes = record->len;
         return false;
-    if (rc < 0 && record->kind == LB_KIND_LINE) /* of our own there will be others */
-        lose(outlet, LB_REASON_OVERLOAD, record, record->lines);
+    }
+    if (rc < 0 && record->kind == LB_KIND_LINE)
+        lb_outlet_lose(outlet, record, now_ns);
+    else if (rc < 0 && record->kind == LB_KIND_RECEIPT) /* of others there will be more */
+        lb_outlet_tell_later(outlet, record, now_ns);
     return true;
+}
+
+/* The pipe waits for it: what is in its queue goes at once. */
+static void hurry(struct lb_outlet *outlet)
+{
+    struct lb_shipper *shipper = &outlet->shipper;
+    uint64_t *force_pos = shipper->next_ring ? &shipper->force_next_pos : &shipper->force_pos;
+
+    *force_pos = lb_later(*force_pos, lb_ring_head(&outlet->files.ring));
+    if (shipper->next_ring)
+        shipper->force_pos = lb_ring_head(shipper->ring);
+}
+
+/* The record at a place; NULL also where its parts do not fit it: damage that came after the start. */
+static const struct lb_record *record_at(const struct lb_ring *ring, uint64_t pos, uint64_t head)
+{
+    const struct lb_record *record = lb_ring_at(ring, pos, head);
+
+    if (record && record->kind != LB_KIND_HOLE &&
+        (lb_record_size(record->service_len, record->tags_len, record->body_len) != record->len ||
+         record->lane >= LB_LANE_COUNT))
+        return NULL;
+    return record;
 }
 
 static void feed(struct lb_router *router, struct lb_outlet *outlet, uint64_t now_ns)
@@ -234,9 +237,10 @@ static void feed(struct lb_router *router, struct lb_outlet *outlet, uint64_t no
     const struct lb_record *record;
 
     outlet->is_stalled = false;
-    while ((record = lb_ring_at(ring, pos, head))) {
+    while ((record = record_at(ring, pos, head))) {
         if (!pass_on(outlet, record, now_ns)) {
             outlet->is_stalled = true;
+            hurry(outlet);
             break;
         }
         pos += record->len;
@@ -258,41 +262,6 @@ static void feed(struct lb_router *router, struct lb_outlet *outlet, uint64_t no
     lb_commit_publish(fast);
 }
 
-/* ---- losses of an outlet ---- */
-
-static void tell_losses(const struct lb_router *router, struct lb_outlet *outlet, uint64_t now_ns)
-{
-    struct lb_state *state = &outlet->files.state;
-    struct lb_receipt receipt;
-    unsigned row = 0;
-
-    outlet->is_mute = false;
-    if (!lb_link_get(&outlet->link.losses_wait))
-        return;
-    while (lb_loss_next(state, &row, &receipt)) {
-        bool has_name = receipt.name_len > 0 && receipt.name_len <= sizeof receipt.name;
-        const char *name = has_name ? (const char *)receipt.name : own_service;
-        size_t len = has_name ? receipt.name_len : sizeof own_service - 1;
-        struct lb_record head = {
-            .lane = LB_LEVEL_WARNING <= router->urgent ? LB_LANE_URGENT : LB_LANE_ROUTINE,
-            .severity = LB_LEVEL_WARNING,
-            .kind = LB_KIND_RECEIPT,
-            .boot_ns = now_ns,
-            .service_ix = lb_state_service(state, name, len),
-            .lines = 1,
-        };
-        struct iovec body = { &receipt, sizeof receipt };
-
-        if (lb_ring_put(&outlet->files.ring, &head, name, len, "", 0, &body, 1) < 0) {
-            outlet->is_mute = true;
-            break;
-        }
-        book(outlet, head.service_ix, LB_BOOK_OWN_LINES, 1, sizeof receipt);
-        lb_loss_told(state, row);
-        lb_commit_publish(&state->fast);
-    }
-}
-
 bool lb_router_step(struct lb_router *router, uint64_t now_ns)
 {
     struct lb_files *files = router->files;
@@ -301,7 +270,7 @@ bool lb_router_step(struct lb_router *router, uint64_t now_ns)
     for (unsigned i = 0; i < router->outlets; i++) {
         if (router->outlet[i]->is_detached)
             continue;
-        tell_losses(router, router->outlet[i], now_ns);
+        lb_outlet_tell(router->outlet[i], router->urgent, now_ns);
         feed(router, router->outlet[i], now_ns);
     }
     if (!router->has_primary)
@@ -312,17 +281,17 @@ bool lb_router_step(struct lb_router *router, uint64_t now_ns)
     return has_moved;
 }
 
-bool lb_router_has_passed(const struct lb_router *router, const struct lb_outlet *outlet, uint64_t pos)
+bool lb_router_has_given(const struct lb_outlet *outlet, uint64_t ring_id, uint64_t pos)
 {
-    return cursor(outlet, LB_OUTLET_CURSOR_RING) == router->files->ring.id &&
-           cursor(outlet, LB_OUTLET_CURSOR_POS) >= pos;
+    return cursor(outlet, LB_OUTLET_CURSOR_RING) == ring_id && cursor(outlet, LB_OUTLET_CURSOR_POS) >= pos;
 }
 
 bool lb_router_is_done(const struct lb_router *router)
 {
     for (unsigned i = 0; i < router->outlets; i++)
-        if (!router->outlet[i]->is_detached &&
-            !lb_router_has_passed(router, router->outlet[i], lb_ring_head(&router->files->ring)))
+        if (!router->outlet[i]->is_detached && !lb_link_get(&router->outlet[i]->link.sink_away) &&
+            (cursor(router->outlet[i], LB_OUTLET_CURSOR_RING) != router->files->ring.id ||
+             cursor(router->outlet[i], LB_OUTLET_CURSOR_POS) != lb_ring_head(&router->files->ring)))
             return false;
     return true;
 }
@@ -330,12 +299,13 @@ bool lb_router_is_done(const struct lb_router *router)
 /* ---- when to look again ---- */
 
 /* At which fill of the ring an outlet wants to look; UINT64_MAX: it has enough, or no room. */
-static uint64_t wish(const struct lb_outlet *outlet)
+static uint64_t wish(const struct lb_router *router, const struct lb_outlet *outlet)
 {
     const struct lb_shipper *shipper = &outlet->shipper;
     uint64_t pos = cursor(outlet, LB_OUTLET_CURSOR_POS), max = shipper->builder.max_bytes;
 
-    if (outlet->is_stalled || outlet->is_detached || shipper->is_full)
+    if (outlet->is_stalled || outlet->is_detached || shipper->is_full ||
+        cursor(outlet, LB_OUTLET_CURSOR_RING) != router->files->ring.id)
         return UINT64_MAX;
     if (lb_sink_is_filtered(shipper->sink_config))
         return pos + LOOK_BYTES;
@@ -348,24 +318,23 @@ uint64_t lb_router_ask(const struct lb_router *router, struct lb_link *link, con
                        uint64_t now_ns)
 {
     uint64_t head, wake = lb_link_get(&link->slow_wake_pos), due_ns = LB_NEVER;
+    bool is_first_silent = first->pending_lines > 0 || first->next_ring; /* it may not ask for each record */
 
-    if (first->next_ring)
-        return LB_NEVER; /* a ring is drained: turns follow each other anyway */
     for (unsigned i = 0; i < router->outlets; i++) {
         const struct lb_outlet *outlet = router->outlet[i];
 
         if (outlet->is_detached)
             continue;
-        wake = lb_earlier(wake, wish(outlet));
+        wake = lb_earlier(wake, wish(router, outlet));
         if (!outlet->shipper.has_urgent && !outlet->is_stalled)
             lb_link_put(&link->slow_wants_urgent, 1);
-        if (lb_sink_is_filtered(outlet->shipper.sink_config) && first->pending_lines > 0)
+        if (lb_sink_is_filtered(outlet->shipper.sink_config) && is_first_silent)
             due_ns = lb_earlier(due_ns, now_ns + outlet->shipper.sink_config->wait_ms * LB_NS_PER_MS);
     }
     lb_link_put(&link->slow_wake_pos, wake);
     head = lb_ring_head(&router->files->ring);
     for (unsigned i = 0; i < router->outlets; i++)
-        if (head > cursor(router->outlet[i], LB_OUTLET_CURSOR_POS) && head >= wish(router->outlet[i]))
+        if (head > cursor(router->outlet[i], LB_OUTLET_CURSOR_POS) && head >= wish(router, router->outlet[i]))
             due_ns = now_ns;
     return due_ns;
 }

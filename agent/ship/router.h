@@ -66,13 +66,14 @@ uint64_t lb_router_ask(const struct lb_router *router, struct lb_link *link, con
                        uint64_t now_ns);
 
 /*
- * Has an outlet been given all before a place of the newest ring?
+ * Has an outlet been given all of a ring up to a position?
  *   calls     slow side
  */
-bool lb_router_has_passed(const struct lb_router *router, const struct lb_outlet *outlet, uint64_t pos);
+bool lb_router_has_given(const struct lb_outlet *outlet, uint64_t ring_id, uint64_t pos);
 
 /*
- * Have the outlets been given all before the ring's head? A stalled one has not.
+ * Have the outlets been given all before the ring's head? A stalled one has
+ * not; nobody waits for one that is away.
  *   calls     slow side
  */
 bool lb_router_is_done(const struct lb_router *router);

@@ -61,6 +61,8 @@ static uint64_t stretch(struct lb_shipper *shipper, uint64_t from, uint64_t byte
     uint64_t end = lb_pending_end(shipper), pos = from;
     const struct lb_record *record;
 
+    if (shipper->ring->has_limit && from < shipper->ring->limit)
+        end = lb_earlier(end, shipper->ring->limit); /* what is behind it makes no room */
     while (pos - from < bytes && !lb_slots_at(shipper, pos) && (record = lb_ring_at(shipper->ring, pos, end)))
         pos += record->len;
     return pos;
@@ -91,6 +93,22 @@ static bool move_body(struct lb_shipper *shipper, struct lb_slot *slot, uint64_t
     return true;
 }
 
+/* What was moved while another sink holds the tail is not looked at again. */
+static void pass_moved(struct lb_shipper *shipper, uint64_t to)
+{
+    const struct lb_record *record;
+
+    while (shipper->next_pos < to && (record = lb_ring_at(shipper->ring, shipper->next_pos, to))) {
+        for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
+            if (record->kind == LB_KIND_HOLE && lb_hole_count(record, lane) > 0)
+                shipper->next_n[lane] = lb_hole_first(record, lane) + lb_hole_count(record, lane);
+        if (record->kind != LB_KIND_HOLE)
+            shipper->next_n[record->lane % LB_LANE_COUNT] = record->n + 1;
+        shipper->next_pos += record->len;
+    }
+    lb_pending_forget(shipper);
+}
+
 /* The oldest of the ring go to the backlog; how they came to be the oldest does not matter. */
 static void move(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now_ns)
 {
@@ -106,8 +124,10 @@ static void move(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now
                 return;
         } else {
             to = stretch(shipper, tail, used - target_bytes);
-            if (to == tail || lb_mover_move(shipper->mover, tail, to, false) == tail)
+            if (to == tail || (to = lb_mover_move(shipper->mover, tail, to, false)) == tail)
                 return;
+            if (lb_ring_tail(shipper->ring) == tail && lb_ring_is_held(shipper->ring))
+                pass_moved(shipper, to);
         }
         lb_pending_forget(shipper);
         if (lb_ring_tail(shipper->ring) == tail)
@@ -141,18 +161,19 @@ static void shed(struct lb_shipper *shipper, uint64_t target_bytes, uint64_t now
     }
 }
 
-void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
+void lb_shed_for(struct lb_shipper *shipper, uint64_t wanted_bytes, uint64_t now_ns)
 {
     bool is_away = lb_shipper_is_away(shipper, now_ns);
     const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
-    uint64_t next_pos = shipper->next_pos, target;
+    uint64_t next_pos = shipper->next_pos, used = lb_ring_head(fed) - lb_ring_tail(fed), target;
     bool is_urgent = lb_shed_urgent_waits(shipper) && now_ns >= shipper->urgent_due_ns;
 
     if (shipper->unpacked)
         return; /* the backlog itself: what goes from it is decided elsewhere */
     lb_link_put(&shipper->link->sink_away, is_away);
     if (!is_urgent && (!(is_away || shipper->is_best_effort) ||
-                       lb_ring_head(fed) - lb_ring_tail(fed) <= LB_HIGH_WATER(fed->size)))
+                       (used <= LB_HIGH_WATER(fed->size) && used + wanted_bytes <= fed->size) ||
+                       lb_ring_is_held(shipper->ring)))
         return;
     /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
      */
@@ -167,6 +188,11 @@ void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
         shipper->suspect.to = shipper->suspect.from;
 }
 
+void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    lb_shed_for(shipper, 0, now_ns);
+}
+
 bool lb_shed_is_possible(struct lb_shipper *shipper)
 {
     uint64_t tail = lb_ring_tail(shipper->ring);
@@ -174,7 +200,8 @@ bool lb_shed_is_possible(struct lb_shipper *shipper)
     const struct lb_record *record = lb_ring_at(shipper->ring, tail, lb_pending_end(shipper));
     uint64_t to = slot ? slot->body.to : record ? tail + record->len : tail;
 
-    if (to == tail || (!shipper->mover && lb_release_first_kept(shipper, tail, to) < to))
+    if (to == tail || lb_ring_is_held(shipper->ring) ||
+        (!shipper->mover && lb_release_first_kept(shipper, tail, to) < to))
         return false;
     return tail < shipper->damaged_pos && (!shipper->next_ring || tail != lb_ring_head(shipper->ring));
 }

@@ -23,6 +23,14 @@ uint64_t lb_shed_away_at_ns(const struct lb_shipper *shipper);
 void lb_shed_if_needed(struct lb_shipper *shipper, uint64_t now_ns);
 
 /*
+ * The same, also below that mark where a record that comes next finds no room:
+ * one that is large for its ring.
+ *   wanted_bytes  of that record
+ *   calls         slow side
+ */
+void lb_shed_for(struct lb_shipper *shipper, uint64_t wanted_bytes, uint64_t now_ns);
+
+/*
  * Does an urgent record wait that may go though the rest may not (when =
  * urgent-only)? It does so by the backlog, which has a lane for them.
  *   calls     slow side

@@ -359,11 +359,21 @@ void lb_shipper_stop_soon(struct lb_shipper *shipper)
     shipper->is_stopping = true;
 }
 
+/* Is all final? Where another sink holds the tail, it does not say so. */
+static bool has_shipped_all(const struct lb_shipper *shipper)
+{
+    uint64_t end = lb_pending_end(shipper);
+
+    return lb_ring_tail(shipper->ring) == end ||
+           (lb_ring_is_held(shipper->ring) && shipper->next_pos == end &&
+            lb_slots_count(shipper, LB_SLOT_FREE) == shipper->slots);
+}
+
 bool lb_shipper_is_done(const struct lb_shipper *shipper)
 {
     if (shipper->failed_since_delivery || lb_link_get(&shipper->link->sink_away))
         return true;
-    return !shipper->next_ring && lb_ring_tail(shipper->ring) == lb_pending_end(shipper);
+    return !shipper->next_ring && has_shipped_all(shipper);
 }
 
 bool lb_shipper_is_busy(const struct lb_shipper *shipper)

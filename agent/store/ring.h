@@ -229,6 +229,16 @@ void lb_ring_move_tail(struct lb_ring *ring);
 bool lb_ring_set_limit(struct lb_ring *ring, uint64_t limit);
 
 /*
+ * Is it the limit that the tail stands at? Then no room comes of what is made
+ * final.
+ *   calls     slow side
+ */
+static inline bool lb_ring_is_held(const struct lb_ring *ring)
+{
+    return ring->has_limit && lb_ring_tail(ring) >= ring->limit;
+}
+
+/*
  * Do what lb_ring_finish() promised for one range; the slow commit calls it.
  *   calls     slow side, or recovery
  */

@@ -21,8 +21,9 @@ from pathlib import Path
 import pytest
 
 from broker import PROGRAM, Broker
-from conftest import BUILD, ROOMY, wait_until
+from conftest import BUILD, ROOMY, Intake, wait_until
 from fire import feed
+from intake_dialect import Ndjson
 from lines import assert_books_balance, book, line, lines, numbers
 
 COMMAND, REPLY, STATUS = "logs/testhost/command", "logs/testhost/reply", "logs/testhost/status"
@@ -475,6 +476,24 @@ def test_the_acl_of_the_example_lets_a_device_do_what_it_must_and_not_ask_itself
                         "-i", "thief", "-q", "1", "-t", COMMAND, "-m", '{"id":"stolen","command":"status"}'], timeout=30)
         ask(broker, "status")
         assert not replies(broker, "stolen"), "what a device knows is not enough to ask it"
+
+
+def test_the_broker_may_be_one_of_several_sinks(agent, broker):
+    with Intake(dialect=Ndjson()) as first:
+        sections = hand(broker, {"sink first": {"type": "http", "url": first.url, "wait": "50ms", "clock_wait": "10ms"}})
+        sections["sink fleet"].update(min_level="error", primary="no")
+        a = hears(agent(sections))
+        feed(a, lines(0, 3))
+        ask(broker, "context", service="app")
+        wait_until(lambda: numbers(first.entries()) == [0, 1, 2], what="the first gets what was held")
+        feed(a, line(3, level="ERROR"))
+        wait_until(lambda: numbers(broker.entries()) == [3], what="the broker gets errors alone")
+        one_told(broker, command="context")
+        reply = ask(broker, "status")
+        assert [sink["name"] for sink in reply["status"]["sinks"]] == ["first", "fleet"]
+        a.sections["sink fleet"]["topic"] = "logs/{host}/errors"
+        a.reload()
+        ask(hears(a) and broker, "status")
 
 
 def test_a_heartbeat_is_retained_where_the_birth_was(agent, broker):

@@ -10,6 +10,7 @@ all that.
 import contextlib
 import json
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -370,6 +371,47 @@ def test_a_reload_changes_each_sinks_settings(agent, house):
         assert_exactly(numbers(new.entries()), range(50, 100))
 
 
+@pytest.mark.parametrize("how", ["reload", "restart"])
+def test_another_order_in_the_file_gives_nobody_what_is_for_another(agent, house, how):
+    """Both take all, so the first is the one that stands first; the ring stays with it."""
+    one, two = house.add("one"), house.add("two")
+    a = agent(house.sections)
+    one.down()
+    two.down()
+    feed(a, lines(0, 100))
+    wait_until(lambda: of(a, "two")["pending"]["lines"] == 100)
+    a.sections["sink one"] = a.sections.pop("sink one")
+    a.write_ini()
+    getattr(a, how)()
+    assert of(a, "one")["first"] and "sink one stays the first, before two" in a.log
+    feed(a, lines(100, 200))
+    one.up()
+    two.up()
+    wait_given(a, "two", 200)
+    wait_until(lambda: book(a)["delivered"] == 200)
+    prove(one, range(200))
+    prove(two, range(200))
+    prove_balance(a)
+
+
+def test_a_reload_does_not_make_another_one_the_first(agent, house):
+    one, two = house.add("one"), house.add("two")
+    a = agent(house.sections)
+    two.down()
+    feed(a, lines(0, 100))
+    wait_until(lambda: book(a)["delivered"] == 100)
+    a.sections["sink one"]["min_level"] = "error"
+    a.write_ini()
+    a.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "reload refused" in a.log)
+    feed(a, lines(100, 200))
+    two.up()
+    wait_given(a, "two", 200)
+    wait_until(lambda: book(a)["delivered"] == 200)
+    prove(one, range(200))
+    prove(two, range(200))
+
+
 # --- what a person asks
 
 
@@ -457,3 +499,17 @@ def test_one_that_shares_and_is_away_gets_its_part_when_it_is_back(agent, house)
     prove(web, range(500))
     prove(rest, range(500, 900))
     prove_balance(a)
+
+
+def test_a_reload_does_not_take_from_the_first_what_waits_for_it(agent, house):
+    first, other = house.add("first"), house.add("other")
+    a = agent(house.sections)
+    first.down()
+    feed(a, lines(0, 100))
+    wait_given(a, "other", 100)
+    a.sections["sink first"]["services"] = a.sections["sink other"]["services"] = "app"
+    a.reload("that takes a restart")
+    first.up()
+    wait_until(lambda: book(a)["delivered"] == 100)
+    prove(first, range(100))
+    prove(other, range(100))

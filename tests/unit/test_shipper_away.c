@@ -71,6 +71,27 @@ static void away_and_over_high_water_the_oldest_are_shed(void **state)
     assert_int_equal(rig_untold(&ship.rig), rig_books(&ship.rig).shed);
 }
 
+static void what_another_sink_must_be_given_first_is_not_shed_and_not_asked_for(void **state)
+{
+    uint32_t line;
+
+    (void)state;
+    ship_begin(64 * KIB, FILED "body_lines = 10\nretry_min = 1h\nretry_max = 1h\n");
+    for (int i = 0; i < 10; i++)
+        ship_put(LB_LEVEL_INFO, 200);
+    ship_pass(0);
+    ship_answer(ship_first(), EIO);
+    lb_ring_set_limit(&ship.rig.files.ring, lb_ring_tail(&ship.rig.files.ring));
+    do
+        line = ship_put(LB_LEVEL_INFO, 200); /* the test ends where a step asks for another one for nothing */
+    while (line > 0);
+    assert_int_equal(rig_books(&ship.rig).shed, 0);
+    assert_true(ship.due_ns > ship.now_ns);
+    lb_ring_set_limit(&ship.rig.files.ring, lb_ring_head(&ship.rig.files.ring));
+    ship_step();
+    assert_true(rig_books(&ship.rig).shed > 20);
+}
+
 static void what_an_app_waits_for_is_not_shed_nor_what_lies_behind(void **state)
 {
     uint32_t last = 0;
@@ -379,6 +400,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_sink_that_is_there_is_never_shed_for, ship_end),
         cmocka_unit_test_teardown(away_and_over_high_water_the_oldest_are_shed, ship_end),
+        cmocka_unit_test_teardown(what_another_sink_must_be_given_first_is_not_shed_and_not_asked_for,
+                                  ship_end),
         cmocka_unit_test_teardown(what_an_app_waits_for_is_not_shed_nor_what_lies_behind, ship_end),
         cmocka_unit_test_teardown(a_body_that_cannot_be_stopped_keeps_its_slot_until_it_is_answered,
                                   ship_end),
