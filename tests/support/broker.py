@@ -56,13 +56,16 @@ class Message:
     user: dict
 
     def entries(self):
-        """Its records. How it is packed is read off its first bytes: with 3.1.1 nobody tells."""
-        data = self.payload
-        if data.startswith(b"\x28\xb5\x2f\xfd"):
-            data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-        elif data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-        return [json.loads(line) for line in data.decode().split("\n") if line]
+        return unpacked(self.payload)
+
+
+def unpacked(payload):
+    """The records of a message. How it is packed is read off its first bytes: with 3.1.1 nobody tells."""
+    if payload.startswith(b"\x28\xb5\x2f\xfd"):
+        payload = zstandard.ZstdDecompressor().decompressobj().decompress(payload)
+    elif payload.startswith(b"\x1f\x8b"):
+        payload = gzip.decompress(payload)
+    return [json.loads(line) for line in payload.decode().split("\n") if line]
 
 
 def free_port():
@@ -136,7 +139,7 @@ class Broker:
     def _read_along(self):
         if self._reader is None:
             self._reader = paho.Client("reader", protocol=paho.MQTTv5)
-            self._reader.reconnect_delay_set(1, 1)
+            self._reader.reconnect_delay_set(0.05, 0.05)
             self._reader.on_connect = lambda client, *_: client.subscribe("#", 0)
             self._reader.on_subscribe = lambda *_: self._is_listening.set()
             self._reader.on_message = self._on_message
