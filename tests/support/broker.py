@@ -171,6 +171,7 @@ class Broker:
 
     def __exit__(self, *exc):
         if self._reader:
+            self._reader.disconnect()  # he hears it at once
             self._reader.loop_stop()
         if self._process:
             self.down(signal.SIGCONT)
