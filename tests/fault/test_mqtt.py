@@ -22,6 +22,7 @@ from broker import PROGRAM, Broker
 from conftest import ROOMY, wait_until
 from fire import feed, sink_of, wait_state
 from lines import assert_books_balance, assert_exactly, book, by_number, line, lines, numbers, prove_ring
+from receivers import Mqtt
 
 MESSAGE_MAX = 96 * 1024
 TOPIC, STATUS = "logs/testhost/all", "logs/testhost/status"
@@ -310,6 +311,18 @@ def test_no_more_is_out_than_the_broker_takes(agent):
         assert_books_balance(a.status())
         assert max(len(message.payload) for message in broker.bodies()) < 60000
         assert "connection" not in a.log and len(broker.clients()) == 1, "it was never thrown out"
+
+
+def test_a_size_over_which_the_broker_hangs_up_is_learnt_though_our_birth_has_no_answer_yet(agent, runtime):
+    """Each connection begins with the birth, and the body that is too large is right behind it."""
+    with Mqtt(runtime.parent, "5") as receiver:
+        receiver.trouble("too large")
+        a = agent({**ROOMY, "sink fleet": receiver.keys})
+        for number in range(4):
+            feed(a, lines(number * 100, number * 100 + 100), service=f"app{number}")
+        arrived(receiver.broker, 400)
+        assert "too large: at most" in a.log and a.log.count("next try in") <= 4
+        assert_exactly(numbers(receiver.everything()), range(400))
 
 
 def test_a_slow_side_that_waits_for_a_name_goes_on(agent, broker):
