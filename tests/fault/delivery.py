@@ -9,10 +9,11 @@ import json
 from collections import Counter
 
 from conftest import PATIENCE_S, ROOMY, wait_until
-from lines import assert_books_balance, assert_exactly, book, end, lines, numbers, prove_ring, receipts
+from lines import assert_books_balance, assert_exactly, book, end, line, numbers, prove_ring, receipts
 
 PLACES = ("first", "further")
 NAME = "there"
+SERVICES = ("app", "other")  # of one, bodies are sent one after the other
 
 
 class Delivery:
@@ -35,24 +36,27 @@ class Delivery:
         if is_heard:
             self.agent.flush()
 
-    def feed(self, first, last, text="", service="app"):
-        """The lines [first, last); back when the agent has them."""
-        self.feed_bytes(lines(first, last, text), service)
+    def feed(self, first, last, text=""):
+        """The lines [first, last), by services that share them; back when the agent has them."""
+        for _ in self.stream([(first, last)], text):
+            pass
 
-    def feed_bytes(self, data, service="app"):
-        client = self.agent.pipe("-s", service)
+    def feed_bytes(self, data):
+        client = self.agent.pipe("-s", "app")
         client.communicate(data, timeout=PATIENCE_S)
         assert client.returncode == 0
 
-    def stream(self, chunks):
-        """Bytes by one client that outlives agents: yields when it was given each of them; ends when all are in."""
-        client = self.agent.pipe("-s", "app", "--wait", f"{PATIENCE_S}s")
-        for chunk in chunks:
-            client.stdin.write(chunk)
-            client.stdin.flush()
-            yield chunk
-        client.stdin.close()
-        assert end(client) == 0
+    def stream(self, ranges, text=""):
+        """Lines by clients that outlive agents: yields when they were given those of a range; ends when all are in."""
+        clients = [self.agent.pipe("-s", service, "--wait", f"{PATIENCE_S}s") for service in SERVICES]
+        for first, last in ranges:
+            for number, client in enumerate(clients):
+                client.stdin.write(b"".join(line(n, text) for n in range(first + number, last, len(clients))))
+                client.stdin.flush()
+            yield first
+        for client in clients:
+            client.stdin.close()
+        assert [end(client) for client in clients] == [0] * len(clients)
 
     def reload(self, **keys):
         self.agent.sections[f"sink {NAME}"].update(keys)
