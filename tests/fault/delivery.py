@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One agent and one receiver, whose sink is the first, or a further one beside a file: what tests do to both, and the proof.
+"""One agent and one receiver, whose sink is the first, or a further one beside a file: what tests do to both, and the
+proof.
 
-The proof is that of fire.py, from the receiver's side alone: each line has arrived or is named by a receipt; a record came
-twice only where its acknowledgment was lost; the books of the sink say the same.
+The proof is that of fire.py, from the receiver's side alone: each line has arrived or is named by a receipt; a record
+came twice only where its acknowledgment was lost; the books of the sink say the same.
 """
 
 import json
@@ -29,7 +30,8 @@ class Delivery:
         return self.place == "first"
 
     def start(self, sections=None, is_heard=True, **keys):
-        """keys: of the sink. is_heard: wait until the agent's record of this is delivered, so that it is not amid troubles"""
+        """keys: of the sink. is_heard: wait until the agent's record of this is delivered, so that it is not amid
+        troubles."""
         beside = {} if self.is_first else {"sink disk": {"type": "file", "path": self._path, "wait": "50ms"}}
         there = {f"sink {NAME}": {**self.receiver.keys, **keys}}
         self.agent = self._make({**ROOMY, **(sections or {}), **beside, **there})
@@ -79,7 +81,8 @@ class Delivery:
             found = book(self.agent)
             return {key: found[key] for key in ("pending", "delivered", "rejected")} | {
                 "lost": found["shed"] + found["dropped"] + found["rejected"]}
-        found = {key: value["lines"] for key, value in self.status().items() if isinstance(value, dict) and "lines" in value}
+        status = self.status()
+        found = {key: status[key]["lines"] for key in ("pending", "delivered", "rejected", "shed", "missed")}
         return {key: found[key] for key in ("pending", "delivered", "rejected")} | {
             "lost": found["shed"] + found["missed"] + found["rejected"]}
 
@@ -125,8 +128,8 @@ class Delivery:
     # --- the proof
 
     def prove(self, count, rejected=(), twice_max=0):
-        """Of the lines [0, count): each arrived or is rejected and told. So many records may have come once more although
-        they were acknowledged: the agent, or who answered, was gone before the answer was read."""
+        """Of the lines [0, count): each arrived or is rejected and told. So many records may have come once more
+        although they were acknowledged: the agent, or who answered, was gone before the answer was read."""
         found = self.prove_once(twice_max)
         assert_exactly(numbers(found.values()), set(range(count)) - set(rejected))
         assert self.told() == len(rejected)

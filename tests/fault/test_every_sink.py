@@ -2,12 +2,13 @@
 """What is promised for every sink, in one place: nothing is lost, and twice comes only what had no answer.
 
 The story: lines go to a receiver that is away, dies with half of a body, hangs, is busy, forgets to answer, is locked,
-refuses a record or a size; and the agent is killed, stopped, sent elsewhere. It is the same story for each kind of receiver
-(support/receivers.py), and where it matters also for one that is not the first sink but a further one beside a file. What
-is a sink's own is in the file of that sink.
+refuses a record or a size; and the agent is killed, stopped, sent elsewhere. It is the same story for each kind of
+receiver (support/receivers.py), and where it matters also for one that is not the first sink but a further one beside a
+file. What is a sink's own is in the file of that sink.
 """
 
 import contextlib
+import re
 
 import pytest
 
@@ -71,7 +72,8 @@ def test_who_is_away_from_the_start_is_found_when_he_comes(delivery):
     delivery.feed(0, 300)
     delivery.wait_state("away")
     delivery.wait_failures(1)
-    assert delivery.book()["pending"] == 300 and delivery.status()["last_error"]
+    assert delivery.book()["pending"] == 300
+    assert re.search("connect|append", delivery.status()["last_error"], re.I)
     delivery.receiver.up()
     delivery.settle(300)
     delivery.prove(300)
@@ -114,13 +116,14 @@ def test_who_hangs_is_given_up_in_time_and_costs_nothing(delivery):
     delivery.receiver.trouble("hangs")
     delivery.feed(100, 1500, "x" * 1000)  # more than lies between him and us
     delivery.wait_failures(2)
-    assert delivery.status()["state"] == "away" and delivery.book()["delivered"] < 1500
-    failures = delivery.status()["failures"]
+    status = delivery.status()
+    assert status["state"] == "away" and re.search("timed out|timeout", status["last_error"], re.I)
+    assert delivery.book()["delivered"] < 1500
     delivery.receiver.heal()
     delivery.reload(timeout="20s")
     delivery.settle(1500)
     # The last that was given up may have been so between this count and the next settings.
-    delivery.prove(1500, twice_max=(failures + 1) * IN_FLIGHT)
+    delivery.prove(1500, twice_max=(status["failures"] + 1) * IN_FLIGHT)
 
 
 @to(those_with("busy"), PLACES)
@@ -166,7 +169,10 @@ def test_an_answer_that_is_lost_repeats_once_what_it_was_for(delivery):
     delivery.settle(400)
     delivery.prove(400)
     assert len(delivery.receiver.unanswered()) > 0
-    assert 0 < delivery.repeated() <= ANSWERS_LOST * IN_FLIGHT or delivery.receiver.knows_again
+    if delivery.receiver.knows_again:
+        assert delivery.repeated() == 0
+    else:
+        assert 0 < delivery.repeated() <= ANSWERS_LOST * IN_FLIGHT
 
 
 # --- refusals
@@ -258,9 +264,9 @@ def test_away_for_longer_than_there_is_room_for_is_told_to_the_line(delivery):
     delivery.feed(0, 1)
     delivery.wait_state("away")
     delivery.feed_bytes(b"".join(line(n, chance.randbytes(100).hex()) for n in range(1, count)))
-    wait_until(lambda: (b := delivery.book())["pending"] + b["lost"] == count and b["lost"] > 0, what="some are given up")
+    wait_until(lambda: (b := delivery.book())["lost"] > 0 and b["pending"] + b["lost"] == count, what="some are lost")
     delivery.receiver.up()
-    wait_until(lambda: (b := delivery.book())["pending"] == 0 and delivery.told() == b["lost"], what="it is told of them")
+    wait_until(lambda: (b := delivery.book())["pending"] == 0 and delivery.told() == b["lost"], what="it is told")
     lost = delivery.book()["lost"]
     delivery.settle(count - lost)
     got = numbers(delivery.prove_once(twice_max=0).values())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """mosquitto as the broker, and somebody who reads along.
 
-The device comes by a listener of its own: plain, by TLS, or by TLS with a certificate to show, with a password or without.
-Whoever reads along comes by another, so that what the device must show is none of his business.
+The device comes by a listener of its own: plain, by TLS, or by TLS with a certificate to show, with a password or
+without. Whoever reads along comes by another, so that what the device must show is none of his business.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 PROGRAM = "/usr/sbin/mosquitto"
-# What it has acknowledged it has handed on: no window and no queue lies between. He who reads along acknowledges nothing: a
-# client whose own words fail leaves unread what has come before the broker was killed.
+# What it has acknowledged it has handed on: no window and no queue lies between. He who reads along acknowledges nothing:
+# a client whose own words fail leaves unread what has come before the broker was killed.
 CONFIG = """
 per_listener_settings true
 user root

@@ -1,29 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""A receiver of frames by TCP or TLS (RFC 6587, RFC 5425) that stops reading and hangs up when it is told to, and takes
-each connection apart strictly: frames from its first byte on, whole but for the last one.
+"""A receiver of frames by TCP, TLS or a unix socket (RFC 6587, RFC 5425) that stops reading and hangs up when it is
+told to, and takes each connection apart strictly: frames from its first byte on, whole but for the last one.
 
-Who hangs up says so and reads on until the other end has heard it: what its kernel has acknowledged it has read. A receiver
-that does less loses lines, and nobody can know.
+Who hangs up says so and reads on until the other end has heard it: what its kernel has acknowledged it has read. A
+receiver that does less loses lines, and nobody can know.
 """
 
 import contextlib
+import json
 import re
+import select
 import socket
 import threading
 import time
 
-from syslogd import entry_of
-
-FRAME = re.compile(r"<(\d+)>1 (\S+) (\S+) (\S+) \S+ \S+ (-|(?:\[(?:[^\]\\]|\\.)*\])+) (.*)", re.S)
+LEVELS = ("emergency", "alert", "critical", "error", "warning", "notice", "info", "debug")
+FRAME = re.compile(r"<(\d+)>1 \S+ (\S+) (\S+) \S+ \S+ (-|(?:\[(?:[^\]\\]|\\.)*\])+) (.*)", re.S)
+MARK = re.compile(r'\[logboom@32473 json="((?:[^"\\\]]|\\.)*)"\]')
 
 
 class Frames:
-    def __init__(self, certificate=None):
+    def __init__(self, certificate=None, path=None):
+        """path: of a unix socket"""
         self._context = certificate and certificate.context()
         self._scheme = "tls" if certificate else "tcp"
+        self._path = path
         self._changed = threading.Condition()
         self._heard, self._open, self._threads = [], set(), 0
-        self._listener, self._port = None, 0
+        self._acceptor, self._port = None, 0
         self.is_reading = threading.Event()
         self.is_reading.set()
         self.is_dying = False  # hang up as soon as something comes
@@ -31,15 +35,26 @@ class Frames:
 
     @property
     def address(self):
-        return f"{self._scheme}://127.0.0.1:{self._port}"
+        return f"unix:{self._path}" if self._path else f"{self._scheme}://127.0.0.1:{self._port}"
 
     def up(self):
-        with self._changed:
-            if self._listener:
-                return
-            self._listener = listener = socket.create_server(("127.0.0.1", self._port), backlog=50)
+        if self._acceptor:
+            return
+        listener = self._listen()
+        over, self._over = socket.socketpair()
+        self._acceptor = threading.Thread(target=self._accept, args=(listener, over), daemon=True)
+        self._acceptor.start()
+
+    def _listen(self):
+        if self._path:
+            self._path.unlink(missing_ok=True)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(self._path))
+            listener.listen(50)
+        else:
+            listener = socket.create_server(("127.0.0.1", self._port), backlog=50)
             self._port = listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return listener
 
     def down(self):
         """Hang up, and wait until everybody has heard it."""
@@ -50,24 +65,30 @@ class Frames:
     close = down
 
     def _hang_up(self):
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor:
+            self._over.close()
+            acceptor.join()
         with self._changed:
-            listener, self._listener = self._listener, None
-            if listener:
-                with contextlib.suppress(OSError):
-                    listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
-                listener.close()
             for channel in self._open:
                 say_goodbye(channel)
 
-    def _accept(self, listener):
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with self._changed:
-                self._threads += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def _accept(self, listener, over):
+        """Until it is over. Whoever stands in the queue then is let in: he may have said something already."""
+        with listener, over:
+            listener.setblocking(False)
+            while True:
+                ready, _, _ = select.select([listener, over], [], [])
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        self._let_in(listener.accept()[0])
+                if over in ready:
+                    return
+
+    def _let_in(self, connection):
+        with self._changed:
+            self._threads += 1
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
         try:
@@ -87,7 +108,7 @@ class Frames:
         with self._changed:
             self._heard.append(heard)
             self._open.add(channel)
-            if not self._listener:
+            if not self._acceptor:
                 say_goodbye(channel)
         try:
             while True:
@@ -148,6 +169,7 @@ def say_goodbye(channel):
 def parsed(frame):
     found = FRAME.fullmatch(frame.decode())
     assert found, f"no message of RFC 5424: {frame[:200]}"
-    value, stamp, host, app, elements, text = found.groups()
-    return entry_of({"msg": text, "app-name": app, "hostname": host, "syslogseverity": str(int(value) % 8),
-                     "syslogfacility": str(int(value) // 8), "structured-data": elements, "timereported": stamp})
+    value, host, app, elements, text = found.groups()
+    mark = MARK.search(elements)
+    return {"message": text, "service": app, "hostname": host, "status": LEVELS[int(value) % 8],
+            "logboom": json.loads(re.sub(r"\\(.)", r"\1", mark[1])) if mark else {}}

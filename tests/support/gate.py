@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What stands before an MQTT broker and misbehaves on request: packets pass one by one, and some do not.
 
-mosquitto refuses no single message and acknowledges what it takes; brokers of clouds do otherwise. The messages by which
-devices say that they are there pass always.
+mosquitto refuses no single message and acknowledges what it takes; brokers of clouds do otherwise. The messages by
+which devices say that they are there pass always.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ def read(sock, size):
 class Gate:
     """gate = Gate(lambda: broker.port); gate.up(); ... gate.trouble = "busy"
 
-    trouble      busy, forbids: connections are refused, and messages (5). dies: the next message gets half way, then
+    trouble      busy, forbids: connections are refused, or messages (5). dies: the next message gets half way, then
                  on_death() is called. loses answers: so many messages are taken, and the connection ends without a word.
                  poison, too large: messages of which an entry meets is_poison, or of more than entries_max (5).
     unanswered   entries of the messages that may have been taken without a word
@@ -111,7 +111,8 @@ class Gate:
             threading.Thread(target=self._serve, args=(device,), daemon=True).start()
 
     def _serve(self, device):
-        with contextlib.suppress(OSError), device, socket.create_connection(("127.0.0.1", self._broker_port())) as broker:
+        with contextlib.suppress(OSError), device, \
+                socket.create_connection(("127.0.0.1", self._broker_port())) as broker:
             with self._lock:
                 self._open |= {device, broker}
             if self._listener:

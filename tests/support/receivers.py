@@ -2,10 +2,11 @@
 """A receiver of each kind that there is a sink for, all with one face: what one test says of one, it can say of all.
 
     with RECEIVERS["loki"](home, lambda: authority) as receiver:
-        agent({"sink there": receiver.keys}); receiver.trouble("busy"); receiver.heal(); receiver.everything()
+        agent({"sink there": receiver.keys})
+        receiver.trouble("busy"), receiver.heal(), receiver.everything()
 
-What can go wrong with each is in TROUBLES. A trouble that is not there does not exist for it: a file loses no answer, and
-syslog has none.
+What can go wrong with each is in TROUBLES. A trouble that is not there does not exist for it: a file loses no answer,
+and syslog has none.
 """
 
 import contextlib
@@ -43,12 +44,13 @@ QUICK = {"wait": "50ms", "urgent_wait": "20ms", "retry_min": "50ms", "retry_max"
 #   too large       refuses more than LARGE records at a time
 ANSWERS = {"dies", "hangs", "busy", "slow down", "loses answers", "forbids", "poison", "too large"}
 TROUBLES = {
-    "datadog": ANSWERS, "loki": ANSWERS, "otlp": ANSWERS, "elasticsearch": ANSWERS, "splunk": ANSWERS, "http ndjson": ANSWERS,
-    "http array": ANSWERS,
+    "datadog": ANSWERS, "loki": ANSWERS, "otlp": ANSWERS, "elasticsearch": ANSWERS, "splunk": ANSWERS,
+    "http ndjson": ANSWERS, "http array": ANSWERS,
     "mqtt 5": ANSWERS - {"slow down"},
     "mqtt 3.1.1": ANSWERS - {"slow down", "poison", "too large"},  # it can refuse a connection, and no message
     "syslog tcp": {"dies", "hangs"},                               # nobody answers
     "syslog tls": {"dies", "hangs"},
+    "syslog unix": {"dies", "hangs"},
     "file": {"busy"},
 }
 
@@ -173,9 +175,11 @@ class Mqtt(Receiver):
 class Syslog(Receiver):
     """A receiver of frames."""
 
-    def __init__(self, authority=None):
-        self.frames = Frames(authority and authority.issue())
-        self.keys = {"type": "syslog", "address": self.frames.address, **QUICK, **({"tls_ca": authority.ca} if authority else {})}
+    def __init__(self, authority=None, path=None):
+        self.frames = Frames(authority and authority.issue(), path)
+        self.keys = {"type": "syslog", "address": self.frames.address, **QUICK}
+        if authority:
+            self.keys["tls_ca"] = authority.ca
 
     def __exit__(self, *exc):
         self.heal()
@@ -248,6 +252,7 @@ RECEIVERS = {
     "mqtt 3.1.1": lambda home, authority: Mqtt(home, "3.1.1"),
     "syslog tcp": lambda home, authority: Syslog(),
     "syslog tls": lambda home, authority: Syslog(authority()),
+    "syslog unix": lambda home, authority: Syslog(path=home / "sock"),
     "file": lambda home, authority: Kept(home),
 }
 assert RECEIVERS.keys() == TROUBLES.keys()
