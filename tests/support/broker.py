@@ -25,7 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 PROGRAM = "/usr/sbin/mosquitto"
-# What it has acknowledged it has handed on: no window and no queue lies between. He who reads along acknowledges nothing:
+# What it has acknowledged it has handed on: no window, no queue lies between. He who reads along acknowledges nothing:
 # a client whose own words fail leaves unread what has come before the broker was killed.
 CONFIG = """
 per_listener_settings true

@@ -70,7 +70,7 @@ class Gate:
     """gate = Gate(lambda: broker.port); gate.up(); ... gate.trouble = "busy"
 
     trouble      busy, forbids: connections are refused, or messages (5). dies: the next message gets half way, then
-                 on_death() is called. loses answers: so many messages are taken, and the connection ends without a word.
+                 on_death() is called. loses answers: so many are taken, and the connection ends without a word.
                  poison, too large: messages of which an entry meets is_poison, or of more than entries_max (5).
     unanswered   entries of the messages that may have been taken without a word
     """
