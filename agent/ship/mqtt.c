@@ -136,6 +136,8 @@ static void answer_all(struct mqtt *mqtt, const struct lb_answer *why)
     bool was_waiting[LB_TRANSPORT_SLOTS];
     unsigned out = count_out(mqtt);
 
+    if (why->status == TOO_LARGE && mqtt->link.birth_mid)
+        out--; /* our few bytes that we are there cannot be meant */
     for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++)
         was_waiting[i] = mqtt->parcel[i].is_waiting;
     for (unsigned i = 0; i < LB_TRANSPORT_SLOTS; i++) {

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from conftest import wait_until
-from fire import feed, sink_of, wait_state
+from fire import feed, wait_state
 from lines import assert_exactly, book, lines, numbers, prove_ring
 
 PACKINGS = ["none", "zstd"]
@@ -85,19 +85,6 @@ def test_kills_amid_writing_and_putting_aside_lose_nothing(agent, sections, path
         a.start()
     a.flush()
     assert_exactly(set(numbers(prove_ring(entries_of(path)).values())), range(3000))
-
-
-def test_a_full_disk_is_waited_for(agent, sections, path):
-    """Of a file that nothing can be appended to."""
-    sections["sink here"]["path"] = "/dev/full"
-    a = agent(sections)
-    feed(a, lines(0, 20))
-    state = wait_until(lambda: (s := sink_of(a))["failures"] >= 2 and s)
-    assert "space" in state["last_error"].lower() and book(a)["pending"] == 20
-    a.sections["sink here"]["path"] = path
-    a.reload()
-    a.flush()
-    assert_exactly(numbers(entries_of(path)), range(20))
 
 
 def test_a_directory_in_the_way_of_the_old_ones_is_said(agent, sections, path):

@@ -8,7 +8,7 @@ that it has them. All else is as with any sink: what passes costs nothing, what 
 import pytest
 
 from conftest import API_KEY, Intake, wait_until
-from fire import errors, feed, heal, prove, settle, sink_of, wait_state
+from fire import errors, feed, prove, settle, sink_of, wait_state
 from intake_dialect import Array, Ndjson
 from lines import book, lines
 
@@ -80,33 +80,6 @@ def test_only_the_answers_that_were_named_mean_that_it_has_them(agent, sections,
     taker.plan.set([{"do": "ok", "code": 204, "times": -1}])
     a.reload()
     settle(a, taker, 20)
-
-
-TROUBLES = {"down": {"do": "down"}, "503": {"do": "status", "code": 503}, "429": {"do": "status", "code": 429},
-            "reset": {"do": "reset"}}
-
-
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_trouble_that_passes_costs_nothing(agent, sections, taker, trouble):
-    a = agent(sections)
-    feed(a, lines(0, 100))
-    settle(a, taker, 100)
-    taker.plan.set([{**TROUBLES[trouble], "times": -1}])
-    feed(a, lines(100, 300))
-    wait_until(lambda: sink_of(a)["failures"] >= 2, what="it was tried twice")
-    heal(taker)
-    settle(a, taker, 300)
-    prove(a, taker, 300)
-
-
-def test_a_record_that_is_refused_is_found_and_told(agent, sections, taker):
-    a = agent(sections)
-    feed(a, lines(0, 40))
-    settle(a, taker, 40)
-    taker.policies.set([{"marker": "#n=0000077 ", "code": 400}])
-    feed(a, lines(40, 120))
-    settle(a, taker, 119, rejected=1)
-    prove(a, taker, 120, rejected=[77])
 
 
 def test_a_gateway_that_asks_who_we_are_is_shown_a_certificate(agent, sections, taker, front, authority):

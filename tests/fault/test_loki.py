@@ -13,21 +13,14 @@ import pytest
 
 from conftest import API_KEY, ROOMY, Intake, wait_until
 from fakeclock import FakeClock
-from fire import NAME, errors, feed, heal, heal_with, prove, reload, settle, sink_of, wait_state
+from fire import NAME, errors, feed, heal, prove, reload, settle, sink_of, wait_state
 from intake_loki import NO_STREAM, Loki
 from lines import assert_books_balance, assert_exactly, book, is_own, line, lines, numbers, prove_ring, receipts
 
 HOUR_S = 3600
 TENANT = "fleet-7"
 TEXT = "read sensor in twelve milliseconds and found it well " * 2
-TROUBLES = {
-    "down": ({"do": "down"}, ("connect",)),
-    "hang": ({"do": "hang", "seconds": 60}, ("timed out", "timeout")),
-    "reset": ({"do": "reset"}, ("reset", "send", "recv", "broken")),
-    "500": ({"do": "status", "code": 500, "body": "at least 2 live replicas required, could only find 1"}, ("500",)),
-    "503": ({"do": "status", "code": 503}, ("503",)),
-    "429": ({"do": "status", "code": 429, "body": "Ingestion rate limit exceeded for user fake"}, ("429",)),
-}
+TROUBLES = {500: "at least 2 live replicas required, could only find 1", 429: "Ingestion rate limit exceeded for user fake"}
 
 
 @pytest.fixture
@@ -116,29 +109,22 @@ def test_ping_tells_a_tenant_that_is_missing(agent, loki, intake):
     assert done.returncode == 1 and "401" in done.stderr, done
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_trouble_that_passes_costs_nothing(agent, loki, intake, trouble):
-    step, words = TROUBLES[trouble]
+@pytest.mark.parametrize("code", TROUBLES)
+def test_a_trouble_of_which_it_speaks_costs_nothing(agent, loki, intake, code):
     a = agent(loki)
     feed(a, lines(0, 100))
     settle(a, intake, 100)
-    if trouble == "hang":
-        reload(a, timeout="400ms")
-    intake.plan.set([{**step, "times": -1}])
+    intake.plan.set([{"do": "status", "code": code, "body": TROUBLES[code], "times": -1}])
     feed(a, lines(100, 300))
     state = wait_until(lambda: (s := sink_of(a))["failures"] >= 3 and s, what="it was tried three times")
-    assert state["state"] == "away"
-    assert any(word in state["last_error"].lower() for word in words), state["last_error"]
-    assert book(a)["pending"] == 200
-    if trouble == "hang":
-        heal_with(a, intake, timeout="30s")
+    assert state["state"] == "away" and str(code) in state["last_error"]
     heal(intake)
     settle(a, intake, 300)
     prove(a, intake, 300)
     assert not intake.dialect.answers, "nothing was refused"
 
 
-def test_an_answer_that_is_lost_repeats_only_what_it_was_for(agent, loki, intake):
+def test_what_comes_again_has_the_stamp_that_it_had(agent, loki, intake):
     a = agent(loki)
     feed(a, lines(0, 50))
     settle(a, intake, 50)
@@ -151,7 +137,7 @@ def test_an_answer_that_is_lost_repeats_only_what_it_was_for(agent, loki, intake
     for entry in intake.everything():
         mark = entry["logboom"]
         stamps.setdefault((mark["lane"], mark["n"]), set()).add(entry["stamp_ns"])
-    assert again and all(len(seen) == 1 for seen in stamps.values()), "what comes again has the stamp that it had"
+    assert again and all(len(seen) == 1 for seen in stamps.values())
 
 
 def test_ingestion_that_the_operator_blocked_pauses_it_and_nothing_is_lost(agent, loki, intake):
@@ -187,29 +173,17 @@ def test_a_loki_that_is_set_to_take_none_of_our_lines_pauses_it_and_is_heard(age
     prove(a, intake, 150)
 
 
-@pytest.mark.parametrize("wrong, code", [({"tenant": "other"}, 401), ({"auth": "basic"}, 403)])
-def test_a_tenant_or_a_key_that_is_wrong_pauses_it(agent, loki, intake, wrong, code):
-    right = {key: loki[NAME][key] for key in wrong}
-    loki[NAME].update(wrong)
+def test_a_tenant_that_is_wrong_pauses_it(agent, loki, intake):
+    loki[NAME].update(tenant="other")
     a = agent(loki)
     feed(a, lines(0, 100))
     state = wait_state(a, "paused")
-    assert str(code) in state["last_error"]
+    assert "401" in state["last_error"]
     assert book(a)["pending"] == 100
     assert API_KEY not in a.log
-    reload(a, **right)
+    reload(a, tenant=TENANT)
     settle(a, intake, 100)
     prove(a, intake, 100)
-
-
-def test_a_line_that_it_will_never_take_is_found_and_rejected_alone(agent, loki, intake):
-    a = agent(loki)
-    feed(a, lines(0, 50))
-    settle(a, intake, 50)
-    intake.policies.set([{"code": 400, "marker": "#n=0000077 ", "body": "error parsing it"}])
-    feed(a, lines(50, 150))
-    settle(a, intake, 149, rejected=1)
-    prove(a, intake, 150, rejected=[77])
 
 
 # --- a push that is taken but for some

@@ -22,6 +22,7 @@ from broker import PROGRAM, Broker
 from conftest import ROOMY, wait_until
 from fire import feed, sink_of, wait_state
 from lines import assert_books_balance, assert_exactly, book, by_number, line, lines, numbers, prove_ring
+from receivers import Mqtt
 
 MESSAGE_MAX = 96 * 1024
 TOPIC, STATUS = "logs/testhost/all", "logs/testhost/status"
@@ -171,16 +172,15 @@ def test_a_wrong_password_pauses_and_loses_nothing(agent, runtime, protocol):
         prove(a, broker, 20)
 
 
-@pytest.fixture(params=["mqtt", "mqtts"])
-def either(request, authority):
-    with Broker(request.param, authority.issue() if request.param == "mqtts" else None) as running:
+@pytest.fixture
+def secure(authority):
+    with Broker("mqtts", authority.issue()) as running:
         yield running
 
 
-@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
-def test_a_broker_killed_in_mid_flight_costs_nothing(agent, either, authority, protocol):
-    broker = either
-    a = agent(with_tls(broker, authority, protocol=protocol, body_bytes="16K", concurrency=2))
+def test_a_broker_killed_in_mid_flight_costs_nothing(agent, secure, authority):
+    broker = secure
+    a = agent(with_tls(broker, authority, body_bytes="16K", concurrency=2))
     kills = 4
     for kill in range(kills):
         feeder = a.pipe("-s", "app")
@@ -195,20 +195,8 @@ def test_a_broker_killed_in_mid_flight_costs_nothing(agent, either, authority, p
     prove_but_for(a, broker, kills * 4000, bodies_twice=kills * 2)
 
 
-def test_a_broker_that_is_away_from_the_start_is_found_when_it_comes(agent, broker):
-    broker.down()
-    a = agent(sink_to(broker))
-    feed(a, lines(0, 100))
-    state = wait_state(a, "away")
-    assert "connect" in state["last_error"].lower(), state
-    assert a.client("ping").returncode != 0
-    broker.up()
-    a.flush()
-    prove(a, broker, 100)
-
-
-def test_a_frozen_broker_is_given_up_and_costs_nothing(agent, either, authority):
-    broker = either
+def test_a_frozen_broker_is_given_up_and_costs_nothing(agent, secure, authority):
+    broker = secure
     a = agent(with_tls(broker, authority, timeout="1s"))
     feed(a, lines(0, 100))
     a.flush()
@@ -310,6 +298,18 @@ def test_no_more_is_out_than_the_broker_takes(agent):
         assert_books_balance(a.status())
         assert max(len(message.payload) for message in broker.bodies()) < 60000
         assert "connection" not in a.log and len(broker.clients()) == 1, "it was never thrown out"
+
+
+def test_a_size_over_which_the_broker_hangs_up_is_learnt_though_our_birth_has_no_answer_yet(agent, runtime):
+    """Each connection begins with the birth, and the body that is too large is right behind it."""
+    with Mqtt(runtime.parent, "5") as receiver:
+        receiver.trouble("too large")
+        a = agent({**ROOMY, "sink fleet": receiver.keys})
+        for number in range(4):
+            feed(a, lines(number * 100, number * 100 + 100), service=f"app{number}")
+        arrived(receiver.broker, 400)
+        assert "too large: at most" in a.log and a.log.count("next try in") <= 4
+        assert_exactly(numbers(receiver.everything()), range(400))
 
 
 def test_a_slow_side_that_waits_for_a_name_goes_on(agent, broker):

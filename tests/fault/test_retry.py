@@ -15,15 +15,11 @@ from lines import assert_books_balance, assert_exactly, book, end, line, lines, 
 AGAIN = "delivering again"
 GROWTH_KIB_MAX = 16 * 1024  # far below the 100 MB that an endless answer offers
 TROUBLES = {
-    "down": ({"do": "down"}, ("connect",)),
-    "hang": ({"do": "hang", "seconds": 60}, ("timed out", "timeout")),
     "reset": ({"do": "reset"}, ("reset", "send", "recv", "broken")),
     "500": ({"do": "status", "code": 500}, ("500",)),
     "502": ({"do": "status", "code": 502, "body": "<html>bad gateway</html>"}, ("502",)),
-    "503": ({"do": "status", "code": 503}, ("503",)),
     "504": ({"do": "status", "code": 504, "body": ""}, ("504",)),
     "408": ({"do": "status", "code": 408}, ("408",)),
-    "429": ({"do": "status", "code": 429}, ("429",)),
     "endless headers": ({"do": "headers"}, ("header", "head", "large", "long")),
 }
 
@@ -34,8 +30,6 @@ def test_a_trouble_that_passes_costs_nothing(agent, quick, intake, trouble):
     a = agent(quick)
     feed(a, lines(0, 100))
     settle(a, intake, 100)
-    if trouble == "hang":
-        reload(a, timeout="400ms")  # for as long as it hangs: a busy machine may answer later than that, too
     before_kib = resident_kib(a)
     intake.plan.set([{**step, "times": -1}])
     feed(a, lines(100, 300))
@@ -45,8 +39,6 @@ def test_a_trouble_that_passes_costs_nothing(agent, quick, intake, trouble):
     assert any(word in a.log.lower() for word in words)
     assert book(a)["pending"] == 200 and book(a)["delivered"] == 100
     assert_books_balance(a.status())
-    if trouble == "hang":
-        heal_with(a, intake, timeout="30s")
     heal(intake)
     settle(a, intake, 300)
     assert AGAIN in a.log
@@ -58,16 +50,14 @@ def test_a_trouble_that_passes_costs_nothing(agent, quick, intake, trouble):
     assert resident_kib(a) < before_kib + GROWTH_KIB_MAX
 
 
-@pytest.mark.parametrize("trouble", ["lose", "drip"])
-def test_an_answer_that_never_comes_whole_repeats_only_what_it_was_for(agent, quick, intake, trouble):
+def test_an_answer_that_never_comes_whole_repeats_only_what_it_was_for(agent, quick, intake):
     a = agent(quick)
     feed(a, lines(0, 50))
     settle(a, intake, 50)
-    if trouble == "drip":
-        reload(a, timeout="400ms")
-    intake.plan.set([{"do": trouble, "seconds": 1, "times": -1}])
+    reload(a, timeout="400ms")
+    intake.plan.set([{"do": "drip", "seconds": 1, "times": -1}])
     feed(a, lines(50, 250))
-    wait_until(lambda: [r.step for r in intake.requests()].count(trouble) >= 3, what="it comes again")
+    wait_until(lambda: [r.step for r in intake.requests()].count("drip") >= 3, what="it comes again")
     heal_with(a, intake, timeout="30s")
     settle(a, intake, 250)
     feed(a, lines(250, 260))

@@ -243,18 +243,6 @@ def test_by_tls_a_frame_is_never_torn_whatever_is_given_up(agent, authority):
     server.close()
 
 
-def test_kills_lose_nothing(agent, sections, server):
-    a = agent(sections)
-    for kill in range(5):
-        feed(a, lines(kill * 400, kill * 400 + 400))
-        wait_until(lambda: book(a)["delivered"] > kill * 400)
-        a.kill9()
-        a.start()
-    a.flush()
-    arrived(server, 2000)
-    assert_exactly(numbers(by_number(server.everything()).values()), range(2000))
-
-
 def test_ping_tells_whether_it_can_be_reached(agent, sections, server):
     a = agent(sections)
     answer = a.client("ping")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """mosquitto as the broker, and somebody who reads along.
 
-The device comes by a listener of its own: plain, by TLS, or by TLS with a certificate to show, with a password or without.
-Whoever reads along comes by another, so that what the device must show is none of his business.
+The device comes by a listener of its own: plain, by TLS, or by TLS with a certificate to show, with a password or
+without. Whoever reads along comes by another, so that what the device must show is none of his business.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 PROGRAM = "/usr/sbin/mosquitto"
-# What it has acknowledged it has handed on: no window and no queue lies between. He who reads along acknowledges nothing: a
-# client whose own words fail leaves unread what has come before the broker was killed.
+# What it has acknowledged it has handed on: no window, no queue lies between. He who reads along acknowledges nothing:
+# a client whose own words fail leaves unread what has come before the broker was killed.
 CONFIG = """
 per_listener_settings true
 user root
@@ -57,13 +57,16 @@ class Message:
     correlation: bytes | None = None
 
     def entries(self):
-        """Its records. How it is packed is read off its first bytes: with 3.1.1 nobody tells."""
-        data = self.payload
-        if data.startswith(b"\x28\xb5\x2f\xfd"):
-            data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-        elif data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-        return [json.loads(line) for line in data.decode().split("\n") if line]
+        return unpacked(self.payload)
+
+
+def unpacked(payload):
+    """The records of a message. How it is packed is read off its first bytes: with 3.1.1 nobody tells."""
+    if payload.startswith(b"\x28\xb5\x2f\xfd"):
+        payload = zstandard.ZstdDecompressor().decompressobj().decompress(payload)
+    elif payload.startswith(b"\x1f\x8b"):
+        payload = gzip.decompress(payload)
+    return [json.loads(line) for line in payload.decode().split("\n") if line]
 
 
 def free_port():
@@ -137,7 +140,7 @@ class Broker:
     def _read_along(self):
         if self._reader is None:
             self._reader = paho.Client("reader", protocol=paho.MQTTv5)
-            self._reader.reconnect_delay_set(1, 1)
+            self._reader.reconnect_delay_set(0.05, 0.05)
             self._reader.on_connect = lambda client, *_: client.subscribe("#", 0)
             self._reader.on_subscribe = lambda *_: self._is_listening.set()
             self._reader.on_message = self._on_message
@@ -170,6 +173,7 @@ class Broker:
 
     def __exit__(self, *exc):
         if self._reader:
+            self._reader.disconnect()  # he hears it at once
             self._reader.loop_stop()
         if self._process:
             self.down(signal.SIGCONT)
