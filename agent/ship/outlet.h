@@ -86,6 +86,12 @@ void lb_outlet_answer(void *outlet, unsigned slot, const struct lb_answer *answe
 bool lb_outlet_is_busy(const struct lb_outlet *outlet);
 
 /*
+ * Take back what a sink that hangs has on its way, as lb_shipper_take_back().
+ *   calls     slow side
+ */
+void lb_outlet_take_back(struct lb_outlet *outlet, uint64_t now_ns);
+
+/*
  * New settings; nothing is on its way.
  *   returns   as lb_shipper_reload()
  *   calls     slow side

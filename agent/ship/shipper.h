@@ -252,6 +252,14 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
 bool lb_shipper_is_busy(const struct lb_shipper *shipper);
 
 /*
+ * Take back what has had no answer for LB_AWAY_AFTER_NS, as far as the
+ * transport lets go of it; it is sent again. For new settings that others
+ * wait for.
+ *   calls     slow side
+ */
+void lb_shipper_take_back(struct lb_shipper *shipper, uint64_t now_ns);
+
+/*
  * New settings. They are tried at once: they may be what the sink needs.
  *   config    outlives the shipper or the next call of this; its concurrency counts only after a restart
  *   sink_ix   of the shipper's sink in it
