@@ -168,6 +168,7 @@ struct lb_shipper {
     bool failed_since_delivery;
     bool has_losses; /* rows of the loss table are open, closed or being told */
     bool is_stopping;
+    bool is_stuck;  /* away, the ring is full, and nothing of it may go: not tried again for the asking */
     bool is_held;   /* nothing new is sent: new settings wait for what is on its way */
     bool is_barred; /* the link is metered, and [sink] when says what may go then; held to be away */
     struct lb_shipper_stats stats;
