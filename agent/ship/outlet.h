@@ -29,8 +29,9 @@ struct lb_outlet {
     bool is_stalled;       /* primary: what comes next found no room, and waits in the first sink's ring */
     uint64_t wanted_bytes; /* is_stalled: so many */
     uint64_t tell_due_ns;  /* when to tell what never came to the ring; LB_NEVER: there is nothing */
-    bool is_mute;          /* a receipt found no room */
-    bool is_detached;      /* not configured any more: it has stopped, and its store goes at the next start */
+    uint64_t looked_pos, quiet_until_ns; /* the router's: when to ask for urgent records again */
+    bool is_mute;                        /* a receipt found no room */
+    bool is_detached; /* not configured any more: it has stopped, and its store goes at the next start */
 };
 
 /* Where the router has come to, in the store of whom it feeds: words of LB_FAST_INPUTS, that nobody else uses
