@@ -169,6 +169,12 @@ uint64_t lb_outlets_step(struct lb_outlets *outlets, uint64_t now_ns)
 
 /* ---- new settings ---- */
 
+void lb_outlets_take_back(struct lb_outlets *outlets, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < outlets->router.outlets; i++)
+        lb_outlet_take_back(outlets->router.outlet[i], now_ns);
+}
+
 bool lb_outlets_hold(struct lb_outlets *outlets, bool is_held)
 {
     bool is_busy = false;

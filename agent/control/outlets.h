@@ -66,6 +66,13 @@ void lb_outlets_feed(struct lb_outlets *outlets, uint64_t now_ns);
 uint64_t lb_outlets_step(struct lb_outlets *outlets, uint64_t now_ns);
 
 /*
+ * New settings wait for what is on its way, and all sinks with them: take back
+ * what one that hangs has, after two seconds.
+ *   calls     slow side
+ */
+void lb_outlets_take_back(struct lb_outlets *outlets, uint64_t now_ns);
+
+/*
  * Send nothing new, or go on. Is anything on its way still?
  *   calls     slow side
  */

@@ -105,6 +105,19 @@ static int change_over(struct lb_slow_side *slow, struct lb_loaded *next)
     return 0;
 }
 
+/* One sink alone waits for its answers; of several, one that hangs would hold up all. */
+static void take_back(struct lb_slow_side *slow)
+{
+    uint64_t now_ns = slow->loop.now_ns;
+
+    if (slow->outlets->router.outlets == 0)
+        return;
+    lb_outlets_take_back(slow->outlets, now_ns);
+    if (slow->mover)
+        lb_shipper_take_back(&slow->drain.shipper, now_ns);
+    lb_shipper_take_back(&slow->shipper, now_ns);
+}
+
 /* Take a new configuration over when nothing is on its way by the old transports; until then nothing new is
  * sent. */
 static void take_over(struct lb_slow_side *slow)
@@ -116,6 +129,7 @@ static void take_over(struct lb_slow_side *slow)
     if (!next)
         return;
     slow->shipper.is_held = true;
+    take_back(slow);
     is_busy = lb_outlets_hold(slow->outlets, true);
     if (is_busy || lb_shipper_is_busy(&slow->shipper) || (slow->mover && lb_drain_is_busy(&slow->drain)))
         return;

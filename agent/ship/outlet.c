@@ -168,6 +168,15 @@ bool lb_outlet_is_busy(const struct lb_outlet *outlet)
     return lb_shipper_is_busy(&outlet->shipper) || (outlet->mover && lb_drain_is_busy(&outlet->drain));
 }
 
+void lb_outlet_take_back(struct lb_outlet *outlet, uint64_t now_ns)
+{
+    if (outlet->is_detached)
+        return;
+    if (outlet->mover)
+        lb_shipper_take_back(&outlet->drain.shipper, now_ns);
+    lb_shipper_take_back(&outlet->shipper, now_ns);
+}
+
 int lb_outlet_reload(struct lb_outlet *outlet, const struct lb_config *config, unsigned sink_ix)
 {
     int rc = outlet->mover ? lb_drain_reload(&outlet->drain, config, sink_ix) : 0;

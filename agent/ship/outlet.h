@@ -29,8 +29,9 @@ struct lb_outlet {
     bool is_stalled;       /* primary: what comes next found no room, and waits in the first sink's ring */
     uint64_t wanted_bytes; /* is_stalled: so many */
     uint64_t tell_due_ns;  /* when to tell what never came to the ring; LB_NEVER: there is nothing */
-    bool is_mute;          /* a receipt found no room */
-    bool is_detached;      /* not configured any more: it has stopped, and its store goes at the next start */
+    uint64_t looked_pos, quiet_until_ns; /* the router's: when to ask for urgent records again */
+    bool is_mute;                        /* a receipt found no room */
+    bool is_detached; /* not configured any more: it has stopped, and its store goes at the next start */
 };
 
 /* Where the router has come to, in the store of whom it feeds: words of LB_FAST_INPUTS, that nobody else uses
@@ -84,6 +85,12 @@ void lb_outlet_answer(void *outlet, unsigned slot, const struct lb_answer *answe
  *   calls     slow side
  */
 bool lb_outlet_is_busy(const struct lb_outlet *outlet);
+
+/*
+ * Take back what a sink that hangs has on its way, as lb_shipper_take_back().
+ *   calls     slow side
+ */
+void lb_outlet_take_back(struct lb_outlet *outlet, uint64_t now_ns);
 
 /*
  * New settings; nothing is on its way.

@@ -314,6 +314,39 @@ static uint64_t wish(const struct lb_router *router, const struct lb_outlet *out
     return pos + lb_later(max - lb_earlier(shipper->pending_bytes, max), 4) / 4 * 3 + 1;
 }
 
+/*
+ * Does a sink that takes a part want no knock for the next urgent record? What has come since the last look
+ * was not urgent for it, so others are likely not for it as well: it looks again a little later, and wants a
+ * knock when nothing came meanwhile.
+ */
+static bool is_quiet(struct lb_outlet *outlet, uint64_t now_ns)
+{
+    const struct lb_sink_config *sink = outlet->shipper.sink_config;
+    uint64_t pos = cursor(outlet, LB_OUTLET_CURSOR_POS);
+
+    if (!lb_sink_is_filtered(sink))
+        return false;
+    if (pos != outlet->looked_pos && now_ns >= outlet->quiet_until_ns)
+        outlet->quiet_until_ns = now_ns + sink->urgent_wait_ms * LB_NS_PER_MS / 2;
+    outlet->looked_pos = pos;
+    return now_ns < outlet->quiet_until_ns;
+}
+
+/* Ask for a knock at the next urgent record. Returns when to look without one. */
+static uint64_t ask_for_urgent(struct lb_outlet *outlet, struct lb_link *link, const struct lb_router *router,
+                               uint64_t now_ns)
+{
+    if (outlet->shipper.has_urgent || outlet->is_stalled)
+        return LB_NEVER;
+    if (is_quiet(outlet, now_ns))
+        return outlet->quiet_until_ns;
+    if (lb_link_get(&link->slow_wants_urgent))
+        return LB_NEVER;
+    lb_link_put(&link->slow_wants_urgent, 1);
+    /* One may have come before this was to be seen. */
+    return lb_ring_head(&router->files->ring) != cursor(outlet, LB_OUTLET_CURSOR_POS) ? now_ns : LB_NEVER;
+}
+
 uint64_t lb_router_ask(const struct lb_router *router, struct lb_link *link, const struct lb_shipper *first,
                        uint64_t now_ns)
 {
@@ -321,13 +354,12 @@ uint64_t lb_router_ask(const struct lb_router *router, struct lb_link *link, con
     bool is_first_silent = first->pending_lines > 0 || first->next_ring; /* it may not ask for each record */
 
     for (unsigned i = 0; i < router->outlets; i++) {
-        const struct lb_outlet *outlet = router->outlet[i];
+        struct lb_outlet *outlet = router->outlet[i];
 
         if (outlet->is_detached)
             continue;
         wake = lb_earlier(wake, wish(router, outlet));
-        if (!outlet->shipper.has_urgent && !outlet->is_stalled)
-            lb_link_put(&link->slow_wants_urgent, 1);
+        due_ns = lb_earlier(due_ns, ask_for_urgent(outlet, link, router, now_ns));
         if (lb_sink_is_filtered(outlet->shipper.sink_config) && is_first_silent)
             due_ns = lb_earlier(due_ns, now_ns + outlet->shipper.sink_config->wait_ms * LB_NS_PER_MS);
     }

@@ -165,12 +165,13 @@ void lb_shed_for(struct lb_shipper *shipper, uint64_t wanted_bytes, uint64_t now
 {
     bool is_away = lb_shipper_is_away(shipper, now_ns);
     const struct lb_ring *fed = shipper->next_ring ? shipper->next_ring : shipper->ring;
-    uint64_t next_pos = shipper->next_pos, used = lb_ring_head(fed) - lb_ring_tail(fed), target;
+    uint64_t next_pos = shipper->next_pos, tail, used = lb_ring_head(fed) - lb_ring_tail(fed), target;
     bool is_urgent = lb_shed_urgent_waits(shipper) && now_ns >= shipper->urgent_due_ns;
 
     if (shipper->unpacked)
         return; /* the backlog itself: what goes from it is decided elsewhere */
     lb_link_put(&shipper->link->sink_away, is_away);
+    shipper->is_stuck = false;
     if (!is_urgent && (!(is_away || shipper->is_best_effort) ||
                        (used <= LB_HIGH_WATER(fed->size) && used + wanted_bytes <= fed->size) ||
                        lb_ring_is_held(shipper->ring)))
@@ -178,10 +179,12 @@ void lb_shed_for(struct lb_shipper *shipper, uint64_t wanted_bytes, uint64_t now
     /* The oldest go first: all of a ring that was set aside, then the front of the one that is being filled.
      */
     target = shipper->next_ring || is_urgent ? 0 : LB_LOW_WATER(shipper->ring->size);
+    tail = lb_ring_tail(shipper->ring);
     if (shipper->mover)
         move(shipper, target, now_ns);
     else
         shed(shipper, target, now_ns);
+    shipper->is_stuck = lb_ring_tail(shipper->ring) == tail;
     if (shipper->next_pos != next_pos)
         lb_pending_forget(shipper); /* some of what was counted is gone */
     if (shipper->suspect.from < lb_ring_tail(shipper->ring))
@@ -200,7 +203,7 @@ bool lb_shed_is_possible(struct lb_shipper *shipper)
     const struct lb_record *record = lb_ring_at(shipper->ring, tail, lb_pending_end(shipper));
     uint64_t to = slot ? slot->body.to : record ? tail + record->len : tail;
 
-    if (to == tail || lb_ring_is_held(shipper->ring) ||
+    if (to == tail || shipper->is_stuck || lb_ring_is_held(shipper->ring) ||
         (!shipper->mover && lb_release_first_kept(shipper, tail, to) < to))
         return false;
     return tail < shipper->damaged_pos && (!shipper->next_ring || tail != lb_ring_head(shipper->ring));

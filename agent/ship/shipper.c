@@ -402,6 +402,29 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
     return rc;
 }
 
+void lb_shipper_take_back(struct lb_shipper *shipper, uint64_t now_ns)
+{
+    const struct lb_transport *transport = &shipper->transport;
+    uint64_t since_ns = shipper->stats.last_delivery_ns;
+
+    for (unsigned i = 0; i < shipper->slots; i++) {
+        struct lb_slot *slot = &shipper->slot[i];
+
+        if ((slot->state != LB_SLOT_SENDING && slot->state != LB_SLOT_LINGERING) ||
+            now_ns < lb_later(slot->sent_ns, since_ns) + LB_AWAY_AFTER_NS ||
+            !transport->cancel(transport->self, i))
+            continue;
+        if (slot->state == LB_SLOT_SENDING)
+            lb_slots_give_back(shipper, slot);
+        else
+            lb_slots_move(slot, LB_SLOT_FREE);
+    }
+    if (shipper->question != LB_ASK_NOTHING &&
+        now_ns >= lb_later(shipper->asked_ns, since_ns) + LB_AWAY_AFTER_NS &&
+        transport->cancel(transport->self, LB_ASK_SLOT))
+        shipper->question = LB_ASK_NOTHING;
+}
+
 /* Does the old sink's behaviour say nothing of the new one? */
 static bool is_another(const struct lb_sink_config *a, const struct lb_sink_config *b)
 {

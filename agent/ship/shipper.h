@@ -168,6 +168,7 @@ struct lb_shipper {
     bool failed_since_delivery;
     bool has_losses; /* rows of the loss table are open, closed or being told */
     bool is_stopping;
+    bool is_stuck;  /* away, the ring is full, and nothing of it may go: not tried again for the asking */
     bool is_held;   /* nothing new is sent: new settings wait for what is on its way */
     bool is_barred; /* the link is metered, and [sink] when says what may go then; held to be away */
     struct lb_shipper_stats stats;
@@ -250,6 +251,14 @@ int lb_shipper_probe(struct lb_shipper *shipper, bool is_check, lb_probe_done do
  *   calls     slow side
  */
 bool lb_shipper_is_busy(const struct lb_shipper *shipper);
+
+/*
+ * Take back what has had no answer for LB_AWAY_AFTER_NS, as far as the
+ * transport lets go of it; it is sent again. For new settings that others
+ * wait for.
+ *   calls     slow side
+ */
+void lb_shipper_take_back(struct lb_shipper *shipper, uint64_t now_ns);
 
 /*
  * New settings. They are tried at once: they may be what the sink needs.

@@ -253,6 +253,64 @@ static void a_stalled_primary_is_not_asked_over_and_over(void **state)
     assert_true(route_step() > route.now_ns);
 }
 
+/* ---- knocks ---- */
+
+#define FEW \
+    SMALL "[sink other]\nservices = web\nurgent_wait = 2s\nwait = 60s\ntype = file\npath = /nowhere2\n"
+
+/* What an urgent line does: does the fast side knock? */
+static bool knocks(const char *service)
+{
+    bool is_wanted = lb_link_get(&route.rig.link.slow_wants_urgent);
+
+    route_put(service, LB_LEVEL_ERROR, 50);
+    lb_link_put(&route.rig.link.slow_wants_urgent,
+                0); /* as the fast side does, or the first, which has one */
+    return is_wanted;
+}
+
+static void urgent_lines_that_are_not_for_a_sink_wake_it_now_and_then(void **state)
+{
+    unsigned knocked = 0, looked = 0;
+    uint64_t due_ns;
+
+    (void)state;
+    route_begin(256 * KIB, FEW);
+    route.first.pending_lines = 1;
+    route.first.has_urgent = true;
+    due_ns = route_step();
+    for (unsigned ms = 0; ms < 10000; ms += 10) {
+        route.now_ns += ROUTE_SECOND / 100;
+        if (knocks("shop")) {
+            knocked++;
+            due_ns = route.now_ns;
+        }
+        if (due_ns <= route.now_ns) {
+            looked++;
+            due_ns = route_step();
+        }
+    }
+    assert_in_range(looked, 8, 14);
+    assert_in_range(knocked, 0, 2);
+    route_put("web", LB_LEVEL_ERROR, 50);
+    assert_true(due_ns <= route.now_ns + ROUTE_SECOND);
+    route.now_ns += ROUTE_SECOND;
+    route_step();
+    assert_int_equal(route_lines(0), 1);
+}
+
+static void one_that_comes_alone_wakes_it_at_once(void **state)
+{
+    (void)state;
+    route_begin(256 * KIB, FEW);
+    route.first.pending_lines = 1;
+    route.first.has_urgent = true;
+    route_step();
+    route.now_ns += 2 * ROUTE_SECOND;
+    route_step();
+    assert_true(knocks("web"));
+}
+
 /* ---- losses ---- */
 
 static void what_is_longer_than_a_queue_takes_is_told_there(void **state)
@@ -334,6 +392,8 @@ int main(void)
         TEST(a_record_that_is_large_for_the_queue_finds_room_when_its_sink_is_away),
         TEST(a_record_that_is_large_for_the_queue_of_a_secondary_makes_the_oldest_go),
         TEST(a_stalled_primary_is_not_asked_over_and_over),
+        TEST(urgent_lines_that_are_not_for_a_sink_wake_it_now_and_then),
+        TEST(one_that_comes_alone_wakes_it_at_once),
         TEST(what_is_longer_than_a_queue_takes_is_told_there),
         TEST(a_loss_is_told_once_whenever_the_agent_is_killed),
         TEST(a_receipt_that_finds_no_room_is_told_later),
