@@ -205,6 +205,7 @@ static void print_outlet_text(const struct lb_status_source *source, const struc
     struct lb_outlet_book book = lb_status_outlet_book(outlet);
     struct lb_shipper_stats stats = lb_status_stats(&its);
     const char *state = lb_status_sink_state(&its, now_ns);
+    unsigned long long lost = book.shed.lines + book.rejected.lines + book.missed.lines;
     char wire[32], used[32];
 
     fprintf(out, "\nsink %s (%s, %s%s): %s", outlet->name, its.shipper->sink->type,
@@ -214,8 +215,7 @@ static void print_outlet_text(const struct lb_status_source *source, const struc
         fprintf(out, ", last delivery %.1f s ago", (double)(now_ns - stats.last_delivery_ns) / 1e9);
     fprintf(out, "\n  %llu lines delivered, %llu wait (%s), %llu lost, %s on the wire\n",
             (unsigned long long)book.delivered.lines, (unsigned long long)book.pending.lines,
-            lb_units_print_human(book.pending.bytes, used, sizeof used),
-            (unsigned long long)(book.shed.lines + book.rejected.lines + book.missed.lines),
+            lb_units_print_human(book.pending.bytes, used, sizeof used), lost,
             lb_units_print_human(stats.wire_bytes, wire, sizeof wire));
     if (stats.last_error[0] && strcmp(state, "away") == 0)
         fprintf(out, "  %s\n", stats.last_error);
