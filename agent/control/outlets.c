@@ -22,29 +22,36 @@
 
 /* ---- stores ---- */
 
-/* Records in a store that nobody will ask for. */
+/* Lines in a store that nobody will ask for, in its ring and its backlog: by its books. */
 static uint64_t count_left(int dir_fd)
 {
-    struct lb_ring ring;
+    struct lb_state state;
     uint64_t left = 0;
 
-    if (lb_ring_open(dir_fd, "ring", 0, false, &ring) < 0)
+    if (faccessat(dir_fd, "state", F_OK, AT_SYMLINK_NOFOLLOW) != 0 ||
+        lb_state_open(dir_fd, false, NULL, NULL, &state) < 0)
         return 0;
-    for (unsigned lane = 0; lane < LB_LANE_COUNT; lane++)
-        left += ring.header->fast[LB_RING_NEXT_URGENT + lane] - ring.header->slow[LB_RING_TAIL_NEXT + lane];
-    lb_ring_close(&ring);
+    for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++) {
+        const uint64_t *fast = &state.file->books_fast[row * LB_BOOK_FAST_WORDS];
+        const uint64_t *slow = &state.file->books_slow[row * LB_BOOK_SLOW_WORDS];
+
+        left += fast[LB_BOOK_QUEUED_LINES] - slow[LB_BOOK_DELIVERED] - slow[LB_BOOK_SHED] -
+                slow[LB_BOOK_REJECTED];
+    }
+    lb_state_close(&state);
     return left;
 }
 
-static void remove_store(int sinks_fd, const char *name)
+static void remove_store(int sinks_fd, const char *name, bool is_first)
 {
     static const char *const known[] = { "ring", "ring.old", "backlog", "held", "state" };
     int fd = openat(sinks_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd < 0)
         return;
-    lb_log(LB_LEVEL_WARNING, "sink %s is not configured any more: %llu records in its queue are given up",
-           name, (unsigned long long)count_left(fd));
+    lb_log(LB_LEVEL_WARNING, "sink %s is %s: %llu lines in its queue are given up", name,
+           is_first ? "the first now, which has the ring" : "not configured any more",
+           (unsigned long long)count_left(fd));
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         unlinkat(fd, known[i], 0);
     close(fd);
@@ -72,8 +79,9 @@ static void remove_strangers(int dir_fd, const struct lb_config *config)
         return;
     }
     while ((entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && !is_configured(config, entry->d_name))
-            remove_store(dirfd(dir), entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            !is_configured(config, entry->d_name))
+            remove_store(dirfd(dir), entry->d_name, strcmp(entry->d_name, config->sinks[0].name) == 0);
     closedir(dir);
 }
 

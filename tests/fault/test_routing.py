@@ -277,22 +277,25 @@ def test_a_sink_that_comes_later_gets_what_comes_from_then_on(agent, house):
 
 
 def test_a_sink_that_goes_is_told_of_and_leaves_nothing_behind(agent, house, runtime):
-    first, gone = house.add("first"), house.add("gone")
+    first, gone = house.add("first"), house.add("gone", queue="64K")
+    house.sections["capture"] = {"max_line": "4K", "join_bytes": "4K"}
     a = agent(house.sections)
     gone.down()
     feed(a, lines(0, 100))
     wait_until(lambda: book(a)["delivered"] == 100)
+    feed(a, lines(100, 1000))
+    wait_until(lambda: of(a, "gone")["backlog"]["segments"] > 0 and book(a)["delivered"] == 1000)
     del a.sections["sink gone"]
     a.reload()
     assert "sink gone is not configured any more" in a.log
-    feed(a, lines(100, 200))
-    wait_until(lambda: book(a)["delivered"] == 200)
+    feed(a, lines(1000, 1100))
+    wait_until(lambda: book(a)["delivered"] == 1100)
     assert [sink["name"] for sink in a.status()["sinks"]] == ["first"]
     a.restart()
-    assert "records in its queue are given up" in a.log and not (Path(runtime) / "sinks" / "gone").exists()
-    feed(a, lines(200, 300))
-    wait_until(lambda: book(a)["delivered"] == 300)
-    prove(first, range(300))
+    assert "not configured any more: 1000 lines in its queue are given up" in a.log and not (Path(runtime) / "sinks" / "gone").exists()
+    feed(a, lines(1100, 1200))
+    wait_until(lambda: book(a)["delivered"] == 1200)
+    prove(first, range(1200))
 
 
 @pytest.mark.parametrize("how", ["reload", "restart"])
