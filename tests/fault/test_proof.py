@@ -6,10 +6,12 @@ falsified in one place.
 """
 
 import copy
+from pathlib import Path
 
 import pytest
 from _pytest.outcomes import Failed
 
+from delivery import Delivery
 from fire import prove, repeats, settle
 from intake_body import Request
 
@@ -59,7 +61,8 @@ class PaperAgent:
         book = {key: {"lines": value, "bytes": value * 10} for key, value in lines.items()}
         book["dropped_by"] = {"overload": {"lines": 0, "bytes": 0}}
         book["shed_by"] = {"away": {"lines": 0, "bytes": 0}}
-        self.told = {"books": {"all": book, "services": {"app": copy.deepcopy(book)}}, "ring": {"holes": 0}}
+        self.told = {"books": {"all": book, "services": {"app": copy.deepcopy(book)}}, "ring": {"holes": 0},
+                     "sinks": []}
 
     def status(self):
         return self.told
@@ -105,3 +108,49 @@ def test_what_is_wrong_is_seen(falsify):
 def test_a_wait_for_what_does_not_come_fails_and_says_what_was_there_instead():
     with pytest.raises(Failed, match="'told': 1"):
         settle(PaperAgent(), PaperIntake(*good()), COUNT, seconds=0)
+
+
+# --- the proof of test_every_sink.py
+
+
+class PaperReceiver:
+    def __init__(self):
+        self.list, self.silent = [e for one in good() for e in one.entries], []
+
+    def everything(self):
+        return self.list
+
+    def unanswered(self):
+        return self.silent
+
+
+def paper_delivery():
+    delivery = Delivery(None, PaperReceiver(), "first", Path("/"))
+    delivery.agent = PaperAgent()
+    return delivery
+
+
+@pytest.mark.parametrize("change", [
+    lambda d, r: None,
+    lambda d, r: (r.list.append(entry(1)), r.silent.append(entry(1))),  # it came again, and its answer was lost
+])
+def test_a_delivery_that_is_right_is_accepted(change):
+    delivery = paper_delivery()
+    change(delivery, delivery.receiver)
+    delivery.prove(COUNT, rejected=[BAD])
+
+
+@pytest.mark.parametrize("falsify", [
+    lambda d, r: r.list.remove(entry(1)),                               # a line is missing
+    lambda d, r: r.list.pop(),                                          # the receipt is missing
+    lambda d, r: r.list.append(entry(BAD)),                             # delivered and told as rejected
+    lambda d, r: r.list.append(entry(COUNT)),                           # a line that nobody wrote
+    lambda d, r: r.list.append(entry(1)),                               # it came again, and there was an answer
+    lambda d, r: (r.list.extend([entry(1)] * 2), r.silent.append(entry(1))),  # one answer was lost, and it came thrice
+    lambda d, r: setattr(d, "agent", PaperAgent(COUNT, 0)),             # the books know of no reject
+])
+def test_a_delivery_that_is_wrong_is_seen(falsify):
+    delivery = paper_delivery()
+    falsify(delivery, delivery.receiver)
+    with pytest.raises(AssertionError):
+        delivery.prove(COUNT, rejected=[BAD])
