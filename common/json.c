@@ -7,6 +7,7 @@
 #include "common/json.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/utf8.h"
@@ -142,4 +143,15 @@ char *lb_json_u64(char *to, uint64_t number)
     len = (size_t)(digits + sizeof digits - at);
     memcpy(to, at, len);
     return to + len;
+}
+
+void lb_json_print_text(FILE *out, const char *key, const char *text)
+{
+    char *escaped = malloc(lb_json_bound(strlen(text)));
+
+    if (!escaped)
+        return;
+    fprintf(out, "\"%s\":\"%.*s\"", key, (int)(lb_json_escape(escaped, text, strlen(text)) - escaped),
+            escaped);
+    free(escaped);
 }

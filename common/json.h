@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -45,5 +46,13 @@ static inline char *lb_json_raw(char *to, const char *text, size_t len)
 
 /* A literal, its length known to the compiler. */
 #define LB_JSON_LITERAL(to, literal) lb_json_raw((to), (literal), sizeof(literal) - 1)
+
+/*
+ * Print a member, "key":"text", with what must be escaped. Of a text that there
+ * is no memory for nothing is printed.
+ *   errors   those of stdio, seen by ferror(out)
+ *   calls    any thread
+ */
+void lb_json_print_text(FILE *out, const char *key, const char *text);
 
 #endif

@@ -19,17 +19,6 @@
 #include "common/json.h"
 #include "common/units.h"
 
-static void print_text(FILE *out, const char *key, const char *text)
-{
-    char *escaped = malloc(lb_json_bound(strlen(text)));
-
-    if (!escaped)
-        return;
-    fprintf(out, "\"%s\":\"%.*s\"", key, (int)(lb_json_escape(escaped, text, strlen(text)) - escaped),
-            escaped);
-    free(escaped);
-}
-
 static void print_sum(FILE *out, const char *key, struct lb_sum sum)
 {
     fprintf(out, "\"%s\":{\"lines\":%llu,\"bytes\":%llu}", key, (unsigned long long)sum.lines,
@@ -124,7 +113,7 @@ static void print_ring(const struct lb_status_source *source, FILE *out)
         (unsigned long long)ring->id, (unsigned long long)ring->size, (unsigned long long)used,
         (double)used / (double)ring->size, source->is_tmpfs ? "true" : "false",
         ring->map.is_locked ? "true" : "false");
-    print_text(out, "lock_error", ring->map.lock_errno ? strerror(ring->map.lock_errno) : "");
+    lb_json_print_text(out, "lock_error", ring->map.lock_errno ? strerror(ring->map.lock_errno) : "");
     fprintf(
         out,
         ",\"holes\":%llu,\"lost_bytes\":%llu,\"set_aside\":%s,\"next\":{\"urgent\":%llu,\"routine\":%llu}}",
@@ -172,11 +161,11 @@ static void print_inputs(const struct lb_status_source *source, FILE *out)
         fprintf(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"state\":\"%s\",", i ? "," : "", view.name,
                 view.type, view.state);
         if (view.is_journal)
-            print_text(out, "cursor", view.cursor);
+            lb_json_print_text(out, "cursor", view.cursor);
         else
             fprintf(out, "\"files\":%u", view.files);
         fputc(',', out);
-        print_text(out, "error", view.error);
+        lb_json_print_text(out, "error", view.error);
         fputc('}', out);
     }
     fputc(']', out);
@@ -217,9 +206,9 @@ void lb_status_print_json(const struct lb_status_source *source, uint64_t now_ns
 {
     fprintf(out, "{\"version\":\"" LB_VERSION "\",\"pid\":%d,\"uptime_s\":%.3f,", (int)getpid(),
             (double)(now_ns - source->started_ns) / 1e9);
-    print_text(out, "runtime_dir", source->config->runtime_dir);
+    lb_json_print_text(out, "runtime_dir", source->config->runtime_dir);
     fputc(',', out);
-    print_text(out, "hostname", source->config->hostname);
+    lb_json_print_text(out, "hostname", source->config->hostname);
     fputc(',', out);
     print_books(source, now_ns, out);
     fputc(',', out);

@@ -44,17 +44,6 @@ unsigned lb_status_in_flight(const struct lb_status_source *source)
     return count;
 }
 
-static void print_text(FILE *out, const char *key, const char *text)
-{
-    char *escaped = malloc(lb_json_bound(strlen(text)));
-
-    if (!escaped)
-        return;
-    fprintf(out, "\"%s\":\"%.*s\"", key, (int)(lb_json_escape(escaped, text, strlen(text)) - escaped),
-            escaped);
-    free(escaped);
-}
-
 /* Its members, but for the braces around them. */
 static void print_sink(const struct lb_status_source *source, uint64_t now_ns, FILE *out)
 {
@@ -85,7 +74,7 @@ static void print_sink(const struct lb_status_source *source, uint64_t now_ns, F
     fprintf(out, ",\"encoding\":\"%s\",\"body_lines\":%zu,\"body_bytes\":%zu,",
             lb_compression_token(shipper->builder.compression), lb_pending_max_lines(shipper),
             lb_pending_max_bytes(shipper));
-    print_text(out, "last_error", stats->last_error);
+    lb_json_print_text(out, "last_error", stats->last_error);
 }
 
 /* ---- one beside the first ---- */
