@@ -10,6 +10,7 @@
 
 #define PATH_BYTES 512
 #define LINE_BYTES 512
+#define FIELDS     11 /* of a route, that are looked at */
 
 /* route flags of the kernel's tables (linux/route.h): up, and of IPv6 one that refuses */
 #define ROUTE_UP     0x0001u
@@ -36,19 +37,33 @@ static FILE *open_below(const char *root, const char *path)
     return fopen(whole, "re");
 }
 
+/* The words of a line, in place. Returns how many there are, at most FIELDS. */
+static unsigned split(char *line, char *field[FIELDS])
+{
+    unsigned count = 0;
+    char *rest = NULL;
+
+    for (char *word = strtok_r(line, " \t\n", &rest); word && count < FIELDS;
+         word = strtok_r(NULL, " \t\n", &rest))
+        field[count++] = word;
+    return count;
+}
+
+static unsigned long hex(const char *text)
+{
+    return strtoul(text, NULL, 16);
+}
+
 /* Iface Destination Gateway Flags RefCnt Use Metric Mask ... */
 static void read_ipv4(const char *root, struct best *best)
 {
     FILE *file = open_below(root, "/proc/net/route");
-    char line[LINE_BYTES], name[IF_NAMESIZE];
+    char line[LINE_BYTES], *field[FIELDS];
 
-    while (file && fgets(line, sizeof line, file)) {
-        unsigned long to, flags, metric, mask;
-
-        if (sscanf(line, "%15s %lx %*x %lx %*u %*u %lu %lx", name, &to, &flags, &metric, &mask) == 5 &&
-            to == 0 && mask == 0 && (flags & ROUTE_UP))
-            take(best, name, metric);
-    }
+    while (file && fgets(line, sizeof line, file))
+        if (split(line, field) > 7 && strcmp(field[1], "00000000") == 0 &&
+            strcmp(field[7], "00000000") == 0 && (hex(field[3]) & ROUTE_UP))
+            take(best, field[0], strtoul(field[6], NULL, 10));
     if (file)
         fclose(file);
 }
@@ -57,16 +72,12 @@ static void read_ipv4(const char *root, struct best *best)
 static void read_ipv6(const char *root, struct best *best)
 {
     FILE *file = open_below(root, "/proc/net/ipv6_route");
-    char line[LINE_BYTES], to[33], name[IF_NAMESIZE];
+    char line[LINE_BYTES], *field[FIELDS];
 
-    while (file && fgets(line, sizeof line, file)) {
-        unsigned long bits, metric, flags;
-
-        if (sscanf(line, "%32s %lx %*s %*x %*s %lx %*x %*x %lx %15s", to, &bits, &metric, &flags, name) ==
-                5 &&
-            bits == 0 && strspn(to, "0") == 32 && (flags & ROUTE_UP) && !(flags & ROUTE_REJECT))
-            take(best, name, metric);
-    }
+    while (file && fgets(line, sizeof line, file))
+        if (split(line, field) > 9 && strspn(field[0], "0") == 32 && strcmp(field[1], "00") == 0 &&
+            (hex(field[8]) & (ROUTE_UP | ROUTE_REJECT)) == ROUTE_UP)
+            take(best, field[9], hex(field[5]));
     if (file)
         fclose(file);
 }
