@@ -103,8 +103,7 @@ static void reload_done(struct lb_card_job *job)
 
 static void begin_reload(void)
 {
-    /* One at a time, and only when the slow side uses what the last one brought: else a snapshot could go too
-     * early. */
+    /* One at a time, and only when the slow side uses what the last one brought: a snapshot goes with it. */
     if (me.is_reloading || lb_slow_side_loaded(&me.slow) != me.loaded) {
         lb_log(LB_LEVEL_WARNING, "a reload is under way: ask again when it is done");
         return;
@@ -416,6 +415,7 @@ static void stop(void)
         _exit(0);
     }
     lb_slow_side_free(&me.slow);
+    lb_capture_free(&me.capture);
     lb_staging_close(me.staging);
     lb_outlets_close(&me.outlets);
     lb_files_close(&me.files);

@@ -98,6 +98,10 @@ void lb_capture_stop(struct lb_capture *capture)
     for (uint32_t slot = 0; capture->streams && slot < capture->staging->max_streams; slot++)
         if (capture->streams[slot].watch.fd >= 0)
             close(capture->streams[slot].watch.fd);
+}
+
+void lb_capture_free(struct lb_capture *capture)
+{
     free(capture->streams);
     free(capture->peers);
     free(capture->room);

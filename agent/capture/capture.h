@@ -227,10 +227,16 @@ void lb_capture_reload(struct lb_capture *capture, const struct lb_config *confi
 void lb_capture_drain(struct lb_capture *capture);
 
 /*
- * Hang up on all peers and free all memory. What is staged stays in the file.
+ * Hang up on all peers. What is staged stays in the file.
  *   calls     main thread, after the last turn
  */
 void lb_capture_stop(struct lb_capture *capture);
+
+/*
+ * Free all memory, after lb_capture_stop().
+ *   calls     main thread, when the slow side has ended: status looks at it to the last
+ */
+void lb_capture_free(struct lb_capture *capture);
 
 /*
  * What is staged and in no record yet, for status.

@@ -461,6 +461,7 @@ static void run_fast_side(void)
     for (uint32_t slot = 0; slot < staging->max_streams; slot++)
         must(staging->staged[slot].bytes == 0);
     lb_capture_stop(&capture);
+    lb_capture_free(&capture);
     lb_link_close(&link);
     lb_loop_close(&loop);
 }
