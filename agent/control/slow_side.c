@@ -16,7 +16,6 @@
 
 #include "agent/control/loaded.h"
 #include "agent/control/sink_transport.h"
-#include "agent/ship/metered.h"
 #include "common/clock.h"
 #include "common/device.h"
 #include "common/log.h"
@@ -42,7 +41,7 @@ static void on_network_change(void *ctx)
 
     lb_shipper_hurry(&slow->shipper, slow->loop.now_ns);
     lb_outlets_hurry(slow->outlets, slow->loop.now_ns);
-    slow->metered_due_ns = 0;
+    slow->bar.due_ns = 0;
     lb_remote_hurry(&slow->remote, slow->loop.now_ns);
 }
 
@@ -140,7 +139,7 @@ static void take_over(struct lb_slow_side *slow)
         lb_log(LB_LEVEL_ERROR, "the sinks' new settings cannot be used yet: %s", strerror(-rc));
         return;
     }
-    slow->metered_due_ns = 0;
+    slow->bar.due_ns = 0;
     slow->control.status.config = next->config;
     slow->pulse.transport = broker(slow);
     lb_remote_open(&slow->remote, next->config, broker(slow), slow->seed, slow->loop.now_ns);
@@ -220,46 +219,6 @@ static bool is_over(struct lb_slow_side *slow)
     return stopping == 2 || (stopping == 1 && is_done(slow));
 }
 
-/* ---- a link that is paid for by the byte ---- */
-
-static void bar(struct lb_shipper *shipper, bool is_metered)
-{
-    bool is_barred = is_metered && shipper->sink_config->when != LB_WHEN_ALWAYS;
-
-    if (is_barred != shipper->is_barred)
-        lb_log(LB_LEVEL_NOTICE, "sink %s: the link is %s: %s", shipper->sink_config->name,
-               is_barred ? "metered" : "not metered any more",
-               !is_barred                                          ? "all goes"
-               : shipper->sink_config->when == LB_WHEN_URGENT_ONLY ? "only urgent records go, the rest waits"
-                                                                   : "all waits");
-    shipper->is_barred = is_barred;
-}
-
-static bool cares(const struct lb_config *config)
-{
-    for (size_t i = 0; i < config->sink_count; i++)
-        if (config->sinks[i].when != LB_WHEN_ALWAYS)
-            return true;
-    return false;
-}
-
-/* Returns when to look again. Who has no sink that cares pays nothing. */
-static uint64_t look_at_link(struct lb_slow_side *slow, uint64_t now_ns)
-{
-    const struct lb_config *config = slow->shipper.config;
-    bool is_asked = cares(config);
-
-    if (is_asked && now_ns >= slow->metered_due_ns) {
-        slow->is_metered = lb_metered_look(config->network_metered, "");
-        slow->metered_due_ns = now_ns + LB_METERED_EVERY_NS;
-    }
-    bar(&slow->shipper, is_asked && slow->is_metered);
-    for (unsigned i = 0; i < slow->outlets->router.outlets; i++)
-        if (!slow->outlets->router.outlet[i]->is_detached)
-            bar(&slow->outlets->router.outlet[i]->shipper, is_asked && slow->is_metered);
-    return is_asked && config->network_metered == LB_METERED_AUTO ? slow->metered_due_ns : LB_NEVER;
-}
-
 static uint64_t step_first(struct lb_slow_side *slow)
 {
     uint64_t due_ns, drain_ns, spool_ns;
@@ -285,8 +244,8 @@ static uint64_t step_first(struct lb_slow_side *slow)
 
 static uint64_t step(struct lb_slow_side *slow)
 {
-    uint64_t look_ns = look_at_link(slow, slow->loop.now_ns), due_ns = step_first(slow),
-             outlets_ns = lb_outlets_step(slow->outlets, slow->loop.now_ns);
+    uint64_t look_ns = lb_bar_step(&slow->bar, &slow->shipper, slow->outlets, slow->loop.now_ns),
+             due_ns = step_first(slow), outlets_ns = lb_outlets_step(slow->outlets, slow->loop.now_ns);
 
     due_ns = outlets_ns < due_ns ? outlets_ns : due_ns;
     return look_ns < due_ns ? look_ns : due_ns;

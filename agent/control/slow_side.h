@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "agent/capture/capture.h"
+#include "agent/control/bar.h"
 #include "agent/control/control.h"
 #include "agent/control/metrics_server.h"
 #include "agent/control/outlets.h"
@@ -49,8 +50,7 @@ struct lb_slow_side {
     struct lb_wear_side *wear;  /* shown by control; set by the caller before the start, or NULL */
     struct lb_metrics_server metrics;
     struct lb_netwatch netwatch;
-    bool is_metered;         /* the link is */
-    uint64_t metered_due_ns; /* looked at again then */
+    struct lb_bar bar;       /* of a metered link */
     struct lb_remote remote; /* commands, by the broker of an MQTT sink */
     struct lb_pulse pulse;   /* heartbeats, there too */
     uint64_t seed;
