@@ -33,6 +33,7 @@ http {{
             proxy_pass http://127.0.0.1:{backend};
             proxy_http_version 1.1;
             proxy_request_buffering on;
+            proxy_read_timeout {patience};
         }}
     }}
 }}
@@ -47,11 +48,13 @@ def program():
 class Front:
     """One nginx in the foreground; with Front(intake, certificate) as front: ... front.url ..."""
 
-    def __init__(self, intake, certificate, protocols="TLSv1.2 TLSv1.3", http2=True, body_max="16m", clients_ca=None):
-        """clients_ca: who must vouch for whoever comes"""
+    def __init__(self, intake, certificate, protocols="TLSv1.2 TLSv1.3", http2=True, body_max="16m", clients_ca=None,
+                 patience="60s"):
+        """clients_ca: who must vouch for whoever comes; patience: how long it waits for the server behind it"""
         self._path = intake.dialect.path
         self._keys = {"backend": intake.port, "chain": certificate.chain, "key": certificate.key,
                       "protocols": protocols, "http2": " http2" if http2 else "", "body_max": body_max,
+                      "patience": patience,
                       "clients": f"ssl_client_certificate {clients_ca}; ssl_verify_client on;" if clients_ca else ""}
         self.ca = certificate.ca
         self.port = None
