@@ -13,8 +13,9 @@ import time
 
 import pytest
 
-from conftest import BUILD, wait_until
+from conftest import BUILD, Intake, wait_until
 from fire import NAME, feed
+from intake_dialect import Ndjson
 from lines import assert_books_balance, assert_exactly, book, is_own, line, lines, numbers, prove_ring, seeded
 from loopdisk import LoopDisk
 
@@ -178,6 +179,35 @@ def test_a_restart_writes_nothing_and_a_system_that_goes_down_spools_urgent_firs
     assert spool(a)["budget"]["spent"] > written / 2, "the ledger outlives the reboot, and the last transaction is in it"
     wait_until(lambda: spool(a)["earlier"]["delivered"] == 3000, 60)
     assert_exactly(numbers(e for e in intake.everything() if not is_own(e)), range(3000))
+
+
+@pytest.mark.parametrize("other", ["hangs", "down", "well"])
+def test_beside_another_sink_that_is_ill_what_is_for_the_first_is_spooled_in_time(agent, quick, intake, card, other):
+    """The spool is the first one's. What waits for another goes with the power, and costs the first nothing."""
+    with Intake(dialect=Ndjson()) as beside:
+        a = agent({**quick, **settings(card, persist="off"), "backlog": {"size": "4M"},
+                   "sink beside": {"type": "http", "url": beside.url, "wait": "50ms", "clock_wait": "10ms"}})
+        away(intake)
+        if other == "hangs":
+            beside.plan.set([{"do": "hang", "seconds": 300, "times": -1}])
+        if other == "down":
+            beside.down()
+        feed(a, lines(0, 1000, TEXT))
+        if other == "well":
+            wait_until(lambda: len(numbers(beside.entries())) == 1000)
+        begin = time.monotonic()
+        a.process.send_signal(signal.SIGPWR)
+        assert a.process.wait(60) == 0
+        assert time.monotonic() - begin < 30, "a system that goes down does not wait for ever"
+        shutil.rmtree(a.runtime)
+        back(intake)
+        beside.plan.set([])
+        beside.up()
+        a.start()
+        wait_until(lambda: spool(a)["earlier"]["delivered"] == 1000, 60)
+        assert_exactly(numbers(e for e in intake.everything() if not is_own(e)), range(1000))
+        feed(a, lines(1000, 1010))
+        wait_until(lambda: set(range(1000, 1010)) <= set(numbers(beside.entries())))
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.long)])
