@@ -77,7 +77,7 @@ static void log_restart_keys(const struct lb_config *old_config, const struct lb
 
 static void reload_work(struct lb_card_job *job)
 {
-    job->arg = lb_loaded_read(me.file);
+    job->arg = lb_loaded_read(me.file, false);
 }
 
 static void reload_done(struct lb_card_job *job)
@@ -325,7 +325,7 @@ static int start(void)
     int rc;
 
     lb_process_tame_heap();
-    me.loaded = lb_loaded_read(me.file);
+    me.loaded = lb_loaded_read(me.file, true);
     if (!me.loaded)
         return 2;
     lb_log_set_level(me.loaded->config->log_level);

@@ -327,6 +327,14 @@ static inline bool lb_config_wants_patterns(const struct lb_config *config)
 bool lb_config_keep_first(struct lb_config *config, const char *name);
 
 /*
+ * Put one of ours (LB_SINK_NONE) before all others, which takes all and keeps
+ * nothing.
+ *   returns  0 | -ENOSPC there are as many as may be | -ENOMEM
+ *   calls    who made the snapshot, before anybody else has it
+ */
+int lb_config_put_none_first(struct lb_config *config);
+
+/*
  * Compare two snapshots for a reload: which keys changed that only the next
  * start can bring into effect (sizes, runtime_dir, lock: design.md 4)?
  *   names    filled with pointers to static texts, at most names_max: "section.key", and what of the sinks

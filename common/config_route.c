@@ -12,6 +12,7 @@
 
 #include "common/config_load.h"
 #include "common/sink_route.h"
+#include "common/sink_types.h"
 
 static bool takes_all(const struct lb_sink_config *sink)
 {
@@ -32,23 +33,46 @@ static void move_to_front(struct lb_loader *loader, size_t from)
     loader->sinks[0] = seen;
 }
 
+static int make_none(struct lb_config *config, struct lb_sink_config *sink)
+{
+    const struct lb_sink_type *type = lb_sink_type("none");
+
+    snprintf(sink->name, sizeof sink->name, "%s", LB_SINK_NONE);
+    if (lb_config_set_sink_defaults(config, sink) < 0)
+        return -ENOMEM;
+    free(sink->type);
+    sink->type = strdup(type->name);
+    sink->compression = type->compression;
+    sink->sequence = type->sequence;
+    return sink->type ? 0 : -ENOMEM;
+}
+
 /* Primaries share the records: before them stands one that takes all and keeps nothing. */
 static int put_none_first(struct lb_loader *loader)
 {
     struct lb_config *config = loader->config;
-    size_t ix = config->sink_count;
-    struct lb_sink_config *sink = &config->sinks[ix];
+    size_t ix = config->sink_count++;
 
     memset(&loader->sinks[ix], 0, sizeof loader->sinks[ix]);
-    snprintf(sink->name, sizeof sink->name, "%s", LB_SINK_NONE);
-    config->sink_count++;
-    if (lb_config_set_sink_defaults(config, sink) < 0)
-        return -ENOMEM;
-    free(sink->type);
-    sink->type = strdup("none");
-    if (!sink->type)
+    if (make_none(config, &config->sinks[ix]) < 0)
         return -ENOMEM;
     move_to_front(loader, ix);
+    return 0;
+}
+
+int lb_config_put_none_first(struct lb_config *config)
+{
+    struct lb_sink_config sink;
+    size_t ix = config->sink_count;
+
+    if (ix == LB_SINKS_MAX)
+        return -ENOSPC;
+    config->sink_count++;
+    if (make_none(config, &config->sinks[ix]) < 0)
+        return -ENOMEM;
+    sink = config->sinks[ix];
+    memmove(&config->sinks[1], &config->sinks[0], ix * sizeof sink);
+    config->sinks[0] = sink;
     return 0;
 }
 

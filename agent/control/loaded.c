@@ -55,19 +55,69 @@ static int read_secrets(struct lb_loaded *loaded)
 #define PATH_BYTES 4200    /* the longest value of a key, and the name below */
 #define FIRST_FILE "first" /* of the runtime directory: its name */
 
-static void keep_first(struct lb_config *config)
+/* The name that was noted; "" none. */
+static void read_first(const struct lb_config *config, char name[LB_NAME_MAX + 2])
 {
-    char path[PATH_BYTES], name[LB_NAME_MAX + 2] = "", before[LB_NAME_MAX + 1];
+    char path[PATH_BYTES];
     size_t len = 0;
 
     snprintf(path, sizeof path, "%s/" FIRST_FILE, config->runtime_dir);
-    if (lb_read_file(path, name, sizeof name - 1, &len) < 0 || len == 0)
-        return;
+    if (lb_read_file(path, name, LB_NAME_MAX + 1, &len) < 0)
+        len = 0;
+    name[len] = '\0';
     name[strcspn(name, "\n")] = '\0';
-    snprintf(before, sizeof before, "%s", config->sinks[0].name);
-    if (strcmp(before, name) != 0 && lb_config_keep_first(config, name))
+}
+
+static uint64_t lines_in(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t lines = fd < 0 ? 0 : lb_outlets_left(fd);
+
+    if (fd >= 0)
+        close(fd);
+    return lines;
+}
+
+/*
+ * Another one would be the first, which has had a queue of its own: in that lies what it has not got yet, and
+ * in the ring what was for another, copies of which it has got. So none is the first until both are empty.
+ */
+static int spare(struct lb_config *config, const char *before)
+{
+    const char *name = config->sinks[0].name;
+    char path[PATH_BYTES];
+    uint64_t own, ring;
+
+    snprintf(path, sizeof path, "%s/sinks/%s", config->runtime_dir, name);
+    if (access(path, F_OK) != 0)
+        return 0;
+    own = lines_in(path);
+    ring = lines_in(config->runtime_dir);
+    if (own == 0 && ring == 0)
+        return 0;
+    lb_log(LB_LEVEL_WARNING,
+           "sink %s keeps its queue, with %llu lines, and is not the first yet; %llu lines that wait for %s, "
+           "which was, go nowhere",
+           name, (unsigned long long)own, (unsigned long long)ring, before);
+    return lb_config_put_none_first(config);
+}
+
+static int keep_first(struct lb_config *config, bool is_start)
+{
+    char name[LB_NAME_MAX + 2], other[LB_NAME_MAX + 1];
+    int rc = 0;
+
+    read_first(config, name);
+    snprintf(other, sizeof other, "%s", config->sinks[0].name);
+    if (name[0] == '\0' || strcmp(other, name) == 0)
+        return 0;
+    if (lb_config_keep_first(config, name))
         lb_log(LB_LEVEL_NOTICE, "sink %s stays the first, before %s: what lies in the ring is for it", name,
-               before);
+               other);
+    else if (is_start && strcmp(other, LB_SINK_NONE) != 0)
+        rc = spare(config, name);
+    return rc == -ENOMEM ? rc
+                         : 0; /* where there is no place for one of ours, what waits is given up, and told */
 }
 
 int lb_loaded_note_first(const struct lb_loaded *loaded, int dir_fd)
@@ -102,7 +152,7 @@ bool lb_loaded_takes_over(const struct lb_loaded *old_loaded, const struct lb_lo
 
 /* ---- all of it ---- */
 
-struct lb_loaded *lb_loaded_read(const char *file)
+struct lb_loaded *lb_loaded_read(const char *file, bool is_start)
 {
     struct lb_loaded *loaded = calloc(1, sizeof *loaded);
     struct lb_config_faults faults = { 0 };
@@ -113,7 +163,7 @@ struct lb_loaded *lb_loaded_read(const char *file)
     log_faults(&faults);
     lb_config_faults_free(&faults);
     if (rc == 0)
-        keep_first(loaded->config);
+        rc = keep_first(loaded->config, is_start);
     if (rc == 0)
         rc = read_secrets(loaded);
     if (rc == 0)

@@ -7,10 +7,12 @@
 /*
  * Read the configuration and the sinks' secrets beside it. The first sink is
  * the one that was noted as such, if it is there and takes all.
+ *   is_start  nobody uses the runtime directory: where another one would be the first that has had a queue of
+ *             its own, none is until that and the ring are empty
  *   returns   it | NULL: faults, all of them logged
  *   calls     start-up, card side: may block on the disk
  */
-struct lb_loaded *lb_loaded_read(const char *file);
+struct lb_loaded *lb_loaded_read(const char *file, bool is_start);
 
 /*
  * Remember in the runtime directory which sink is the first, so that the ring

@@ -22,8 +22,7 @@
 
 /* ---- stores ---- */
 
-/* Lines in a store that nobody will ask for, in its ring and its backlog: by its books. */
-static uint64_t count_left(int dir_fd)
+uint64_t lb_outlets_left(int dir_fd)
 {
     struct lb_state state;
     uint64_t left = 0;
@@ -46,12 +45,15 @@ static void remove_store(int sinks_fd, const char *name, bool is_first)
 {
     static const char *const known[] = { "ring", "ring.old", "backlog", "held", "state" };
     int fd = openat(sinks_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t left;
 
     if (fd < 0)
         return;
-    lb_log(LB_LEVEL_WARNING, "sink %s is %s: %llu lines in its queue are given up", name,
+    left = lb_outlets_left(fd);
+    lb_log(left > 0 ? LB_LEVEL_WARNING : LB_LEVEL_NOTICE,
+           "sink %s is %s: %llu lines in its queue are given up", name,
            is_first ? "the first now, which has the ring" : "not configured any more",
-           (unsigned long long)count_left(fd));
+           (unsigned long long)left);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         unlinkat(fd, known[i], 0);
     close(fd);

@@ -37,6 +37,14 @@ struct lb_outlets_mark {
 int lb_outlets_open(struct lb_outlets *outlets, struct lb_files *files, const struct lb_config *config);
 
 /*
+ * Lines that wait in a store, in its ring and its backlog, by its books.
+ *   dir_fd    of the store; nobody uses it
+ *   returns   0 also where there is none
+ *   calls     before the threads start
+ */
+uint64_t lb_outlets_left(int dir_fd);
+
+/*
  * Find out where to go on (lb_router_attach()): after recovery, and again
  * after the ring has its size.
  *   calls     before the threads start

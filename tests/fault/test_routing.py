@@ -440,3 +440,25 @@ def test_a_reload_does_not_take_from_the_first_what_waits_for_it(agent, house):
     wait_until(lambda: book(a)["delivered"] == 100)
     prove(first, range(100))
     prove(other, range(100))
+
+
+def test_who_follows_a_first_that_went_gets_what_waited_for_it_once(agent, house):
+    gone, next_one = house.add("gone"), house.add("next")
+    a = agent(house.sections)
+    gone.down()
+    next_one.down()
+    feed(a, lines(0, 100))
+    wait_until(lambda: of(a, "next")["pending"]["lines"] == 100)
+    del a.sections["sink gone"]
+    a.write_ini()
+    a.restart()
+    assert "sink next keeps its queue, with 100 lines, and is not the first yet; 100 lines that wait for gone" in a.log
+    assert [sink["name"] for sink in a.status()["sinks"]] == ["(none)", "next"]
+    feed(a, lines(100, 200))
+    next_one.up()
+    wait_given(a, "next", 200)
+    a.restart()
+    assert [sink["name"] for sink in a.status()["sinks"]] == ["next"]
+    feed(a, lines(200, 300))
+    wait_until(lambda: set(range(200, 300)) <= set(numbers(next_one.entries())))
+    assert_exactly(numbers(next_one.entries()), range(300))  # the ring's start record tells which numbers went before
