@@ -185,8 +185,10 @@ static void delivered(struct lb_shipper *shipper, struct lb_slot *slot, enum lb_
     else
         lb_release_delivered(shipper, &slot->body);
     lb_slots_move(slot, LB_SLOT_FREE);
-    if (was_away)
+    if (was_away) {
+        shipper->catch_up_pos = lb_ring_head(shipper->ring);
         lb_log(LB_LEVEL_NOTICE, "sink %s: delivering again", shipper->sink_config->name);
+    }
 }
 
 /* ---- refused ---- */

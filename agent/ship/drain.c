@@ -197,6 +197,22 @@ static bool has_nothing(const struct lb_shipper *live)
            lb_slots_count(live, LB_SLOT_FREE) == live->slots;
 }
 
+/*
+ * Has the live shipper an answer for all that was in the ring when the sink came back? That goes first. A
+ * sink that takes nothing much older than its newest (Loki) would refuse it behind records of the backlog
+ * that have the time of sending.
+ */
+static bool has_caught_up(const struct lb_shipper *live)
+{
+    if (live->next_pos < live->catch_up_pos)
+        return false;
+    for (unsigned i = 0; i < live->slots; i++)
+        if ((live->slot[i].state == LB_SLOT_SENDING || live->slot[i].state == LB_SLOT_BUILT) &&
+            live->slot[i].body.from < live->catch_up_pos)
+            return false;
+    return true;
+}
+
 /* May a body of the backlog go now, as far as it is about the live shipper? */
 static bool may_send(const struct lb_drain *drain, uint64_t now_ns)
 {
@@ -209,9 +225,9 @@ static bool may_send(const struct lb_drain *drain, uint64_t now_ns)
         return live->sink_config->when == LB_WHEN_URGENT_ONLY;
     if (has_nothing(live)) /* whatever its last word of the sink was, there is nobody else to find out more */
         return true;
-    return live->trouble == LB_TROUBLE_NONE && !live->failed_since_delivery && !live->retry.is_open &&
-           !lb_shipper_is_away(live, now_ns) && out < live->slots && !lb_slots_built(live) &&
-           !lb_pending_is_due(live, now_ns);
+    return has_caught_up(live) && live->trouble == LB_TROUBLE_NONE && !live->failed_since_delivery &&
+           !live->retry.is_open && !lb_shipper_is_away(live, now_ns) && out < live->slots &&
+           !lb_slots_built(live) && !lb_pending_is_due(live, now_ns);
 }
 
 /* What both know of the link. */

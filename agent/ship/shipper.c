@@ -236,6 +236,7 @@ static void switch_rings(struct lb_shipper *shipper, uint64_t now_ns)
     shipper->next_ring = NULL;
     shipper->next_pos = 0;
     shipper->force_pos = shipper->force_next_pos;
+    shipper->catch_up_pos = 0;
     shipper->damaged_pos = LB_NEVER;
     shipper->suspect.from = shipper->suspect.to = 0;
     lb_encoder_init(&shipper->builder.encoder, shipper->config, shipper->sink_config->sequence,

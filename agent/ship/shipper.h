@@ -151,6 +151,7 @@ struct lb_shipper {
     bool is_full;                        /* enough for a body is pending */
     uint64_t wait_due_ns, urgent_due_ns; /* LB_NEVER: nothing pending */
     uint64_t splay_until_ns;             /* what is seen before it, just after the start, is due then */
+    uint64_t catch_up_pos;               /* records before it waited while the sink was away */
     uint64_t force_pos;                  /* records before it are due now (flush, and what came back) */
     uint64_t force_next_pos;             /* the same in next_ring */
     uint64_t damaged_pos; /* what lies there is no record, so nothing from there on can be told apart;
