@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What a line costs by sink: the agent's processor time, and bytes on the wire for a byte of log.
 
-The corpus goes through the real agent to a receiver in this process that only counts, each sink as it is by default
-(packed as it says, bodies of 256 KiB), `http` in the three ways there are of packing. Processor time is that of all of the
-agent, user and system, from the first line to the last answer; of runs the median. The wire has heads, and no TLS.
+The corpus goes through the real agent to a receiver in this process that only counts (mqtt: to mosquitto), each sink as
+it is by default (packed as it says, bodies of 256 KiB), `http` in the three ways there are of packing. Processor time is
+that of all of the agent, user and system, from the first line to the last answer; of runs the median. The wire has heads,
+and no TLS.
 """
 
 import os
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 
 from rig import ROOT, UNTHROTTLED, Rig, corpus_size, row_of, say, wait_for
@@ -28,6 +31,31 @@ HTTP = {"datadog": (Dialect, (202, "{}")), "loki": (Loki, (204, "")), "otlp": (O
         "elasticsearch": (Elastic, (200, '{"errors":false}')), "splunk": (Splunk, (200, '{"text":"Success","code":0}')),
         "http": (Ndjson, (200, ""))}
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Mosquitto:
+    """A broker that nobody reads along at."""
+
+    PROGRAM = "/usr/sbin/mosquitto"
+
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._config = tempfile.NamedTemporaryFile("w", suffix=".conf")
+        self._config.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest none\n")
+        self._config.flush()
+        self._process = subprocess.Popen([self.PROGRAM, "-c", self._config.name], stderr=subprocess.DEVNULL)
+        self.address = f"mqtt://127.0.0.1:{port}"
+        wait_for(lambda: not socket.socket().connect_ex(("127.0.0.1", port)), 10, "mosquitto listens")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._process.terminate()
+        self._process.wait(10)
+        self._config.close()
 
 
 class Drain:
@@ -103,6 +131,9 @@ def sinks(options):
                 rows += rows_of(options, f"{kind} {packing or ''}".strip(), sink, corpus, size)
     with Drain() as drain:
         rows += rows_of(options, "syslog tcp", {"type": "syslog", "address": drain.address}, corpus, size)
+    with Mosquitto() as broker:
+        sink = {"type": "mqtt", "address": broker.address, "client_id": "bench"}
+        rows += rows_of(options, "mqtt", sink, corpus, size)
     for packing in "none", "zstd":
         path = f"/dev/shm/logboom-bench-lines-{os.getpid()}"
         sink = {"type": "file", "path": path, "compression": packing, "rotate": "1G"}
