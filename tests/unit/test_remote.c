@@ -67,15 +67,13 @@ static int begin_with(const char *config)
 
 static int begin(void **state)
 {
-    (void)state;
-    return begin_with(CONFIG);
+    return test_make_dir(state) == 0 ? begin_with(CONFIG) : -1;
 }
 
 static int end(void **state)
 {
-    (void)state;
     store_end(&store);
-    return 0;
+    return test_remove_dir(state);
 }
 
 static struct lb_mqtt_heard heard_of(const char *text)
