@@ -160,7 +160,7 @@
       .help = "A record that is less severe is not for it." },
     { KEY(SINK, "sink", "primary"), LB_KEY_BOOL, FIELD(lb_sink_config, primary), .dflt = "yes",
       .help = "no: it gets copies at best effort, and what it misses is lost to it alone. That everything has arrived is "
-              "claimed of a sink with yes, and without services and min_level, only. One of those there must be." },
+              "claimed of a sink with yes, and without services and min_level, only. One sink at least has yes." },
     { KEY(SINK, "sink", "when"), LB_KEY_CHOICE, FIELD(lb_sink_config, when), .dflt = "always",
       .choices = "always|unmetered|urgent-only", .sink_type = HTTP_SINKS "|syslog|mqtt",
       .help = "What it gets over a metered link (see metered in [network]): always, the same as ever; unmetered, nothing, and "

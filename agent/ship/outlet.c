@@ -181,7 +181,13 @@ int lb_outlet_reload(struct lb_outlet *outlet, const struct lb_config *config, u
 {
     int rc = outlet->mover ? lb_drain_reload(&outlet->drain, config, sink_ix) : 0;
 
-    return rc < 0 ? rc : lb_shipper_reload(&outlet->shipper, config, sink_ix);
+    if (rc == 0)
+        rc = lb_shipper_reload(&outlet->shipper, config, sink_ix);
+    if (rc < 0)
+        return rc;
+    outlet->is_primary = config->sinks[sink_ix].primary;
+    outlet->shipper.is_best_effort = outlet->drain.shipper.is_best_effort = !outlet->is_primary;
+    return 0;
 }
 
 bool lb_outlet_is_done(const struct lb_outlet *outlet)

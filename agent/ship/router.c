@@ -270,6 +270,7 @@ bool lb_router_step(struct lb_router *router, uint64_t now_ns)
     for (unsigned i = 0; i < router->outlets; i++) {
         if (router->outlet[i]->is_detached)
             continue;
+        router->has_primary |= router->outlet[i]->is_primary; /* a reload may make it one */
         lb_outlet_tell(router->outlet[i], router->urgent, now_ns);
         feed(router, router->outlet[i], now_ns);
     }

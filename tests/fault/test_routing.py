@@ -462,3 +462,25 @@ def test_who_follows_a_first_that_went_gets_what_waited_for_it_once(agent, house
     feed(a, lines(200, 300))
     wait_until(lambda: set(range(200, 300)) <= set(numbers(next_one.entries())))
     assert_exactly(numbers(next_one.entries()), range(300))  # the ring's start record tells which numbers went before
+
+
+def test_a_reload_makes_a_secondary_a_primary_and_back(agent, house):
+    first, other = house.add("first"), house.add("other", primary="no")
+    a = agent(house.sections)
+    other.down()
+    feed(a, lines(0, 10))
+    assert a.client("flush", "-w", "5").returncode == 0, "nobody waits for a secondary"
+    a.sections["sink other"]["primary"] = "yes"
+    a.reload()
+    assert of(a, "other")["primary"]
+    feed(a, lines(10, 20))
+    assert a.client("flush", "-w", "1").returncode == 1
+    a.sections["sink other"]["primary"] = "no"
+    a.reload()
+    feed(a, lines(20, 30))
+    assert a.client("flush", "-w", "5").returncode == 0
+    assert a.status()["ring"]["used"] == 0
+    other.up()
+    wait_given(a, "other", 30)
+    prove(first, range(30))
+    prove(other, range(30))
