@@ -16,7 +16,7 @@ group() {
     check) echo libcmocka-dev python3-minimal python3 python3-pytest python3-pytest-xdist python3-zstandard protobuf-compiler python3-protobuf openssl valgrind \
         e2fsprogs util-linux qemu-system-common fuse3 curl iproute2 nginx strace \
         tmux chromium musl-tools systemd prometheus gunicorn uvicorn python3-flask python3-django python3-celery python3-loguru python3-structlog \
-        python3-jsonschema rsyslog rsyslog-openssl mosquitto python3-paho-mqtt ;;
+        python3-jsonschema rsyslog rsyslog-openssl mosquitto mosquitto-clients python3-paho-mqtt ;;
     # What cannot be installed beside the rest: syslog-ng beside rsyslog. With the libraries that `check` does not bring.
     apart) echo syslog-ng-core libivykis0 libjson-c5 libnet1 libpcre3 libwrap0 ;;
     long) command -v npm >/dev/null || echo npm ;; # which may have come from elsewhere
