@@ -9,6 +9,7 @@
 #include "agent/capture/parts.h"
 #include "agent/shape/repeat.h"
 #include "agent/store/loss.h"
+#include "agent/store/untold.h"
 #include "common/clock.h"
 
 unsigned lb_own_lane(const struct lb_capture *capture, int severity)
@@ -67,27 +68,13 @@ static bool put_receipt(struct lb_capture *capture, const struct lb_receipt *rec
 /* The fast side's own losses of one service and kind. false: no room now. */
 static bool tell_untold(struct lb_capture *capture, uint32_t row, enum lb_untold why, uint64_t now_ns)
 {
-    struct lb_commit *commit = &capture->state->fast;
-    uint32_t at = row * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + (uint32_t)why * LB_UNTOLD_WORDS;
-    const uint64_t *words = &commit->region[LB_FAST_BOOKS].work[at];
-    const struct lb_state_name *name = &capture->state->file->name[row];
-    struct lb_receipt receipt = {
-        .reason = why == LB_UNTOLD_CLIENT ? LB_REASON_CLIENT : LB_REASON_OVERLOAD,
-        .lines = words[LB_UNTOLD_LINES],
-        .bytes = words[LB_UNTOLD_BYTES],
-        .first_ns = words[LB_UNTOLD_FIRST_NS],
-        .last_ns = words[LB_UNTOLD_LAST_NS],
-        .name_len = name->len,
-    };
+    struct lb_receipt receipt;
 
-    if (receipt.lines == 0 && receipt.bytes == 0)
+    if (!lb_untold_read(capture->state, row, why, &receipt))
         return true;
-    memcpy(receipt.by_severity, words + LB_UNTOLD_BY_SEVERITY, sizeof receipt.by_severity);
-    memcpy(receipt.name, name->text, sizeof receipt.name);
     if (!put_receipt(capture, &receipt, now_ns))
         return false;
-    for (uint32_t i = 0; i < LB_UNTOLD_WORDS; i++)
-        lb_commit_set(commit, LB_FAST_BOOKS, at + i, 0);
+    lb_untold_clear(capture->state, row, why);
     return true;
 }
 
@@ -193,8 +180,7 @@ static bool has_anything_untold(const struct lb_capture *capture)
 {
     for (uint32_t row = 0; row < LB_SERVICES_BOOKS; row++)
         for (unsigned why = 0; why < LB_UNTOLD_COUNT; why++)
-            if (lb_commit_get(&capture->state->fast, LB_FAST_BOOKS,
-                              row * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + why * LB_UNTOLD_WORDS) > 0)
+            if (lb_commit_get(&capture->state->fast, LB_FAST_BOOKS, lb_untold_at(row, why)) > 0)
                 return true;
     return false;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "agent/capture/turn.h"
+#include "agent/store/untold.h"
 #include "common/clock.h"
 
 /* ---- the books ---- */
@@ -61,8 +62,7 @@ void lb_records_drop(struct lb_turn *turn, enum lb_drop why, uint64_t lines, uin
 void lb_records_untold(struct lb_turn *turn, enum lb_untold why, uint64_t lines, uint64_t bytes, int severity)
 {
     struct lb_commit *commit = &turn->capture->state->fast;
-    uint32_t row =
-        turn->stream->service_ix * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + (uint32_t)why * LB_UNTOLD_WORDS;
+    uint32_t row = lb_untold_at(turn->stream->service_ix, why);
     uint64_t first_ns = lb_commit_get(commit, LB_FAST_BOOKS, row + LB_UNTOLD_FIRST_NS);
 
     /* What a client had drained bears its own time, which is older than that of what was recovered before. */

@@ -11,6 +11,7 @@
 #include "agent/ship/pending.h"
 #include "agent/store/extra.h"
 #include "agent/store/loss.h"
+#include "agent/store/untold.h"
 #include "common/clock.h"
 #include "common/level.h"
 #include "common/loop.h"
@@ -21,16 +22,11 @@ static const char own_service[] = "logboom";
 
 /* ---- what was lost ---- */
 
-static uint32_t untold_at(uint32_t row, unsigned why)
-{
-    return row * LB_BOOK_FAST_WORDS + LB_BOOK_UNTOLD + why * LB_UNTOLD_WORDS;
-}
-
 static void add_untold(struct lb_outlet *outlet, uint32_t row, unsigned why, const struct lb_receipt *lost,
                        uint64_t now_ns)
 {
     struct lb_commit *fast = &outlet->files.state.fast;
-    uint32_t at = untold_at(row, why);
+    uint32_t at = lb_untold_at(row, why);
     uint64_t first_ns = lb_commit_get(fast, LB_FAST_BOOKS, at + LB_UNTOLD_FIRST_NS);
 
     lb_commit_add(fast, LB_FAST_BOOKS, at + LB_UNTOLD_LINES, lost->lines);
@@ -126,27 +122,14 @@ static bool put_receipt(struct lb_outlet *outlet, unsigned urgent, const struct 
 static bool tell_untold(struct lb_outlet *outlet, unsigned urgent, uint32_t row, unsigned why,
                         uint64_t now_ns)
 {
-    struct lb_commit *fast = &outlet->files.state.fast;
-    const uint64_t *words = &fast->region[LB_FAST_BOOKS].work[untold_at(row, why)];
-    const struct lb_state_name *name = &outlet->files.state.file->name[row];
-    struct lb_receipt receipt = {
-        .reason = why == LB_UNTOLD_CLIENT ? LB_REASON_CLIENT : LB_REASON_OVERLOAD,
-        .lines = words[LB_UNTOLD_LINES],
-        .bytes = words[LB_UNTOLD_BYTES],
-        .first_ns = words[LB_UNTOLD_FIRST_NS],
-        .last_ns = words[LB_UNTOLD_LAST_NS],
-        .name_len = name->len,
-    };
+    struct lb_receipt receipt;
 
-    if (receipt.lines == 0 && receipt.bytes == 0)
+    if (!lb_untold_read(&outlet->files.state, row, why, &receipt))
         return true;
-    memcpy(receipt.by_severity, words + LB_UNTOLD_BY_SEVERITY, sizeof receipt.by_severity);
-    memcpy(receipt.name, name->text, sizeof receipt.name);
     if (!put_receipt(outlet, urgent, &receipt, now_ns))
         return false;
-    for (uint32_t i = 0; i < LB_UNTOLD_WORDS; i++)
-        lb_commit_set(fast, LB_FAST_BOOKS, untold_at(row, why) + i, 0);
-    lb_commit_publish(fast);
+    lb_untold_clear(&outlet->files.state, row, why);
+    lb_commit_publish(&outlet->files.state.fast);
     return true;
 }
 

@@ -360,3 +360,14 @@ uint64_t route_head(void)
 {
     return lb_ring_head(&route.rig.files.ring);
 }
+
+void route_put_lines(unsigned count, size_t len)
+{
+    while (count-- > 0)
+        assert_true(route_put("shop", LB_LEVEL_INFO, len) > 0);
+}
+
+uint64_t route_cursor(unsigned outlet)
+{
+    return route.outlet[outlet].files.state.fast.region[LB_FAST_INPUTS].shared[LB_OUTLET_CURSOR_POS];
+}

@@ -105,4 +105,20 @@ uint64_t route_shed(unsigned outlet);
 uint64_t route_tail(void);
 uint64_t route_head(void);
 
+#define ROUTE_KIB   1024
+#define ROUTE_SMALL "[capture]\nmax_line = 4K\njoin_bytes = 4K\n"
+#define ROUTE_FILED                                                                                      \
+    "type = file\npath = /nowhere2\nqueue = 64K\nqueue_backlog = off\nbody_lines = 10\nretry_min = 1h\n" \
+    "retry_max = 1h\nwait = 10ms\n"
+
+/*
+ * Put lines of info, len bytes each, of a service "shop" into the ring.
+ */
+void route_put_lines(unsigned count, size_t len);
+
+/*
+ * How far an outlet was given the ring, as the next agent would find it.
+ */
+uint64_t route_cursor(unsigned outlet);
+
 #endif

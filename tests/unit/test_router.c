@@ -21,33 +21,17 @@
 #include "common/loop.h"
 #include "tests/unit/lib_route.h"
 
-#define KIB   1024
-#define SMALL "[capture]\nmax_line = 4K\njoin_bytes = 4K\n"
-#define FILED                                                                                            \
-    "type = file\npath = /nowhere2\nqueue = 64K\nqueue_backlog = off\nbody_lines = 10\nretry_min = 1h\n" \
-    "retry_max = 1h\nwait = 10ms\n"
-#define PRIMARY   SMALL "[sink other]\n" FILED
-#define SECONDARY SMALL "[sink other]\nprimary = no\n" FILED
-
-static void put_lines(unsigned count, size_t len)
-{
-    while (count-- > 0)
-        assert_true(route_put("shop", LB_LEVEL_INFO, len) > 0);
-}
-
-static uint64_t cursor(unsigned outlet)
-{
-    return route.outlet[outlet].files.state.fast.region[LB_FAST_INPUTS].shared[LB_OUTLET_CURSOR_POS];
-}
+#define PRIMARY   ROUTE_SMALL "[sink other]\n" ROUTE_FILED
+#define SECONDARY ROUTE_SMALL "[sink other]\nprimary = no\n" ROUTE_FILED
 
 /* ---- copies ---- */
 
 static void a_record_is_copied_once_to_each_sink_that_takes_it(void **state)
 {
     (void)state;
-    route_begin(256 * KIB,
-                SMALL "[sink all]\n" FILED "[sink web]\nservices = web-*\ntype = file\npath = /nowhere3\n"
-                      "[sink bad]\nmin_level = error\nprimary = no\ntype = file\npath = /nowhere4\n");
+    route_begin(256 * ROUTE_KIB, ROUTE_SMALL
+                "[sink all]\n" ROUTE_FILED "[sink web]\nservices = web-*\ntype = file\npath = /nowhere3\n"
+                "[sink bad]\nmin_level = error\nprimary = no\ntype = file\npath = /nowhere4\n");
     route_put("web-1", LB_LEVEL_INFO, 40);
     route_put("db", LB_LEVEL_ERROR, 40);
     route_put("web-2", LB_LEVEL_ERROR, 40);
@@ -65,16 +49,16 @@ static void a_record_is_copied_once_to_each_sink_that_takes_it(void **state)
 static void what_was_copied_is_there_once_after_a_kill(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(20, 40);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(20, 40);
     route_copy();
     route_kill();
-    route_start(256 * KIB, PRIMARY);
-    put_lines(5, 40);
+    route_start(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(5, 40);
     route_copy();
     assert_int_equal(route_lines(0), 25);
     assert_int_equal(route_queued(0), 25);
-    assert_int_equal(cursor(0), route_head());
+    assert_int_equal(route_cursor(0), route_head());
 }
 
 static void a_copy_and_the_place_up_to_which_all_is_copied_become_true_together(void **state)
@@ -82,11 +66,11 @@ static void a_copy_and_the_place_up_to_which_all_is_copied_become_true_together(
     struct lb_commit *fast = &route.outlet[0].files.state.fast;
 
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(20, 40);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(20, 40);
     route_copy();
     assert_int_equal(fast->dirty_count, 0);
-    assert_int_equal(cursor(0), route_head());
+    assert_int_equal(route_cursor(0), route_head());
     assert_int_equal(lb_ring_head(&route.outlet[0].files.ring),
                      lb_commit_get(fast, LB_FAST_RING, LB_RING_HEAD));
 }
@@ -97,7 +81,8 @@ static void records_of_our_own_go_to_all_but_what_tells_of_the_firsts_ring(void 
     struct lb_start start = { 0 };
 
     (void)state;
-    route_begin(256 * KIB, SMALL "[sink other]\nservices = nobody\nmin_level = error\n" FILED);
+    route_begin(256 * ROUTE_KIB,
+                ROUTE_SMALL "[sink other]\nservices = nobody\nmin_level = error\n" ROUTE_FILED);
     route_put_kind(LB_KIND_START, "logboom", &start, sizeof start);
     for (receipt.reason = 0; receipt.reason < LB_REASON_COUNT; receipt.reason++)
         route_put_kind(LB_KIND_RECEIPT, "logboom", &receipt, sizeof receipt);
@@ -117,7 +102,7 @@ static void records_of_our_own_go_to_all_but_what_tells_of_the_firsts_ring(void 
 static void stall(void)
 {
     while (!route.outlet[0].is_stalled) {
-        put_lines(1, 1000);
+        route_put_lines(1, 1000);
         route_copy();
     }
 }
@@ -125,22 +110,22 @@ static void stall(void)
 static void the_tail_does_not_pass_what_a_primary_has_not_been_given(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
     stall();
-    put_lines(10, 1000);
+    route_put_lines(10, 1000);
     route_finish_all();
-    assert_int_equal(route_tail(), cursor(0));
+    assert_int_equal(route_tail(), route_cursor(0));
     assert_true(route_tail() < route_head());
 }
 
 static void nor_when_it_passes_without_a_look_at_each_record(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
     stall();
-    put_lines(10, 1000);
+    route_put_lines(10, 1000);
     route_pass(route_head());
-    assert_int_equal(route_tail(), cursor(0));
+    assert_int_equal(route_tail(), route_cursor(0));
     lb_outlet_detach(&route.outlet[0]);
     assert_true(route_copy());
     assert_int_equal(route_tail(), route_head());
@@ -151,9 +136,9 @@ static void a_primary_that_gets_room_goes_on_and_the_tail_follows(void **state)
     unsigned before;
 
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
     stall();
-    put_lines(10, 1000);
+    route_put_lines(10, 1000);
     route_finish_all();
     before = route.rig.lines;
     for (unsigned i = 0; i < 100 && route_tail() < route_head(); i++) {
@@ -172,15 +157,15 @@ static void the_tail_stays_also_after_a_kill(void **state)
     uint64_t tail;
 
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
     stall();
-    put_lines(10, 1000);
+    route_put_lines(10, 1000);
     route_finish_all();
     tail = route_tail();
     route_kill();
-    route_start(256 * KIB, PRIMARY);
+    route_start(256 * ROUTE_KIB, PRIMARY);
     assert_int_equal(route_tail(), tail);
-    assert_int_equal(cursor(0), tail);
+    assert_int_equal(route_cursor(0), tail);
 }
 
 static void a_secondary_limits_nothing_and_sheds_its_oldest(void **state)
@@ -188,8 +173,8 @@ static void a_secondary_limits_nothing_and_sheds_its_oldest(void **state)
     unsigned there;
 
     (void)state;
-    route_begin(256 * KIB, SECONDARY);
-    put_lines(150, 1000);
+    route_begin(256 * ROUTE_KIB, SECONDARY);
+    route_put_lines(150, 1000);
     route_copy();
     route_finish_all();
     assert_int_equal(route_tail(), route_head());
@@ -202,9 +187,9 @@ static void a_secondary_limits_nothing_and_sheds_its_oldest(void **state)
 static void a_primary_that_is_away_sheds_as_well_and_holds_nobody(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
     route_fail(0);
-    put_lines(150, 1000);
+    route_put_lines(150, 1000);
     route_copy();
     route_finish_all();
     assert_int_equal(route_tail(), route_head());
@@ -215,24 +200,24 @@ static void a_primary_that_is_away_sheds_as_well_and_holds_nobody(void **state)
 static void a_record_that_is_large_for_the_queue_finds_room_when_its_sink_is_away(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
     route_fail(0);
-    put_lines(44, 1000); /* 70 % of its queue: below high water */
+    route_put_lines(44, 1000); /* 70 % of its queue: below high water */
     route_copy();
-    put_lines(1, 20000);
+    route_put_lines(1, 20000);
     route_copy();
     assert_false(route.outlet[0].is_stalled);
-    assert_int_equal(cursor(0), route_head());
+    assert_int_equal(route_cursor(0), route_head());
     assert_true(route_shed(0) > 0);
 }
 
 static void a_record_that_is_large_for_the_queue_of_a_secondary_makes_the_oldest_go(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, SECONDARY);
-    put_lines(44, 1000);
+    route_begin(256 * ROUTE_KIB, SECONDARY);
+    route_put_lines(44, 1000);
     route_copy();
-    put_lines(1, 20000);
+    route_put_lines(1, 20000);
     route_copy();
     assert_int_equal(route_missed(0), 0);
     assert_int_equal(route.line[route_lines(0) - 1], 45);
@@ -241,10 +226,10 @@ static void a_record_that_is_large_for_the_queue_of_a_secondary_makes_the_oldest
 static void a_stalled_primary_is_not_asked_over_and_over(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(44, 1000);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(44, 1000);
     route_copy();
-    put_lines(1, 20000); /* more than is free, less than a third of it */
+    route_put_lines(1, 20000); /* more than is free, less than a third of it */
     route_step();
     assert_true(route.outlet[0].is_stalled);
     route.now_ns += ROUTE_SECOND / 50;
@@ -255,8 +240,9 @@ static void a_stalled_primary_is_not_asked_over_and_over(void **state)
 
 /* ---- knocks ---- */
 
-#define FEW \
-    SMALL "[sink other]\nservices = web\nurgent_wait = 2s\nwait = 60s\ntype = file\npath = /nowhere2\n"
+#define FEW                                                                                        \
+    ROUTE_SMALL "[sink other]\nservices = web\nurgent_wait = 2s\nwait = 60s\ntype = file\npath = " \
+                "/nowhere2\n"
 
 /* What an urgent line does: does the fast side knock? */
 static bool knocks(const char *service)
@@ -275,7 +261,7 @@ static void urgent_lines_that_are_not_for_a_sink_wake_it_now_and_then(void **sta
     uint64_t due_ns;
 
     (void)state;
-    route_begin(256 * KIB, FEW);
+    route_begin(256 * ROUTE_KIB, FEW);
     route.first.pending_lines = 1;
     route.first.has_urgent = true;
     due_ns = route_step();
@@ -302,7 +288,7 @@ static void urgent_lines_that_are_not_for_a_sink_wake_it_now_and_then(void **sta
 static void one_that_comes_alone_wakes_it_at_once(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, FEW);
+    route_begin(256 * ROUTE_KIB, FEW);
     route.first.pending_lines = 1;
     route.first.has_urgent = true;
     route_step();
@@ -316,9 +302,9 @@ static void one_that_comes_alone_wakes_it_at_once(void **state)
 static void what_is_longer_than_a_queue_takes_is_told_there(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(1, 40000);
-    put_lines(1, 100);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(1, 40000);
+    route_put_lines(1, 100);
     route_step();
     assert_int_equal(route_missed(0), 1);
     assert_int_equal(route_queued(0), 1);
@@ -331,14 +317,14 @@ static void what_is_longer_than_a_queue_takes_is_told_there(void **state)
 static void a_loss_is_told_once_whenever_the_agent_is_killed(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, SECONDARY);
+    route_begin(256 * ROUTE_KIB, SECONDARY);
     for (unsigned kills = 0; kills < 5; kills++) {
-        put_lines(1, 40000);
-        put_lines(1, 100);
+        route_put_lines(1, 40000);
+        route_put_lines(1, 100);
         route_copy();
         route_finish_all();
         route_kill();
-        route_start(256 * KIB, SECONDARY);
+        route_start(256 * ROUTE_KIB, SECONDARY);
     }
     route_copy();
     route_copy();
@@ -351,16 +337,16 @@ static void a_receipt_that_finds_no_room_is_told_later(void **state)
     struct lb_receipt receipt = { .reason = LB_REASON_OVERLOAD, .lines = 7 };
 
     (void)state;
-    route_begin(256 * KIB, SECONDARY);
+    route_begin(256 * ROUTE_KIB, SECONDARY);
     while (lb_ring_room(&route.outlet[0].files.ring) >= 600) {
         unsigned at = lb_ring_room(&route.outlet[0].files.ring) > 3000 ? 1000 : 100;
 
-        put_lines(1, at);
+        route_put_lines(1, at);
         route.outlet[0].shipper.is_best_effort = false; /* so that none is shed */
         route_copy();
     }
     while (lb_ring_room(&route.outlet[0].files.ring) >= 200) {
-        put_lines(1, 8);
+        route_put_lines(1, 8);
         route_copy();
     }
     route_put_kind(LB_KIND_RECEIPT, "logboom", &receipt, sizeof receipt);

@@ -18,29 +18,13 @@
 #include "common/loop.h"
 #include "tests/unit/lib_route.h"
 
-#define KIB   1024
-#define SMALL "[capture]\nmax_line = 4K\njoin_bytes = 4K\n"
-#define FILED                                                                                            \
-    "type = file\npath = /nowhere2\nqueue = 64K\nqueue_backlog = off\nbody_lines = 10\nretry_min = 1h\n" \
-    "retry_max = 1h\nwait = 10ms\n"
-#define PRIMARY SMALL "[sink other]\n" FILED
-
-static void put_lines(unsigned count, size_t len)
-{
-    while (count-- > 0)
-        assert_true(route_put("shop", LB_LEVEL_INFO, len) > 0);
-}
-
-static uint64_t cursor(unsigned outlet)
-{
-    return route.outlet[outlet].files.state.fast.region[LB_FAST_INPUTS].shared[LB_OUTLET_CURSOR_POS];
-}
+#define PRIMARY ROUTE_SMALL "[sink other]\n" ROUTE_FILED
 
 /* Lines until a primary that answers nothing has no room. */
 static void stall(void)
 {
     while (!route.outlet[0].is_stalled) {
-        put_lines(1, 1000);
+        route_put_lines(1, 1000);
         route_copy();
     }
 }
@@ -64,14 +48,14 @@ static void a_hole_in_the_ring_is_a_loss_of_the_sink_that_had_not_been_given_it(
     uint64_t hole;
 
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(3, 100);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(3, 100);
     route_copy();
     hole = route_head();
-    put_lines(3, 100);
+    route_put_lines(3, 100);
     break_line(hole);
     route_kill();
-    route_start(256 * KIB, PRIMARY);
+    route_start(256 * ROUTE_KIB, PRIMARY);
     route_copy();
     assert_int_equal(route_lines(0), 5);
     assert_int_equal(route_missed(0), 1);
@@ -82,20 +66,20 @@ static void a_cursor_that_lies_in_a_hole_goes_on_behind_it(void **state)
     uint64_t before, at;
 
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(3, 100);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(3, 100);
     before = route_head();
-    put_lines(1, 100);
+    route_put_lines(1, 100);
     at = route_head();
     route_copy();
-    put_lines(3, 100);
+    route_put_lines(3, 100);
     break_line(before);
     break_line(at);
     route_kill();
-    route_start(256 * KIB, PRIMARY);
+    route_start(256 * ROUTE_KIB, PRIMARY);
     route_copy();
     assert_false(route.router.is_damaged);
-    assert_int_equal(cursor(0), route_head());
+    assert_int_equal(route_cursor(0), route_head());
     assert_int_equal(route_lines(0), 6); /* four before, and two behind the hole */
 }
 
@@ -104,15 +88,15 @@ static void when_the_end_of_the_ring_is_damaged_nothing_is_copied_twice(void **s
     uint64_t last;
 
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(9, 100);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(9, 100);
     last = route_head();
-    put_lines(1, 1000);
+    route_put_lines(1, 1000);
     route_copy();
     break_line(last);
     route_kill();
-    route_start(256 * KIB, PRIMARY);
-    put_lines(1, 100);
+    route_start(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(1, 100);
     route_copy();
     assert_int_equal(route_lines(0), 11);
     assert_int_equal(route_queued(0), 11);
@@ -121,15 +105,15 @@ static void when_the_end_of_the_ring_is_damaged_nothing_is_copied_twice(void **s
 static void where_cursors_are_found_anew_it_goes_on_at_the_tail(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(9, 100);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(9, 100);
     route_copy();
     route_finish_all();
-    put_lines(3, 100);
+    route_put_lines(3, 100);
     route.rig.files.ring.header->fast[LB_RING_HEAD] = 12345;
     route_kill();
-    route_start(256 * KIB, PRIMARY);
-    assert_int_equal(cursor(0), route_tail());
+    route_start(256 * ROUTE_KIB, PRIMARY);
+    assert_int_equal(route_cursor(0), route_tail());
     route_copy();
     assert_true(route_lines(0) >= 12);
     assert_int_equal(route.line[route_lines(0) - 1], 12);
@@ -138,8 +122,8 @@ static void where_cursors_are_found_anew_it_goes_on_at_the_tail(void **state)
 static void parts_that_do_not_fit_their_record_are_damage(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
-    put_lines(1, 100);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
+    route_put_lines(1, 100);
     record_at(0)->body_len = 1 << 30;
     route_copy();
     assert_true(route.router.is_damaged);
@@ -151,15 +135,15 @@ static void parts_that_do_not_fit_their_record_are_damage(void **state)
 static void a_ring_that_was_set_aside_is_read_to_its_end_first(void **state)
 {
     (void)state;
-    route_begin(128 * KIB, PRIMARY);
+    route_begin(128 * ROUTE_KIB, PRIMARY);
     stall();
-    put_lines(5, 1000);
+    route_put_lines(5, 1000);
     route_finish_all();
     route_kill();
-    route_start(256 * KIB, PRIMARY);
+    route_start(256 * ROUTE_KIB, PRIMARY);
     assert_true(route.rig.files.has_old_ring);
-    put_lines(3, 1000);
-    for (unsigned i = 0; i < 100 && cursor(0) != route_head(); i++) {
+    route_put_lines(3, 1000);
+    for (unsigned i = 0; i < 100 && route_cursor(0) != route_head(); i++) {
         route_step();
         route.now_ns += ROUTE_SECOND / 50;
         route_answer(0, 0);
@@ -173,15 +157,15 @@ static void a_ring_that_was_set_aside_stays_where_the_new_one_was_never_made(voi
     char from[100], to[100];
 
     (void)state;
-    route_begin(128 * KIB, PRIMARY);
+    route_begin(128 * ROUTE_KIB, PRIMARY);
     stall();
-    put_lines(5, 1000);
+    route_put_lines(5, 1000);
     route_finish_all();
     route_kill();
     snprintf(from, sizeof from, "%s/ring", route.rig.path);
     snprintf(to, sizeof to, "%s/ring.old", route.rig.path);
     assert_int_equal(rename(from, to), 0); /* killed just behind it */
-    route_start(256 * KIB, PRIMARY);
+    route_start(256 * ROUTE_KIB, PRIMARY);
     for (unsigned i = 0; i < 100; i++) {
         route_step();
         route.now_ns += ROUTE_SECOND / 50;
@@ -193,10 +177,10 @@ static void a_ring_that_was_set_aside_stays_where_the_new_one_was_never_made(voi
 static void while_a_ring_is_drained_what_comes_is_asked_for(void **state)
 {
     (void)state;
-    route_begin(128 * KIB, PRIMARY);
-    put_lines(5, 1000);
+    route_begin(128 * ROUTE_KIB, PRIMARY);
+    route_put_lines(5, 1000);
     route_kill();
-    route_start(256 * KIB, PRIMARY);
+    route_start(256 * ROUTE_KIB, PRIMARY);
     assert_true(route.rig.files.has_old_ring);
     route.first.next_ring = &route.rig.files.ring;
     route_step();
@@ -213,14 +197,14 @@ static void a_cursor_of_a_ring_that_is_no_more_begins_at_the_oldest_that_waits(v
     char path[100];
 
     (void)state;
-    route_begin(128 * KIB, PRIMARY);
-    put_lines(5, 100);
+    route_begin(128 * ROUTE_KIB, PRIMARY);
+    route_put_lines(5, 100);
     route_copy();
     route_kill();
     snprintf(path, sizeof path, "%s/ring", route.rig.path);
     assert_int_equal(remove(path), 0);
-    route_start(128 * KIB, PRIMARY);
-    put_lines(2, 100);
+    route_start(128 * ROUTE_KIB, PRIMARY);
+    route_put_lines(2, 100);
     route_copy();
     assert_int_equal(route_lines(0), 7);
     assert_int_equal(route.line[6], 7);
@@ -229,7 +213,7 @@ static void a_cursor_of_a_ring_that_is_no_more_begins_at_the_oldest_that_waits(v
 static void a_sink_that_is_detached_limits_nothing(void **state)
 {
     (void)state;
-    route_begin(256 * KIB, PRIMARY);
+    route_begin(256 * ROUTE_KIB, PRIMARY);
     stall();
     lb_outlet_detach(&route.outlet[0]);
     route_copy();
@@ -243,11 +227,11 @@ static void a_sink_that_is_detached_limits_nothing(void **state)
 static void a_stop_does_not_wait_for_a_stalled_sink_that_is_away(void **state)
 {
     (void)state;
-    route_begin(256 * KIB,
-                "[capture]\nmax_line = 4K\njoin_bytes = 4K\noverload = wait\n[sink other]\n" FILED);
+    route_begin(256 * ROUTE_KIB,
+                "[capture]\nmax_line = 4K\njoin_bytes = 4K\noverload = wait\n[sink other]\n" ROUTE_FILED);
     route_fail(0);
     while (!route.outlet[0].is_stalled) {
-        put_lines(1, 1000);
+        route_put_lines(1, 1000);
         route_copy();
     }
     route_step();
